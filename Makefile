@@ -1,0 +1,60 @@
+# slipway: `make up` runs it on this machine, `make test` proves it. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+export SLIPWAY_CACHE ?= $(HOME)/.cache/slipway
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -ldflags '-X main.version=$(VERSION)'
+# buildkitd and the networks of builds and previews need root; everything is built as who you are.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
+
+.PHONY: help up down status deps images build test lint verify generate
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+up: deps build ## install what is missing, start everything in the background, deploy an example
+	@$(ROOT) bin/slipway-dev up
+
+down: ## stop all that `make up` started; PURGE=1 removes its data too
+	@if [ -x bin/slipway-dev ]; then $(ROOT) bin/slipway-dev down --docker-engine $(if $(PURGE),--purge); else echo "nothing was built here, so nothing runs"; fi
+
+status: ## show what runs
+	@$(ROOT) bin/slipway-dev status
+
+deps: ## install what the machine lacks
+	@deploy/dev/deps.sh
+
+images: deps ## make the base images of the air-gapped profile from Debian's packages
+	@$(ROOT) deploy/images/build.sh
+
+build: ## build slipway, slipway-dev, slipway-temporal and buildkitd into bin/
+	@mkdir -p bin
+	@echo "==> building slipway $(VERSION)" >&2
+	@go build $(LDFLAGS) -o bin/ ./cmd/...
+	@ln -sf "$$(deploy/dev/tool.sh buildkitd)/buildkitd" bin/buildkitd
+
+test: deps images build ## run the whole suite against real components
+	@# The embedded Temporal server runs apart and is never built with the race detector: that alone takes minutes.
+	go test -shuffle=on ./temporal/devserver/...
+	go build -race -o bin/race/ ./cmd/slipway-dev
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(if $(ROOT),-exec '$(ROOT)') -race -shuffle=on -timeout 30m ./...
+
+lint: ## check style, boundaries, determinism of workflows, and that generated files are fresh
+	"$$(deploy/dev/tool.sh lint)/golangci-lint" run ./...
+	"$$(deploy/dev/tool.sh lint)/workflowcheck" ./workflows/...
+	@$(MAKE) verify
+
+generate: ## write the generated files anew
+	"$$(deploy/dev/tool.sh oapi-codegen)/oapi-codegen" -config api/oapi/oapi-codegen.yaml api/openapi.yaml
+	"$$(deploy/dev/tool.sh oapi-codegen)/oapi-codegen" -config api/client/oapi-codegen.yaml api/openapi.yaml
+	"$$(deploy/dev/tool.sh sqlc)/sqlc" generate
+	go test ./internal/config -run TestDocumentIsFresh -count 1 -update
+	go test ./internal/deployment -run TestStatesDocument -count 1 -update
+
+verify: ## fail when a generated file is not what `make generate` writes
+	@deploy/dev/verify.sh
