@@ -1,0 +1,27 @@
+package deployment
+
+// BuildRequest is one solve: what to build, under which ref, and where to push it.
+type BuildRequest struct {
+	Ref        string // names the solve; never used twice
+	ContextDir string // absolute: the checkout joined with the plan's root dir
+	Dockerfile string
+	Ignore     []string          // patterns kept out of the context, on top of the repository's own .dockerignore
+	Image      string            // host/repository:tag to push
+	Secrets    map[string]string // id → value, for RUN --mount=type=secret; a changed one builds anew
+	Variables  map[string]string // mounted likewise, and part of no cache key: what changes with every deploy
+	CacheScope string            // keeps cache mounts of projects apart: the project's id
+	Labels     map[string]string // image labels
+}
+
+// BuildOutcome is a finished solve.
+type BuildOutcome struct {
+	Digest string // sha256:… of what was pushed
+	Cached int    // steps taken from cache
+	Steps  int
+}
+
+// BuildSink receives what a solve says, in order, from one goroutine.
+type BuildSink interface {
+	Line(stream, text string)
+	Progress(p Progress)
+}

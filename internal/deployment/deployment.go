@@ -1,0 +1,111 @@
+package deployment
+
+import "time"
+
+// RefKind says what a person named when they asked for a deploy.
+type RefKind string
+
+// The kinds of ref. RefDefault means that nothing was named: the production branch is meant.
+const (
+	RefDefault RefKind = ""
+	RefBranch  RefKind = "branch"
+	RefTag     RefKind = "tag"
+	RefCommit  RefKind = "commit"
+)
+
+// Ref is what to build: a branch, a tag, or a commit (full, or a prefix of an advertised ref's commit).
+type Ref struct {
+	Kind RefKind `json:"kind,omitempty"`
+	Name string  `json:"name,omitempty"`
+}
+
+// String returns the ref as people write it.
+func (r Ref) String() string {
+	if r.Kind == RefDefault {
+		return "default branch"
+	}
+	return string(r.Kind) + " " + r.Name
+}
+
+// Deployment is one attempt to bring one commit live in one environment.
+type Deployment struct {
+	ID            string
+	Number        int // rises per project, from 1
+	ProjectID     string
+	ProjectName   string
+	EnvironmentID string
+	Environment   string // its name
+	Generation    int64  // rises per environment; a lower one never replaces a higher one
+	Status        Status
+	Ref           Ref
+	Branch        string // the branch that was built, empty for a tag or commit
+	Commit        string // 40 hex digits once resolved
+	WorkflowID    string
+	RunID         string
+	PreviewHost   string // <8 hex>-preview.<domain>, its own for ever
+	EnvHost       string // the environment's stable host name
+	Plan          *Plan
+	Dockerfile    string
+	Image         string // repository name without tag or digest
+	ImageDigest   string // sha256:…
+	Failure       *Failure
+	Warnings      []Warning
+	SupersededBy  string
+	ReusedFrom    string
+	Step          *StepNow // nil before the first step and after the end
+
+	CreatedAt         time.Time
+	StartedAt         *time.Time
+	ReadyAt           *time.Time
+	FinishedAt        *time.Time
+	CancelRequestedAt *time.Time
+}
+
+// EnvironmentKind says what an environment is for.
+type EnvironmentKind string
+
+// The kinds of environment, told from the name: "production", "branch/<name>", "pr/<n>".
+const (
+	KindProduction  EnvironmentKind = "production"
+	KindBranch      EnvironmentKind = "branch"
+	KindPullRequest EnvironmentKind = "pull_request"
+)
+
+// Environment is a place that a project is deployed to; at most one preview is live in it.
+type Environment struct {
+	ID               string
+	ProjectID        string
+	Name             string
+	Kind             EnvironmentKind
+	Host             string // the stable host name
+	Generation       int64
+	LiveDeploymentID string
+	CreatedAt        time.Time
+}
+
+// Warning is something about a deployment that its owner should know, with where it comes from and what to do.
+type Warning struct {
+	Code     string `json:"code"`
+	Severity string `json:"severity"` // "info" or "warning"
+	Message  string `json:"message"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Fix      string `json:"fix,omitempty"`
+}
+
+// LogLine is one line of a deployment's log.
+type LogLine struct {
+	Seq     int64     `json:"seq"` // from 1, without gaps, per deployment
+	Time    time.Time `json:"time"`
+	Step    StepName  `json:"step"`
+	Attempt int       `json:"attempt"`
+	Stream  string    `json:"stream"` // stdout, stderr or slipway
+	Text    string    `json:"text"`
+}
+
+// The streams of a log line: what a command printed, and what slipway itself says.
+const (
+	StreamStdout  = "stdout"
+	StreamStderr  = "stderr"
+	StreamSlipway = "slipway"
+)

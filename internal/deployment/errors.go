@@ -1,0 +1,17 @@
+package deployment
+
+import "errors"
+
+// What a store answers when a request cannot be done as things stand. Callers test with errors.Is.
+var (
+	ErrNotFound            = errors.New("not found")
+	ErrNameTaken           = errors.New("name is taken")
+	ErrIdempotencyMismatch = errors.New("idempotency key was used with another request")
+	ErrNotCancelable       = errors.New("deployment cannot be canceled any more")
+	ErrUnderWay            = errors.New("deployments are under way")
+	ErrStaleRun            = errors.New("another run of the workflow has taken over")
+	ErrSuperseded          = errors.New("a newer deployment of the environment is live")
+	ErrCancelRequested     = errors.New("cancel was requested")
+	ErrInvalidCursor       = errors.New("invalid cursor")
+	ErrInvalidMove         = errors.New("status cannot follow the present one")
+)

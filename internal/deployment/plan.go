@@ -1,0 +1,48 @@
+package deployment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Builder says how a repository becomes an image.
+type Builder string
+
+// The builders that a project may ask for; auto picks one of the others.
+const (
+	BuilderAuto       Builder = "auto"
+	BuilderNixpacks   Builder = "nixpacks"
+	BuilderDockerfile Builder = "dockerfile"
+	BuilderStatic     Builder = "static"
+)
+
+// Plan is what to build and how. It is a value: what is stored and shown is exactly what is built.
+type Plan struct {
+	Builder        Builder           `json:"builder"` // never auto
+	BuilderVersion string            `json:"builder_version,omitempty"`
+	Providers      []string          `json:"providers,omitempty"`
+	RootDir        string            `json:"root_dir"` // slash path inside the repository, "." for the root
+	InstallCommand string            `json:"install_command,omitempty"`
+	BuildCommand   string            `json:"build_command,omitempty"`
+	StartCommand   string            `json:"start_command,omitempty"`
+	Port           int               `json:"port"`                 // what PORT is set to at run
+	Variables      map[string]string `json:"variables,omitempty"`  // non-secret build defaults from the planner
+	SecretNames    []string          `json:"secrets,omitempty"`    // names of build env vars mounted as secrets, sorted
+	DockerfilePath string            `json:"dockerfile,omitempty"` // for builder dockerfile: path inside RootDir
+	Ignore         []string          `json:"ignore,omitempty"`     // patterns kept out of the build context
+	Native         json.RawMessage   `json:"native,omitempty"`     // the planner's own plan, redacted
+	Warnings       []Warning         `json:"warnings,omitempty"`   // also shown on the deployment
+	Assets         map[string]string `json:"assets,omitempty"`     // files that the rendered Dockerfile copies: name → content
+}
+
+// Digest identifies the plan by content: the same plan has the same digest on every host.
+func (p *Plan) Digest() (string, error) {
+	data, err := json.Marshal(p) // map keys are sorted, so equal plans are equal bytes
+	if err != nil {
+		return "", fmt.Errorf("encode plan: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,94 @@
+package deployment
+
+import (
+	"time"
+)
+
+// Project is a repository plus the settings that say how it is built and run.
+type Project struct {
+	ID                  string
+	Name                string
+	RepoURL             string
+	RootDir             string // slash path inside the repository, "." for the root
+	Builder             Builder
+	InstallCommand      string
+	BuildCommand        string
+	StartCommand        string
+	Port                int // 0: the plan decides
+	HealthCheck         HealthCheck
+	ProductionBranch    string // empty until the first deploy asks the remote for its HEAD
+	BuildTimeoutSeconds int
+	Resources           Resources
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
+}
+
+// HealthCheck says when a preview counts as ready.
+type HealthCheck struct {
+	Path           string `json:"path"`
+	Status         int    `json:"status"` // 0: any status below 500
+	TimeoutSeconds int    `json:"timeout_seconds"`
+}
+
+// Resources bound one preview container.
+type Resources struct {
+	CPUs     float64 `json:"cpus"`
+	MemoryMB int     `json:"memory_mb"`
+}
+
+// Defaults of a project's settings.
+const (
+	DefaultBuildTimeoutSeconds  = 1800
+	DefaultHealthPath           = "/"
+	DefaultHealthTimeoutSeconds = 60
+	DefaultCPUs                 = 0.5
+	DefaultMemoryMB             = 512
+	DefaultPort                 = 3000
+)
+
+// WithDefaults returns p with every setting that was left empty filled in.
+func (p Project) WithDefaults() Project {
+	if p.RootDir == "" {
+		p.RootDir = "."
+	}
+	if p.Builder == "" {
+		p.Builder = BuilderAuto
+	}
+	if p.BuildTimeoutSeconds == 0 {
+		p.BuildTimeoutSeconds = DefaultBuildTimeoutSeconds
+	}
+	if p.HealthCheck.Path == "" {
+		p.HealthCheck.Path = DefaultHealthPath
+	}
+	if p.HealthCheck.TimeoutSeconds == 0 {
+		p.HealthCheck.TimeoutSeconds = DefaultHealthTimeoutSeconds
+	}
+	if p.Resources.CPUs == 0 {
+		p.Resources.CPUs = DefaultCPUs
+	}
+	if p.Resources.MemoryMB == 0 {
+		p.Resources.MemoryMB = DefaultMemoryMB
+	}
+	return p
+}
+
+// EnvTarget says where an env var is seen.
+type EnvTarget string
+
+// The targets of an env var.
+const (
+	TargetBuild   EnvTarget = "build"
+	TargetRuntime EnvTarget = "runtime"
+	TargetBoth    EnvTarget = "both"
+)
+
+// At reports whether a var with target t is seen at the given target (build or runtime).
+func (t EnvTarget) At(target EnvTarget) bool { return t == TargetBoth || t == target }
+
+// EnvVar is a variable of a project's builds, previews or both. Values are secrets: they are stored encrypted and never
+// leave through the API.
+type EnvVar struct {
+	Name   string
+	Value  string
+	Target EnvTarget
+}

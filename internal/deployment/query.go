@@ -1,0 +1,26 @@
+package deployment
+
+// Page asks for a part of a list. Cursor is opaque: what the last answer gave as next, empty for the first page;
+// ErrInvalidCursor for any other.
+type Page struct {
+	Limit  int
+	Cursor string
+}
+
+// DeploymentFilter narrows a list of deployments; empty fields do not narrow.
+type DeploymentFilter struct {
+	ProjectID     string
+	EnvironmentID string
+	Environment   string // its name
+	Status        Status
+}
+
+// NewDeployment is a checked request for a deploy.
+type NewDeployment struct {
+	Project        Project
+	Environment    string // its name
+	Ref            Ref
+	Force          bool
+	IdempotencyKey string
+	RequestDigest  []byte // of what was asked; tells a repeat from another request under the same key
+}

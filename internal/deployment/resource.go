@@ -1,0 +1,61 @@
+package deployment
+
+// ResourceKind names what a row of the ownership ledger stands for. The row is written before the thing is made, so a
+// crash between the two leaves a row without a thing (harmless), never a thing without a row.
+type ResourceKind string
+
+// The kinds of resources that outlive an activity.
+const (
+	ResourceLease     ResourceKind = "lease"     // a build slot of a host
+	ResourceWorkspace ResourceKind = "workspace" // a checkout on a build host
+	ResourceImageTag  ResourceKind = "image_tag" // the tag that a build attempt pushes
+	ResourceContainer ResourceKind = "container"
+	ResourceNetwork   ResourceKind = "network"
+)
+
+// Resource is one row of the ownership ledger.
+type Resource struct {
+	Kind         ResourceKind
+	Name         string // unique per kind and host
+	Host         string // host id; empty for what no host holds
+	DeploymentID string
+	RunID        string
+}
+
+// PreviewState says how a deployment's container stands.
+type PreviewState string
+
+// The states of a preview.
+const (
+	PreviewStarting PreviewState = "starting"
+	PreviewLive     PreviewState = "live"
+	PreviewAsleep   PreviewState = "asleep"
+	PreviewStopped  PreviewState = "stopped"
+	PreviewFailed   PreviewState = "failed"
+)
+
+// Preview is the running container of a deployment and the address where the gateway reaches it.
+type Preview struct {
+	DeploymentID string
+	Host         string // host id of the Docker engine
+	ContainerID  string
+	Container    string // its name
+	Network      string
+	Address      string // ip:port on the container's network
+	State        PreviewState
+}
+
+// Route is what a host name leads to, as the gateway needs it.
+type Route struct {
+	Hostname         string
+	DeploymentID     string
+	DeploymentNumber int
+	Project          string
+	Environment      string
+	Status           Status
+	State            PreviewState // empty when no container was ever started
+	Address          string       // empty unless State is live
+	Failure          *Failure
+	ReplacedBy       int  // number of the deployment that took over, 0 when none did
+	Stable           bool // the environment's name rather than a deployment's own
+}

@@ -1,0 +1,111 @@
+package deployment_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+var schemes = []string{"https", "ssh"}
+
+func TestValidateRepoURL(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{
+		"https://git.example.com/team/app.git", "ssh://git@git.example.com/team/app.git", "https://git.example.com:8443/app",
+	} {
+		require.Nil(t, deployment.ValidateRepoURL(good, schemes), good)
+	}
+	for bad, fault := range map[string]string{
+		"":                                      "is empty",
+		"file:///etc/passwd":                    "scheme",
+		"ext::sh -c id":                         "not a URL",
+		"http://169.254.169.254/":               `scheme "http"`,
+		"git@git.example.com:team/app.git":      "scp form",
+		"https://user:secret@git.example.com/a": "credentials",
+		"https://token@git.example.com/a":       "credentials",
+		"https:///no-host":                      "no host",
+		"-oProxyCommand=id":                     "not a URL",
+		"/local/path":                           "not a URL",
+		"https://git.example.com/a\nb":          "not a URL",
+		"https://git.example.com/a?x=1":         "query",
+		"https://" + strings.Repeat("a", 3000):  "characters",
+	} {
+		f := deployment.ValidateRepoURL(bad, schemes)
+		require.NotNil(t, f, bad)
+		require.Contains(t, f.Fault, fault, bad)
+		require.Equal(t, "repo_url", f.Field)
+		require.NotEmpty(t, f.Fix)
+		require.NotContains(t, f.Error(), "secret")
+	}
+}
+
+func TestValidateRootDir(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"", ".", "apps/web", "apps/../web", "a b"} {
+		require.Nil(t, deployment.ValidateRootDir(good), good)
+	}
+	for _, bad := range []string{"..", "../..", "apps/../../x", "/etc", `a\b`, "a\x00b", strings.Repeat("a", 600)} {
+		require.NotNil(t, deployment.ValidateRootDir(bad), bad)
+	}
+}
+
+func TestValidateRef(t *testing.T) {
+	t.Parallel()
+	full := strings.Repeat("a1", 20)
+	for _, good := range []deployment.Ref{
+		{},
+		{Kind: deployment.RefBranch, Name: "feature/x"},
+		{Kind: deployment.RefTag, Name: "v1.2.3"},
+		{Kind: deployment.RefCommit, Name: full},
+		{Kind: deployment.RefCommit, Name: full[:7]},
+	} {
+		require.Nil(t, deployment.ValidateRef(good), good.Name)
+	}
+	for _, bad := range []deployment.Ref{
+		{Kind: deployment.RefBranch, Name: "-upload-pack=x"},
+		{Kind: deployment.RefBranch, Name: ""},
+		{Kind: deployment.RefBranch, Name: "a..b"},
+		{Kind: deployment.RefBranch, Name: "a b"},
+		{Kind: deployment.RefTag, Name: "x.lock"},
+		{Kind: deployment.RefTag, Name: "a@{1}"},
+		{Kind: deployment.RefCommit, Name: "HEAD"},
+		{Kind: deployment.RefCommit, Name: full + "0"},
+		{Kind: deployment.RefCommit, Name: full[:6]},
+	} {
+		f := deployment.ValidateRef(bad)
+		require.NotNil(t, f, bad.Name)
+		require.Equal(t, string(bad.Kind), f.Field)
+	}
+}
+
+func TestValidateEnvVar(t *testing.T) {
+	t.Parallel()
+	require.Nil(t, deployment.ValidateEnvVar(0, deployment.EnvVar{Name: "DATABASE_URL", Value: "x", Target: deployment.TargetBoth}))
+	for field, bad := range map[string]deployment.EnvVar{
+		"vars[2].name":   {Name: "PORT", Target: deployment.TargetBoth},
+		"vars[2].name ":  {Name: "SLIPWAY_X", Target: deployment.TargetBoth},
+		"vars[2].name  ": {Name: "1A", Target: deployment.TargetBoth},
+		"vars[2].value":  {Name: "A", Value: strings.Repeat("x", deployment.MaxEnvValueBytes+1), Target: deployment.TargetBoth},
+		"vars[2].target": {Name: "A", Target: "all"},
+	} {
+		f := deployment.ValidateEnvVar(2, bad)
+		require.NotNil(t, f, bad.Name)
+		require.Equal(t, strings.TrimSpace(field), f.Field)
+	}
+}
+
+func TestProject_ValidateReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	good := deployment.Project{Name: "app", RepoURL: "https://git.example.com/app.git"}.WithDefaults()
+	require.Empty(t, good.Validate())
+	bad := good
+	bad.Name, bad.RootDir, bad.Port, bad.BuildCommand = strings.Repeat("n", 5000), "../..", 70000, "a\nFROM scratch"
+	var fields []string
+	for _, f := range bad.Validate() {
+		fields = append(fields, f.Field)
+	}
+	require.ElementsMatch(t, []string{"name", "root_dir", "port", "build_command"}, fields)
+}
