@@ -1,0 +1,147 @@
+package api
+
+import (
+	"encoding/json"
+
+	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// optional returns nil for a zero value: in answers, what has no value is null.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// list makes an empty list of none: in answers, a list is never null.
+func list[In, Out any](items []In, convert func(In) Out) []Out {
+	out := make([]Out, 0, len(items))
+	for _, item := range items {
+		out = append(out, convert(item))
+	}
+	return out
+}
+
+func same[T any](v T) T { return v }
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func wireProject(p deployment.Project) oapi.Project {
+	return oapi.Project{
+		ID: p.ID, Name: p.Name, RepoURL: p.RepoURL, RootDir: p.RootDir, Builder: oapi.Builder(p.Builder),
+		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, Port: p.Port,
+		HealthCheck: oapi.HealthCheck{
+			Path: p.HealthCheck.Path, Status: p.HealthCheck.Status, TimeoutSeconds: p.HealthCheck.TimeoutSeconds,
+		},
+		ProductionBranch: p.ProductionBranch, BuildTimeoutSeconds: p.BuildTimeoutSeconds,
+		Resources: oapi.Resources{Cpus: p.Resources.CPUs, MemoryMB: p.Resources.MemoryMB},
+		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
+	}
+}
+
+func (s *server) wireDeployment(d deployment.Deployment) oapi.Deployment {
+	workflow := workflowID(d)
+	return oapi.Deployment{
+		ID: d.ID, Number: d.Number, Project: d.ProjectName, ProjectID: d.ProjectID,
+		Environment: oapi.EnvironmentRef{ID: d.EnvironmentID, Name: d.Environment},
+		Status:      oapi.DeploymentStatus(d.Status), Step: wireCurrentStep(d.Step),
+		Commit: optional(d.Commit), Ref: optional(refName(d)), ImageDigest: optional(d.ImageDigest),
+		WorkflowID: workflow, RunID: optional(d.RunID), TemporalURL: optional(s.URLs.workflow(workflow)),
+		PreviewURL: s.URLs.Gateway.Preview(d), EnvironmentURL: s.URLs.Gateway.Environment(d),
+		Failure: wireFailure(d.Failure), Warnings: list(d.Warnings, wireWarning),
+		CreatedAt: d.CreatedAt.UTC(), StartedAt: utc(d.StartedAt), ReadyAt: utc(d.ReadyAt), FinishedAt: utc(d.FinishedAt),
+		SupersededBy: optional(d.SupersededBy), ReusedFrom: optional(d.ReusedFrom),
+	}
+}
+
+// refName returns what was asked for; for a deploy of the default branch, what that turned out to be.
+func refName(d deployment.Deployment) string {
+	if d.Ref.Kind == deployment.RefDefault {
+		return d.Branch
+	}
+	return d.Ref.Name
+}
+
+func wireCurrentStep(s *deployment.StepNow) *oapi.CurrentStep {
+	if s == nil {
+		return nil
+	}
+	step := &oapi.CurrentStep{
+		Name: oapi.StepName(s.Name), Phase: optional(string(s.Phase)), Attempt: s.Attempt, Percent: optional(s.Percent),
+		Done: s.Done, Total: s.Total, Bytes: s.Bytes, WaitingFor: optional(s.WaitingFor),
+		NextAttemptAt: utc(s.NextAttemptAt), QueuePosition: optional(s.QueuePosition),
+	}
+	if s.Percent == 0 && s.Total > 0 {
+		step.Percent = new(int) // it can be told: nothing of the total is done
+	}
+	return step
+}
+
+func wireStep(s deployment.Step) oapi.Step {
+	return oapi.Step{
+		Name: oapi.StepName(s.Name), Phase: optional(string(s.Phase)), Attempt: s.Attempt, Host: optional(s.Host),
+		Status: oapi.StepStatus(s.Status), StartedAt: s.StartedAt.UTC(), FinishedAt: utc(s.FinishedAt),
+		Failure: wireFailure(s.Failure),
+	}
+}
+
+func wireFailure(f *deployment.Failure) *oapi.Failure {
+	if f == nil {
+		return nil
+	}
+	return &oapi.Failure{
+		Class: oapi.FailureClass(f.Class), Code: f.Code, Step: optional(string(f.Step)), Message: f.Message,
+		Fix: optional(f.Fix), ExitCode: f.ExitCode, Lines: list(f.Lines, same),
+	}
+}
+
+func wireWarning(w deployment.Warning) oapi.Warning {
+	return oapi.Warning{
+		Code: w.Code, Severity: w.Severity, Message: w.Message, File: optional(w.File), Line: optional(w.Line),
+		Fix: optional(w.Fix),
+	}
+}
+
+func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
+	digest, err := p.Digest()
+	if err != nil {
+		return oapi.Plan{}, err
+	}
+	plan := oapi.Plan{
+		Digest: digest, Builder: string(p.Builder), BuilderVersion: optional(p.BuilderVersion),
+		Providers: list(p.Providers, same), RootDir: p.RootDir, InstallCommand: optional(p.InstallCommand),
+		BuildCommand: optional(p.BuildCommand), StartCommand: optional(p.StartCommand), Port: p.Port,
+		Variables: table(p.Variables), Secrets: list(p.SecretNames, same), Dockerfile: optional(p.DockerfilePath),
+		Ignore: list(p.Ignore, same), Warnings: list(p.Warnings, wireWarning), Assets: table(p.Assets),
+	}
+	if len(p.Native) > 0 {
+		err = json.Unmarshal(p.Native, &plan.Native)
+	}
+	return plan, err
+}
+
+func table(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+func wireLogLine(l deployment.LogLine) oapi.LogLine {
+	return oapi.LogLine{
+		Seq: l.Seq, Time: l.Time.UTC(), Step: string(l.Step), Attempt: l.Attempt, Stream: l.Stream, Text: l.Text,
+	}
+}
+
+func wireEnvVar(v deployment.EnvVar) oapi.EnvVar {
+	return oapi.EnvVar{Name: v.Name, Target: oapi.EnvTarget(v.Target)}
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// workflowTimeout bounds a call to Temporal that follows a write: the write stands, and the reconciler repeats the call.
+const workflowTimeout = 5 * time.Second
+
+var idShape = regexp.MustCompile(`^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`)
+
+// CreateDeployment serves POST /v1/projects/{project}/deployments. The row is what accepts the deploy; a workflow that
+// cannot start now is started by the reconciler.
+func (s *server) CreateDeployment(c *gin.Context, project string, params oapi.CreateDeploymentParams) {
+	p, err := s.project(c, project)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	var body oapi.DeploymentCreate
+	if err := decodeBody(c, &body); err != nil {
+		s.fail(c, err)
+		return
+	}
+	request, err := newDeployment(p, body, value(params.IdempotencyKey))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	d, created, err := s.Store.CreateDeployment(c.Request.Context(), request)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	if created {
+		s.start(c, d, p)
+	} else {
+		c.Header("Idempotency-Replayed", "true")
+	}
+	c.Header("Location", "/v1/deployments/"+d.ID)
+	c.JSON(http.StatusAccepted, s.wireDeployment(d))
+}
+
+func (s *server) start(c *gin.Context, d deployment.Deployment, p deployment.Project) {
+	ctx, cancel := detached(c)
+	defer cancel()
+	if err := s.Deploys.Start(ctx, d, p); err != nil {
+		s.Logger.Warn("Deploy not started; the reconciler will", "deployment", d.ID, "error", err)
+	}
+}
+
+// ListDeployments serves GET /v1/deployments.
+func (s *server) ListDeployments(c *gin.Context, params oapi.ListDeploymentsParams) {
+	filter := DeploymentFilter{Status: deployment.Status(value(params.Status))}
+	if params.Project != nil {
+		p, err := s.project(c, *params.Project)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		filter.ProjectID = p.ID
+	}
+	if environment := value(params.Environment); idShape.MatchString(environment) {
+		filter.EnvironmentID = environment
+	} else {
+		filter.Environment = environment
+	}
+	items, next, err := s.Store.Deployments(c.Request.Context(), filter, pageOf(params.Limit, params.Cursor))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, oapi.DeploymentList{Items: list(items, s.wireDeployment), NextCursor: optional(next)})
+}
+
+// GetDeployment serves GET /v1/deployments/{id}.
+func (s *server) GetDeployment(c *gin.Context, id string) {
+	d, err := s.deployment(c, id)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, s.wireDeployment(d))
+}
+
+// CancelDeployment serves POST /v1/deployments/{id}/cancel. As with a start, the row decides: from here on the route
+// cannot switch, and the reconciler repeats a cancel that Temporal did not hear.
+func (s *server) CancelDeployment(c *gin.Context, id string) {
+	d, err := s.Store.RequestCancel(c.Request.Context(), id)
+	if err != nil {
+		s.fail(c, named(err, "id", "deployment", id))
+		return
+	}
+	ctx, cancel := detached(c)
+	defer cancel()
+	if _, err := s.Deploys.Cancel(ctx, id); err != nil {
+		s.Logger.Warn("Workflow not canceled; the reconciler will", "deployment", id, "error", err)
+	}
+	c.JSON(http.StatusAccepted, s.wireDeployment(d))
+}
+
+// deployment finds the deployment that a path names.
+func (s *server) deployment(c *gin.Context, id string) (deployment.Deployment, error) {
+	d, err := s.Store.Deployment(c.Request.Context(), id)
+	return d, named(err, "id", "deployment", id)
+}
+
+// detached returns a bounded context that outlives the client: what was written is followed up even if nobody waits.
+func detached(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), workflowTimeout)
+}

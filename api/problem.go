@@ -1,0 +1,151 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// problemError is an answer that is not what was asked for. It is an error, so that a helper deep inside a handler can
+// return it.
+type problemError struct {
+	status int
+	code   string
+	detail string
+	field  string
+	fix    string
+	faults []deployment.FieldError // when several fields are at fault; the first is field, detail and fix
+}
+
+// Error returns what is wrong, for the log.
+func (p *problemError) Error() string { return p.code + ": " + p.detail }
+
+// The problems that no handler knows of.
+var (
+	errInternal = &problemError{
+		status: http.StatusInternalServerError, code: "internal", detail: "slipway could not do this; nothing is wrong with the request",
+		fix: "try again; if it stays, look for the request_id in the server's log",
+	}
+	errNoRoute = &problemError{
+		status: http.StatusNotFound, code: "no_such_route", detail: "nothing is served at this path",
+		fix: "see /openapi.yaml for the paths",
+	}
+	errWrongMethod = &problemError{
+		status: http.StatusMethodNotAllowed, code: "method_not_allowed", detail: "the path does not take this method",
+		fix: "use one of the methods in the header Allow",
+	}
+)
+
+// sentinels says what the answers of the store mean to a client. What is in no row is errInternal.
+var sentinels = []struct {
+	err     error
+	problem problemError
+}{
+	{deployment.ErrNotFound, problemError{
+		status: http.StatusNotFound, code: "not_found", detail: "what the path names does not exist",
+	}},
+	{deployment.ErrNameTaken, problemError{
+		status: http.StatusConflict, code: "name_taken", detail: "another project has this name", field: "name",
+		fix: "choose another name, or change the project that has it",
+	}},
+	{deployment.ErrIdempotencyMismatch, problemError{
+		status: http.StatusConflict, code: "idempotency_key_reused", detail: "the key was used with another request",
+		field: "Idempotency-Key", fix: "use a new key for a new request",
+	}},
+	{deployment.ErrNotCancelable, problemError{
+		status: http.StatusConflict, code: "not_cancelable", detail: "the deployment has ended", field: "id",
+	}},
+	{deployment.ErrUnderWay, problemError{
+		status: http.StatusConflict, code: "deployments_under_way", detail: "the project has deployments that have not ended",
+		field: "project", fix: "cancel them first, then wait until they are canceled",
+	}},
+	{deployment.ErrInvalidCursor, problemError{
+		status: http.StatusBadRequest, code: "invalid_cursor", detail: "the cursor is not one that this list gave",
+		field: "cursor", fix: "pass the next_cursor of the page before unchanged, or leave it out for the first page",
+	}},
+}
+
+// problemOf is the one way from an error to an answer.
+func problemOf(err error) *problemError {
+	if p, ok := errors.AsType[*problemError](err); ok {
+		return p
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			return &s.problem
+		}
+	}
+	return errInternal
+}
+
+// fail answers with the problem that err is and ends the request. Only faults of slipway itself are logged here.
+func (s *server) fail(c *gin.Context, err error) {
+	c.Abort()
+	if c.Request.Context().Err() != nil {
+		c.Status(statusClientGone) // nobody reads the answer, and what failed may have failed for this reason alone
+		return
+	}
+	p := problemOf(err)
+	if p.status >= http.StatusInternalServerError {
+		s.Logger.Error("Request not served", "error", err, "method", c.Request.Method, "path", c.Request.URL.Path,
+			"request_id", c.GetString(keyRequestID))
+	}
+	s.write(c, p)
+}
+
+// statusClientGone shows in the access log only (as in nginx's).
+const statusClientGone = 499
+
+func (s *server) write(c *gin.Context, p *problemError) {
+	faults := make([]oapi.FieldFault, 0, len(p.faults))
+	for _, f := range p.faults {
+		faults = append(faults, oapi.FieldFault{Field: f.Field, Detail: f.Fault, Fix: optional(f.Fix)})
+	}
+	if len(faults) == 0 && p.field != "" {
+		faults = append(faults, oapi.FieldFault{Field: p.field, Detail: p.detail, Fix: optional(p.fix)})
+	}
+	c.Header("Content-Type", "application/problem+json")
+	c.JSON(p.status, oapi.Problem{
+		Type: "about:blank", Title: http.StatusText(p.status), Status: p.status, Code: p.code, Detail: p.detail,
+		Field: optional(p.field), Fix: optional(p.fix), Errors: faults, RequestID: c.GetString(keyRequestID),
+	})
+}
+
+// fieldProblem is 422 for the fields of a body that are at fault; nil for none.
+func fieldProblem(faults ...*deployment.FieldError) error {
+	p := &problemError{status: http.StatusUnprocessableEntity, code: "invalid_field"}
+	for _, f := range faults {
+		if f != nil {
+			p.faults = append(p.faults, *f)
+		}
+	}
+	if len(p.faults) == 0 {
+		return nil
+	}
+	first := p.faults[0]
+	p.field, p.fix, p.detail = first.Field, first.Fix, first.Fault
+	if first.Field != "" {
+		p.detail = first.Error()
+	}
+	return p
+}
+
+// parameterProblem is 400 for a parameter of the path, the query or a header.
+func parameterProblem(name, fault, fix string) *problemError {
+	return &problemError{status: http.StatusBadRequest, code: "invalid_parameter", detail: fault, field: name, fix: fix}
+}
+
+// named gives a "not found" of the store the name of what was looked for; other errors pass.
+func named(err error, field, what, name string) error {
+	if !errors.Is(err, deployment.ErrNotFound) {
+		return err
+	}
+	return &problemError{
+		status: http.StatusNotFound, code: "not_found", detail: fmt.Sprintf("no %s is called %q", what, name), field: field,
+	}
+}

@@ -1,0 +1,141 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// CreateProject serves POST /v1/projects.
+func (s *server) CreateProject(c *gin.Context) {
+	var settings oapi.ProjectUpdate // as ProjectCreate, whose required fields the contract has seen to
+	if err := decodeBody(c, &settings); err != nil {
+		s.fail(c, err)
+		return
+	}
+	p := withSettings(deployment.Project{}, settings)
+	if err := s.checkProject(c, p, deployment.Project{}); err != nil {
+		s.fail(c, err)
+		return
+	}
+	p, err := s.Store.CreateProject(c.Request.Context(), p)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Header("Location", "/v1/projects/"+p.ID)
+	c.JSON(http.StatusCreated, wireProject(p))
+}
+
+// ListProjects serves GET /v1/projects.
+func (s *server) ListProjects(c *gin.Context, params oapi.ListProjectsParams) {
+	items, next, err := s.Store.Projects(c.Request.Context(), pageOf(params.Limit, params.Cursor))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, oapi.ProjectList{Items: list(items, wireProject), NextCursor: optional(next)})
+}
+
+// GetProject serves GET /v1/projects/{project}.
+func (s *server) GetProject(c *gin.Context, project string) {
+	p, err := s.project(c, project)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, wireProject(p))
+}
+
+// UpdateProject serves PATCH /v1/projects/{project}. The body is decoded over the present settings: absent fields keep
+// their value, null ones become nil and so the default.
+func (s *server) UpdateProject(c *gin.Context, project string) {
+	before, err := s.project(c, project)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	settings := settingsOf(before)
+	if err := decodeBody(c, &settings); err != nil {
+		s.fail(c, err)
+		return
+	}
+	p := withSettings(before, settings)
+	if err := s.checkProject(c, p, before); err != nil {
+		s.fail(c, err)
+		return
+	}
+	p, err = s.Store.UpdateProject(c.Request.Context(), p)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, wireProject(p))
+}
+
+// DeleteProject serves DELETE /v1/projects/{project}. The row is hidden first: a teardown that cannot start now is
+// started by the reconciler, which looks for hidden projects.
+func (s *server) DeleteProject(c *gin.Context, project string) {
+	p, err := s.project(c, project)
+	if err == nil {
+		err = s.Store.DeleteProject(c.Request.Context(), p.ID)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	ctx, cancel := detached(c)
+	defer cancel()
+	if err := s.Deploys.Teardown(ctx, p.ID); err != nil {
+		s.Logger.Warn("Teardown not started; the reconciler will", "project", p.ID, "error", err)
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// project finds the project that a path names.
+func (s *server) project(c *gin.Context, idOrName string) (deployment.Project, error) {
+	p, err := s.Store.Project(c.Request.Context(), idOrName)
+	return p, named(err, "project", "project", idOrName)
+}
+
+// checkProject finds every fault of the settings. What is a good URL is the guard's to say alone: it knows origins that
+// are trusted whatever their scheme. One that stands as it was is not looked at again, so that a host that is away for
+// a moment keeps nobody from changing a port.
+func (s *server) checkProject(c *gin.Context, p, before deployment.Project) error {
+	faults := p.Validate()
+	if p.RepoURL != before.RepoURL {
+		faults = append(faults, s.Guard.CheckURL(c.Request.Context(), p.RepoURL))
+	}
+	return fieldProblem(faults...)
+}
+
+// settingsOf is what a PATCH changes, as it stands.
+func settingsOf(p deployment.Project) oapi.ProjectUpdate {
+	builder := string(p.Builder)
+	return oapi.ProjectUpdate{
+		Name: &p.Name, RepoURL: &p.RepoURL, RootDir: &p.RootDir, Builder: &builder, InstallCommand: &p.InstallCommand,
+		BuildCommand: &p.BuildCommand, StartCommand: &p.StartCommand, Port: &p.Port,
+		HealthCheck: &oapi.HealthCheckInput{
+			Path: &p.HealthCheck.Path, Status: &p.HealthCheck.Status, TimeoutSeconds: &p.HealthCheck.TimeoutSeconds,
+		},
+		ProductionBranch: &p.ProductionBranch, BuildTimeoutSeconds: &p.BuildTimeoutSeconds,
+		Resources: &oapi.ResourcesInput{Cpus: &p.Resources.CPUs, MemoryMB: &p.Resources.MemoryMB},
+	}
+}
+
+// withSettings returns p with all of its settings replaced; nil stands for the default.
+func withSettings(p deployment.Project, u oapi.ProjectUpdate) deployment.Project {
+	health, resources := value(u.HealthCheck), value(u.Resources)
+	p.Name, p.RepoURL, p.RootDir = value(u.Name), value(u.RepoURL), value(u.RootDir)
+	p.Builder = deployment.Builder(value(u.Builder))
+	p.InstallCommand, p.BuildCommand, p.StartCommand = value(u.InstallCommand), value(u.BuildCommand), value(u.StartCommand)
+	p.Port, p.ProductionBranch, p.BuildTimeoutSeconds = value(u.Port), value(u.ProductionBranch), value(u.BuildTimeoutSeconds)
+	p.HealthCheck = deployment.HealthCheck{
+		Path: value(health.Path), Status: value(health.Status), TimeoutSeconds: value(health.TimeoutSeconds),
+	}
+	p.Resources = deployment.Resources{CPUs: value(resources.Cpus), MemoryMB: value(resources.MemoryMB)}
+	return p.WithDefaults()
+}

@@ -1,0 +1,168 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/api/oapi"
+)
+
+func TestCreateProject_FillsInDefaults(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.call("POST", "/v1/projects", `{"name":"shop","repo_url":"https://git.example.com/team/shop.git","builder":null,"port":8080}`)
+	require.Equal(t, http.StatusCreated, a.status)
+	var p oapi.Project
+	a.into(&p)
+	require.Equal(t, "/v1/projects/"+p.ID, a.header.Get("Location"))
+	require.Equal(t, ".", p.RootDir)
+	require.Equal(t, oapi.BuilderAuto, p.Builder)
+	require.Equal(t, 8080, p.Port)
+	require.Equal(t, oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, p.HealthCheck)
+	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 512}, p.Resources)
+	require.Equal(t, 1800, p.BuildTimeoutSeconds)
+
+	for _, name := range []string{p.ID, "shop"} {
+		var found oapi.Project
+		w.call("GET", "/v1/projects/"+name, "").into(&found)
+		require.Equal(t, p, found)
+	}
+}
+
+func TestProject_OfATrustedOrigin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.call("POST", "/v1/projects", `{"name":"example","repo_url":"`+trustedOrigin+`node.git"}`)
+	require.Equal(t, http.StatusCreated, a.status, "the guard knows better than the list of schemes: %s", a.body)
+	require.Equal(t, http.StatusOK, w.call("PATCH", "/v1/projects/example", `{"port":3000}`).status)
+	w.call("PATCH", "/v1/projects/example", `{"repo_url":"http://git.example.com/node.git"}`).problem(422)
+}
+
+func TestCreateProject_NameTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	p := w.call("POST", "/v1/projects", `{"name":"shop","repo_url":"https://git.example.com/x.git"}`).problem(409)
+	require.Equal(t, "name_taken", p.Code)
+	require.Equal(t, "name", *p.Field)
+	require.NotEmpty(t, *p.Fix)
+}
+
+func TestUpdateProject_ChangesOnlyWhatIsGiven(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	var p oapi.Project
+	w.call("PATCH", "/v1/projects/shop", `{"port":3000,"start_command":"node a.js","health_check":{"path":"/up","status":204},
+		"resources":{"cpus":2,"memory_mb":1024},"builder":"static"}`).into(&p)
+	require.Equal(t, oapi.HealthCheck{Path: "/up", Status: 204, TimeoutSeconds: 60}, p.HealthCheck)
+
+	var q oapi.Project
+	w.call("PATCH", "/v1/projects/shop", `{"health_check":{"timeout_seconds":5},"resources":{"cpus":null}}`).into(&q)
+	require.Equal(t, oapi.HealthCheck{Path: "/up", Status: 204, TimeoutSeconds: 5}, q.HealthCheck)
+	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 1024}, q.Resources)
+	require.Equal(t, "node a.js", q.StartCommand)
+	require.Equal(t, 3000, q.Port)
+	require.Equal(t, oapi.BuilderStatic, q.Builder)
+
+	w.call("PATCH", "/v1/projects/shop", `{"health_check":null,"builder":null,"start_command":"","port":0,"name":"store"}`).into(&q)
+	require.Equal(t, oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, q.HealthCheck)
+	require.Equal(t, oapi.BuilderAuto, q.Builder)
+	require.Empty(t, q.StartCommand)
+	require.Zero(t, q.Port)
+	require.Equal(t, 1024, q.Resources.MemoryMB)
+	w.call("GET", "/v1/projects/shop", "").problem(404)
+	require.Equal(t, 200, w.call("GET", "/v1/projects/store", "").status)
+}
+
+func TestUpdateProject_ChecksAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	w.project("other")
+	for body, field := range map[string]string{
+		`{"repo_url":"https://127.0.0.1/x.git"}`: "repo_url", `{"root_dir":"../.."}`: "root_dir", `{"name":null}`: "name",
+		`{"health_check":{"path":"up"}}`: "health_check.path", `{}`: "body", `{"id":"x"}`: "id",
+	} {
+		p := w.call("PATCH", "/v1/projects/shop", body).problem(422)
+		require.Equal(t, field, *p.Field, body)
+	}
+	require.Equal(t, "name_taken", w.call("PATCH", "/v1/projects/shop", `{"name":"other"}`).problem(409).Code)
+}
+
+func TestListProjects_Pages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 5 {
+		w.project(fmt.Sprintf("app-%d", i))
+	}
+	var names []string
+	path := "/v1/projects?limit=2"
+	for range 3 {
+		var page oapi.ProjectList
+		w.call("GET", path, "").into(&page)
+		for _, p := range page.Items {
+			names = append(names, p.Name)
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		path = "/v1/projects?limit=2&cursor=" + *page.NextCursor
+	}
+	require.Equal(t, []string{"app-0", "app-1", "app-2", "app-3", "app-4"}, names)
+}
+
+func TestListProjects_EmptyIsAList(t *testing.T) {
+	t.Parallel()
+	a := newWorld(t).call("GET", "/v1/projects", "")
+	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(a.body))
+}
+
+func TestDeleteProject(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.project("shop")
+	d := w.deploy("shop", `{}`)
+	under := w.call("DELETE", "/v1/projects/shop", "").problem(409)
+	require.Equal(t, "deployments_under_way", under.Code)
+	require.Contains(t, *under.Fix, "cancel them first")
+	require.Empty(t, w.deploys.tornDown)
+
+	w.ready(d.ID)
+	a := w.call("DELETE", "/v1/projects/shop", "")
+	require.Equal(t, http.StatusNoContent, a.status)
+	require.Empty(t, a.body)
+	require.Equal(t, []string{p.ID}, w.deploys.tornDown)
+	gone := w.call("GET", "/v1/projects/shop", "").problem(404)
+	require.Equal(t, "project", *gone.Field)
+	var left oapi.Deployment
+	w.call("GET", "/v1/deployments/"+d.ID, "").into(&left)
+	require.Empty(t, left.EnvironmentURL, "the host name may be another's by now")
+}
+
+func TestEnv(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	env := func(method, path, body string) oapi.Env {
+		a := w.call(method, "/v1/projects/shop/env"+path, body)
+		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+		require.NotContains(t, string(a.body), "s3cret")
+		var e oapi.Env
+		a.into(&e)
+		require.Equal(t, "takes effect at the next deployment", e.Note)
+		return e
+	}
+	require.Empty(t, env("GET", "", "").Vars)
+	e := env("PUT", "", `{"vars":[{"name":"B","value":"s3cret"},{"name":"A","value":"","target":"build"}]}`)
+	require.Equal(t, []oapi.EnvVar{{Name: "A", Target: "build"}, {Name: "B", Target: "both"}}, e.Vars)
+	e = env("PATCH", "", `{"vars":[{"name":"B","value":"s3cret","target":"runtime"},{"name":"C","value":"x"}]}`)
+	require.Equal(t, []oapi.EnvVar{{Name: "A", Target: "build"}, {Name: "B", Target: "runtime"}, {Name: "C", Target: "both"}}, e.Vars)
+	require.Len(t, env("DELETE", "/A", "").Vars, 2)
+	missing := w.call("DELETE", "/v1/projects/shop/env/A", "").problem(404)
+	require.Equal(t, "name", *missing.Field)
+	require.Empty(t, env("PUT", "", `{"vars":[]}`).Vars)
+}

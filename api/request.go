@@ -1,0 +1,90 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// newDeployment turns what was asked for into what the store inserts: a ref, and the environment that it goes to.
+func newDeployment(p deployment.Project, body oapi.DeploymentCreate, key string) (NewDeployment, error) {
+	asked, err := refOf(body)
+	if err != nil {
+		return NewDeployment{}, err
+	}
+	environment, err := environmentOf(p, asked, value(body.Environment))
+	if err != nil {
+		return NewDeployment{}, err
+	}
+	digest, err := requestDigest(p.ID, asked, value(body.Environment), value(body.Force))
+	if err != nil {
+		return NewDeployment{}, err
+	}
+	ref := asked
+	if ref.Kind == deployment.RefDefault && p.ProductionBranch != "" {
+		ref = deployment.Ref{Kind: deployment.RefBranch, Name: p.ProductionBranch}
+	}
+	return NewDeployment{
+		Project: p, Environment: environment, Ref: ref, Force: value(body.Force), IdempotencyKey: key, RequestDigest: digest,
+	}, nil
+}
+
+func refOf(body oapi.DeploymentCreate) (deployment.Ref, error) {
+	var ref deployment.Ref
+	for _, given := range []struct {
+		kind deployment.RefKind
+		name *string
+	}{{deployment.RefBranch, body.Branch}, {deployment.RefTag, body.Tag}, {deployment.RefCommit, body.Commit}} {
+		if given.name == nil {
+			continue
+		}
+		if ref.Kind != deployment.RefDefault {
+			return ref, fieldProblem(fault(string(given.kind), "is given together with "+string(ref.Kind),
+				"give one of branch, tag and commit, or none for the production branch"))
+		}
+		ref = deployment.Ref{Kind: given.kind, Name: *given.name}
+	}
+	if ref.Kind == deployment.RefCommit {
+		ref.Name = strings.ToLower(ref.Name)
+	}
+	return ref, fieldProblem(deployment.ValidateRef(ref))
+}
+
+// environmentOf returns the environment that was named, or the one that the ref belongs to.
+func environmentOf(p deployment.Project, ref deployment.Ref, named string) (string, error) {
+	if named != "" {
+		return named, fieldProblem(deployment.ValidateEnvironmentName(named))
+	}
+	switch ref.Kind {
+	case deployment.RefDefault:
+		return string(deployment.KindProduction), nil
+	case deployment.RefBranch:
+		if ref.Name == p.ProductionBranch {
+			return string(deployment.KindProduction), nil
+		}
+		return "branch/" + ref.Name, nil
+	default:
+		return "", fieldProblem(fault("environment", fmt.Sprintf("is missing, and a %s belongs to none by itself", ref.Kind),
+			`name one: "production", "branch/<name>" or "pr/<number>"`))
+	}
+}
+
+// requestDigest identifies what was asked for, not what came of it: the production branch may become known between a
+// request and its repeat.
+func requestDigest(projectID string, ref deployment.Ref, environment string, force bool) ([]byte, error) {
+	canonical, err := json.Marshal(struct {
+		Project     string
+		Ref         deployment.Ref
+		Environment string
+		Force       bool
+	}{projectID, ref, environment, force})
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	sum := sha256.Sum256(canonical)
+	return sum[:], nil
+}

@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// Store is the part of Postgres that the API needs. Answers of the kind "not as things stand" are the sentinels of
+// package deployment (ErrNotFound, ErrNameTaken, ...).
+type Store interface {
+	CreateProject(ctx context.Context, p deployment.Project) (deployment.Project, error)
+	// Project finds a project by id or by name; deleted ones are not found.
+	Project(ctx context.Context, idOrName string) (deployment.Project, error)
+	Projects(ctx context.Context, page Page) (items []deployment.Project, next string, err error)
+	UpdateProject(ctx context.Context, p deployment.Project) (deployment.Project, error)
+	// DeleteProject hides a project whose teardown is to start; deployment.ErrUnderWay while a deployment is not ended.
+	DeleteProject(ctx context.Context, id string) error
+
+	// EnvVarNames returns a project's variables without their values, sorted by name.
+	EnvVarNames(ctx context.Context, projectID string) ([]deployment.EnvVar, error)
+	ReplaceEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error
+	MergeEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error
+	DeleteEnvVar(ctx context.Context, projectID, name string) error
+
+	// CreateDeployment inserts a queued deployment, its environment too when it is new. With an idempotency key that the
+	// project has seen, it returns that deployment as it stands and created=false, or deployment.ErrIdempotencyMismatch.
+	CreateDeployment(ctx context.Context, n NewDeployment) (d deployment.Deployment, created bool, err error)
+	Deployment(ctx context.Context, id string) (deployment.Deployment, error)
+	Deployments(ctx context.Context, f DeploymentFilter, page Page) (items []deployment.Deployment, next string, err error)
+	Steps(ctx context.Context, deploymentID string) ([]deployment.Step, error)
+	// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
+	// canceling already is returned as it stands.
+	RequestCancel(ctx context.Context, id string) (deployment.Deployment, error)
+	// Environment finds an environment by the name within a project.
+	Environment(ctx context.Context, projectID, name string) (deployment.Environment, error)
+
+	// TokenName returns the name of the token with that SHA-256, deployment.ErrNotFound for none, and notes its use.
+	TokenName(ctx context.Context, hash []byte) (string, error)
+	Ping(ctx context.Context) error
+}
+
+// What the Store is asked with; the words are deployment's, so that the adapter need not import this package.
+type (
+	// Page asks for a part of a list.
+	Page = deployment.Page
+	// DeploymentFilter narrows a list of deployments.
+	DeploymentFilter = deployment.DeploymentFilter
+	// NewDeployment is a checked request for a deploy.
+	NewDeployment = deployment.NewDeployment
+)
+
+// LogReader pages through and follows a deployment's log.
+type LogReader interface {
+	// Lines returns up to limit lines with seq > after, oldest first.
+	Lines(ctx context.Context, deploymentID string, after int64, limit int) ([]deployment.LogLine, error)
+	// Wait returns when the log may have grown beyond after or the deployment's status may have changed, or after the
+	// timeout, or with the context's error.
+	Wait(ctx context.Context, deploymentID string, after int64, timeout time.Duration) error
+}
+
+// Deploys starts and cancels deploy workflows (package temporal).
+type Deploys interface {
+	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
+	// Cancel asks the workflow to cancel; found is false when no workflow was ever started or it has closed.
+	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
+	Teardown(ctx context.Context, projectID string) error
+	Ping(ctx context.Context) error
+}
+
+// RepoGuard checks a repository URL the way the fetch will: scheme, shape, and the addresses its host resolves to.
+type RepoGuard interface {
+	CheckURL(ctx context.Context, raw string) *deployment.FieldError
+}

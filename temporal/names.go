@@ -1,0 +1,50 @@
+package temporal
+
+import (
+	sdktemporal "go.temporal.io/sdk/temporal"
+)
+
+// Names of workflow types: what the Web UI shows and what histories store, so they never change.
+const (
+	WorkflowDeploy    = "Deploy"
+	WorkflowReconcile = "Reconcile"
+	WorkflowTeardown  = "Teardown"
+)
+
+// Task queues that any host may serve.
+const (
+	QueueControl = "control" // workflows and short activities
+	QueueBuild   = "build"   // claims of build slots
+)
+
+// QueueBuildHost returns the queue that only the build host with that id serves. It is stable over restarts, so that a
+// restarted worker picks up what its predecessor left.
+func QueueBuildHost(hostID string) string { return "build@" + hostID }
+
+// QueuePreviewHost returns the queue that only the preview host with that id serves.
+func QueuePreviewHost(hostID string) string { return "preview@" + hostID }
+
+// DeployWorkflowID returns the id of a deployment's workflow; a retry is a new run of the same id.
+func DeployWorkflowID(deploymentID string) string { return "deploy/" + deploymentID }
+
+// TeardownWorkflowID returns the id of the workflow that removes everything a deleted project owns.
+func TeardownWorkflowID(projectID string) string { return "teardown/" + projectID }
+
+// ReconcileScheduleID is the id of the schedule that starts the reconcile workflow.
+const ReconcileScheduleID = "reconcile"
+
+// Search attributes of a deploy workflow, all of type Keyword.
+var (
+	AttrProject     = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayProject")
+	AttrEnvironment = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayEnvironment")
+	AttrCommit      = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayCommit")
+	AttrStep        = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayStep")
+	AttrStatus      = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayStatus")
+)
+
+// SearchAttributes lists the names that must be registered in the namespace before a deploy starts.
+func SearchAttributes() []string {
+	return []string{
+		AttrProject.GetName(), AttrEnvironment.GetName(), AttrCommit.GetName(), AttrStep.GetName(), AttrStatus.GetName(),
+	}
+}

@@ -1,0 +1,169 @@
+package temporal
+
+import (
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// Inputs name things by reference. Settings, env vars and secrets are loaded from Postgres by the activity that needs
+// them, so that a history stays small and holds no secret.
+
+// DeployInput starts a Deploy workflow.
+type DeployInput struct {
+	DeploymentID string `json:"deployment_id"`
+	Project      string `json:"project"`     // for people who look at the history
+	Environment  string `json:"environment"` // likewise
+	Limits       Limits `json:"limits"`
+}
+
+// Limits bound the activities of one deploy. They travel in the input, so that a replay sees the values that the run was
+// started with, whatever the configuration says by then.
+type Limits struct {
+	Deploy          time.Duration `json:"deploy"`  // the whole deploy, waiting included
+	Resolve         time.Duration `json:"resolve"` // one attempt, likewise below
+	Fetch           time.Duration `json:"fetch"`
+	Plan            time.Duration `json:"plan"`
+	Build           time.Duration `json:"build"`   // the project's build_timeout_seconds; passing it is a user failure
+	Release         time.Duration `json:"release"` // pull, start and switch, on top of the health check's timeout
+	Drain           time.Duration `json:"drain"`
+	CleanUp         time.Duration `json:"clean_up"`
+	Short           time.Duration `json:"short"`             // activities that only talk to Postgres
+	Heartbeat       time.Duration `json:"heartbeat"`         // silence after which an attempt's worker counts as dead
+	ScheduleToStart time.Duration `json:"schedule_to_start"` // wait on a host's own queue after which the host counts as gone
+	RetryInitial    time.Duration `json:"retry_initial"`
+	RetryMaximum    time.Duration `json:"retry_maximum"`
+	Attempts        int32         `json:"attempts"` // of an activity that fails with class transient or platform
+	Hosts           int           `json:"hosts"`    // build or preview hosts tried before giving up
+}
+
+// DefaultLimits returns the limits of production.
+func DefaultLimits() Limits {
+	return Limits{
+		Deploy: 2 * time.Hour, Resolve: time.Minute, Fetch: 10 * time.Minute, Plan: 2 * time.Minute,
+		Build: 30 * time.Minute, Release: 10 * time.Minute, Drain: 2 * time.Minute, CleanUp: 2 * time.Minute,
+		Short: 10 * time.Second, Heartbeat: 15 * time.Second, ScheduleToStart: time.Minute,
+		RetryInitial: time.Second, RetryMaximum: 30 * time.Second, Attempts: 5, Hosts: 3,
+	}
+}
+
+// DeployResult is what a Deploy workflow that reached ready returns.
+type DeployResult struct {
+	PreviewURL  string `json:"preview_url"`
+	Commit      string `json:"commit"`
+	ImageDigest string `json:"image_digest"`
+}
+
+// StepInput names the deployment that an activity works for.
+type StepInput struct {
+	DeploymentID string `json:"deployment_id"`
+}
+
+// ResolveResult is the commit that every later step and retry builds.
+type ResolveResult struct {
+	Commit string `json:"commit"`
+	Branch string `json:"branch,omitempty"`
+}
+
+// ClaimResult names the build host that holds a slot for the deployment and the queue that only it serves.
+type ClaimResult struct {
+	HostID string `json:"host_id"`
+	Queue  string `json:"queue"`
+}
+
+// CommitInput is the input of the steps that need the checked-out commit.
+type CommitInput struct {
+	DeploymentID string `json:"deployment_id"`
+	Commit       string `json:"commit"`
+}
+
+// PlanResult identifies the stored plan.
+type PlanResult struct {
+	PlanDigest string `json:"plan_digest"`
+	Builder    string `json:"builder"`
+}
+
+// BuildInput is the input of BuildImage.
+type BuildInput struct {
+	DeploymentID string `json:"deployment_id"`
+	Commit       string `json:"commit"`
+	PlanDigest   string `json:"plan_digest"`
+}
+
+// BuildResult is the image that was built and pushed.
+type BuildResult struct {
+	Image  string `json:"image"` // repository name, no tag
+	Digest string `json:"digest"`
+	Reused bool   `json:"reused,omitempty"`
+}
+
+// WasReused reports whether an image that was built before is used again.
+func (r BuildResult) WasReused() bool { return r.Reused }
+
+// PlaceResult names the preview host that will run the container.
+type PlaceResult struct {
+	HostID string `json:"host_id"`
+	Queue  string `json:"queue"`
+}
+
+// ReleaseInput is the input of ReleasePreview.
+type ReleaseInput struct {
+	DeploymentID string `json:"deployment_id"`
+	Image        string `json:"image"`
+	Digest       string `json:"digest"`
+}
+
+// ReleaseResult says where the preview is and which previews it replaced, with the queue of the host that runs each.
+type ReleaseResult struct {
+	PreviewURL string     `json:"preview_url"`
+	Replaced   []Replaced `json:"replaced,omitempty"`
+}
+
+// Replaced is a preview that lost its route and is to be drained and stopped.
+type Replaced struct {
+	DeploymentID string `json:"deployment_id"`
+	Queue        string `json:"queue"`
+}
+
+// CleanUpInput asks a host to remove what a deployment left on it.
+type CleanUpInput struct {
+	DeploymentID string `json:"deployment_id"`
+	Canceled     bool   `json:"canceled,omitempty"` // shows the deployment as canceling meanwhile
+}
+
+// CloseInput ends a deployment that did not become ready.
+type CloseInput struct {
+	DeploymentID string              `json:"deployment_id"`
+	Outcome      deployment.Status   `json:"outcome"` // failed, canceled or superseded
+	Failure      *deployment.Failure `json:"failure,omitempty"`
+}
+
+// CloseResult says how the deployment really ended: a cancel that came too late leaves it ready.
+type CloseResult struct {
+	Outcome  deployment.Status `json:"outcome"`
+	RunID    string            `json:"run_id"`
+	Replaced []Replaced        `json:"replaced,omitempty"` // when it is ready after all: what is still to be drained
+}
+
+// TeardownInput starts a Teardown workflow.
+type TeardownInput struct {
+	ProjectID string `json:"project_id"`
+	Limits    Limits `json:"limits"`
+}
+
+// TeardownPlan lists what a deleted project still owns, by the queue of the host that holds it.
+type TeardownPlan struct {
+	Previews []Replaced `json:"previews,omitempty"`
+}
+
+// ReconcileInput starts a Reconcile workflow.
+type ReconcileInput struct {
+	Limits Limits `json:"limits"`
+}
+
+// ReconcileResult counts what a pass repaired.
+type ReconcileResult struct {
+	Started  int `json:"started"`
+	Canceled int `json:"canceled"`
+	Torn     int `json:"torn"`
+}
