@@ -1,0 +1,126 @@
+package logs_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// wait calls Wait in the background and returns its answer.
+func (b bench) wait(after int64, timeout time.Duration) <-chan error {
+	answer := make(chan error, 1)
+	go func() { answer <- b.reader.Wait(b.t.Context(), b.id, after, timeout) }()
+	return answer
+}
+
+func requireSoon(t *testing.T, answer <-chan error) {
+	t.Helper()
+	select {
+	case err := <-answer:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody was woken")
+	}
+}
+
+// untilListening returns once a notification has come through.
+func (b bench) untilListening() {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		answer := b.wait(1<<40, 200*time.Millisecond)
+		started := time.Now()
+		_, err := b.pool.Exec(b.t.Context(), "SELECT pg_notify('slipway_deployment', $1)", b.id)
+		return <-answer == nil && err == nil && time.Since(started) < 150*time.Millisecond
+	}, 10*time.Second, time.Millisecond)
+}
+
+func TestWaitIsWokenByLinesAndByStatus(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	w := b.writer()
+	b.untilListening()
+
+	answer := b.wait(0, time.Hour)
+	w.Append(b.id, line("a"))
+	requireSoon(t, answer)
+	requireSoon(t, b.wait(0, time.Hour)) // there is a line already
+
+	answer = b.wait(1, time.Hour)
+	_, err := b.store.RequestCancel(t.Context(), b.id)
+	require.NoError(t, err)
+	requireSoon(t, answer)
+
+	_, err = b.store.Finish(t.Context(), b.id, "", deployment.StatusCanceled, nil)
+	require.NoError(t, err)
+	requireSoon(t, b.wait(1, time.Hour)) // nothing more will come
+}
+
+func TestWaitEndsWithItsTimeoutAndItsContext(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.reader.Wait(t.Context(), b.id, 0, time.Millisecond))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, b.reader.Wait(ctx, b.id, 0, time.Hour), context.Canceled)
+	err := b.reader.Wait(t.Context(), "01890000-0000-7000-8000-000000000000", 0, time.Hour)
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+}
+
+func TestManyFollowersSeeEveryLine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	w := b.writer()
+	const followers, lines = 8, 300
+	results := make(chan error, followers)
+	for range followers {
+		go func() { results <- follow(b, lines) }()
+	}
+	for n := range lines {
+		w.Append(b.id, line(fmt.Sprint(n)))
+		if n%50 == 0 {
+			require.NoError(t, w.Flush(t.Context(), b.id))
+		}
+	}
+	for range followers {
+		require.NoError(t, <-results)
+	}
+}
+
+func follow(b bench, want int64) error {
+	var seen int64
+	for seen < want {
+		if err := b.reader.Wait(b.t.Context(), b.id, seen, 2*time.Second); err != nil {
+			return err
+		}
+		lines, err := b.reader.Lines(b.t.Context(), b.id, seen, 100)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if seen++; l.Seq != seen || l.Text != fmt.Sprint(seen-1) {
+				return fmt.Errorf("line %d is %d, %q", seen, l.Seq, l.Text)
+			}
+		}
+	}
+	return nil
+}
+
+func TestTheListenerComesBackAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.untilListening()
+	answer := b.wait(0, time.Hour)
+	require.Eventually(t, func() bool { // its query must be over before the outage, which would fail it
+		var n int
+		err := b.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%log_heads%' AND pid <> pg_backend_pid()").Scan(&n)
+		return err == nil && n > 0
+	}, 10*time.Second, 10*time.Millisecond)
+	b.outage()()
+	requireSoon(t, answer) // nobody knows what was said meanwhile, so everybody is woken
+	b.untilListening()
+}

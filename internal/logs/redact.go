@@ -1,0 +1,85 @@
+package logs
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const (
+	mask = "***"
+	// minSecret is the length from which a value is hidden: "1" or "yes" would hide half of every log.
+	minSecret = 4
+)
+
+// redactor hides values in texts. The zero redactor hides nothing.
+type redactor struct {
+	hidden []string
+}
+
+// newRedactor returns a redactor of values: whole, line by line, and as they look inside JSON and URLs.
+func newRedactor(values []string) redactor {
+	var r redactor
+	for _, value := range values {
+		forms := append(strings.FieldsFunc(value, func(c rune) bool { return c == '\n' || c == '\r' }), value)
+		for _, form := range forms {
+			r.hide(form, insideJSON(form, true), insideJSON(form, false), url.QueryEscape(form), url.PathEscape(form))
+		}
+	}
+	slices.Sort(r.hidden)
+	r.hidden = slices.Compact(r.hidden)
+	return r
+}
+
+func (r *redactor) hide(forms ...string) {
+	for _, form := range forms {
+		if trimmed := strings.TrimSpace(form); len(trimmed) >= minSecret {
+			r.hidden = append(r.hidden, trimmed)
+		}
+	}
+}
+
+// insideJSON returns s as it stands between the quotes of a JSON string; encoders differ in whether they escape <, > and &.
+func insideJSON(s string, escapeHTML bool) string {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(escapeHTML)
+	if err := encoder.Encode(s); err != nil {
+		return s
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(out.String(), `"`), "\"\n")
+}
+
+// redact returns text with every hidden value replaced. Values that overlap are hidden as one, so that no end of the
+// second shows.
+func (r redactor) redact(text string) string {
+	type span struct{ from, to int }
+	var spans []span
+	for _, value := range r.hidden {
+		for from := 0; ; {
+			i := strings.Index(text[from:], value)
+			if i < 0 {
+				break
+			}
+			spans = append(spans, span{from + i, from + i + len(value)})
+			from += i + 1
+		}
+	}
+	if len(spans) == 0 {
+		return text
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	var out strings.Builder
+	shown := 0 // how much of text is written or hidden
+	for _, s := range spans {
+		if s.from >= shown {
+			out.WriteString(text[shown:s.from])
+			out.WriteString(mask)
+		}
+		shown = max(shown, s.to)
+	}
+	out.WriteString(text[shown:])
+	return out.String()
+}

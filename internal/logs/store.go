@@ -1,0 +1,72 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// store writes batches.
+type store struct {
+	pool *pgxpool.Pool
+}
+
+// takeNumbers reserves the batch's numbers and holds the deployment's head until the commit, so that numbers become
+// visible in their order. It also names the transaction, so that its fate can be asked for.
+const takeNumbers = `
+INSERT INTO log_heads AS h (deployment_id, seq) VALUES ($1, $2)
+ON CONFLICT (deployment_id) DO UPDATE SET seq = h.seq + excluded.seq
+RETURNING seq, pg_current_xact_id()::text`
+
+var columns = []string{"deployment_id", "seq", "time", "step", "attempt", "stream", "text"}
+
+// write stores a batch exactly once, also when it is called again after an error that hid whether the commit was done.
+func (s store) write(ctx context.Context, deploymentID string, b *batch) error {
+	if b.xid != "" {
+		if committed, err := s.committed(ctx, b.xid); err != nil || committed {
+			return err
+		}
+		b.xid = ""
+	}
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var last int64
+		var xid string
+		if err := tx.QueryRow(ctx, takeNumbers, deploymentID, len(b.lines)).Scan(&last, &xid); err != nil {
+			return fmt.Errorf("number log lines: %w", err)
+		}
+		first := last - int64(len(b.lines)) + 1
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{"log_lines"}, columns, pgx.CopyFromSlice(len(b.lines), func(i int) ([]any, error) {
+			line := b.lines[i]
+			return []any{deploymentID, first + int64(i), line.Time, string(line.Step), int32(line.Attempt), line.Stream, line.Text}, nil
+		}))
+		if err != nil {
+			return fmt.Errorf("copy log lines: %w", err)
+		}
+		b.xid = xid // from here on the commit may happen without our hearing of it
+		return nil
+	})
+}
+
+var errUndecided = errors.New("the commit of log lines is not decided yet")
+
+func (s store) committed(ctx context.Context, xid string) (bool, error) {
+	var fate *string // null when it is older than Postgres remembers: no commit of ours is
+	if err := s.pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", xid).Scan(&fate); err != nil {
+		return false, fmt.Errorf("ask for the fate of log lines: %w", err)
+	}
+	if fate != nil && *fate == "in progress" {
+		return false, errUndecided
+	}
+	return fate != nil && *fate == "committed", nil
+}
+
+// isFinal reports whether writing the same lines again would fail again: the deployment is gone, or a value is refused.
+func isFinal(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
+}

@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/db"
+)
+
+// CreateDeployment inserts a queued deployment, its environment too when it is new. With an idempotency key that the
+// project has seen it returns that deployment as it stands and created=false, or deployment.ErrIdempotencyMismatch when
+// the key came with another request. A deleted project is deployment.ErrNotFound.
+func (s *Store) CreateDeployment(ctx context.Context, n deployment.NewDeployment) (d deployment.Deployment, created bool, err error) {
+	if !isID(n.Project.ID) || !isText(n.IdempotencyKey) {
+		return d, false, at(deployment.ErrNotFound, "create deployment of project %q", n.Project.ID)
+	}
+	var id string
+	err = s.inTx(ctx, func(q *db.Queries) error {
+		// The lock makes creations of one project follow one another, so that of many requests with one key the first
+		// inserts and the others find what it inserted.
+		if _, err := q.LockProject(ctx, n.Project.ID); err != nil {
+			return err
+		}
+		if id, err = seen(ctx, q, n); id != "" || err != nil {
+			return err
+		}
+		created = true
+		id, err = s.insertDeployment(ctx, q, n)
+		return err
+	})
+	if err != nil {
+		return d, false, at(err, "create deployment of project %s", n.Project.ID)
+	}
+	d, err = s.Deployment(ctx, id)
+	return d, created, err
+}
+
+// seen returns the id of the deployment that the idempotency key stands for, "" when it is new.
+func seen(ctx context.Context, q *db.Queries, n deployment.NewDeployment) (string, error) {
+	if n.IdempotencyKey == "" {
+		return "", nil
+	}
+	row, err := q.DeploymentByKey(ctx, db.DeploymentByKeyParams{ProjectID: n.Project.ID, IdempotencyKey: &n.IdempotencyKey})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", nil
+	case err != nil:
+		return "", err
+	case !bytes.Equal(row.RequestDigest, n.RequestDigest):
+		return "", deployment.ErrIdempotencyMismatch
+	}
+	return row.ID, nil
+}
+
+func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deployment.NewDeployment) (string, error) {
+	number, err := q.TakeNumber(ctx, n.Project.ID)
+	if err != nil {
+		return "", err
+	}
+	environment, generation, err := s.takeGeneration(ctx, q, n)
+	if err != nil {
+		return "", err
+	}
+	const tries = 5 // each fails only when 8 random hex digits are another deployment's
+	for range tries {
+		id, err := newID()
+		if err != nil {
+			return "", err
+		}
+		rows, err := q.CreateDeployment(ctx, db.CreateDeploymentParams{
+			ID: id, ProjectID: n.Project.ID, EnvironmentID: environment, Number: number, Generation: generation,
+			RefKind: string(n.Ref.Kind), RefName: n.Ref.Name, Force: n.Force, WorkflowID: "deploy/" + id,
+			PreviewHost:    deployment.PreviewHost(id, s.options.PreviewDomain),
+			IdempotencyKey: orNull(n.IdempotencyKey), RequestDigest: n.RequestDigest,
+		})
+		if err != nil || rows == 1 {
+			return id, err
+		}
+	}
+	return "", fmt.Errorf("find a free preview host: %d tries", tries)
+}
+
+// takeGeneration returns the environment's id and the generation of its next deployment; it makes the environment when
+// the project has none of that name.
+func (s *Store) takeGeneration(ctx context.Context, q *db.Queries, n deployment.NewDeployment) (string, int64, error) {
+	row, err := q.TakeGeneration(ctx, db.TakeGenerationParams{ProjectID: n.Project.ID, Name: n.Environment})
+	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+		return row.ID, row.Generation, err
+	}
+	id, err := newID()
+	if err != nil {
+		return "", 0, err
+	}
+	for _, host := range s.environmentHosts(n, id) {
+		rows, err := q.CreateEnvironment(ctx, db.CreateEnvironmentParams{
+			ID: id, ProjectID: n.Project.ID, Name: n.Environment,
+			Kind: string(deployment.EnvironmentKindOf(n.Environment)), Host: host,
+		})
+		if err != nil || rows == 1 {
+			return id, 1, err
+		}
+	}
+	return "", 0, fmt.Errorf("find a free host name for environment %q", n.Environment)
+}
+
+// environmentHosts lists the host names to try. The last one holds the environment's id: project "a-b" with branch "c"
+// and project "a" with branch "b-c" agree even in the hash.
+func (s *Store) environmentHosts(n deployment.NewDeployment, id string) []string {
+	project, domain := n.Project.Name, s.options.PreviewDomain
+	return []string{
+		deployment.EnvironmentHost(project, n.Environment, domain),
+		deployment.EnvironmentHostHashed(project, n.Environment, domain),
+		deployment.EnvironmentHostHashed(project, n.Environment+"-"+id, domain),
+	}
+}

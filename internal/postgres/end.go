@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/db"
+)
+
+// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
+// canceling already is returned as it stands.
+func (s *Store) RequestCancel(ctx context.Context, id string) (deployment.Deployment, error) {
+	if !isID(id) {
+		return deployment.Deployment{}, at(deployment.ErrNotFound, "cancel deployment %q", id)
+	}
+	n, err := s.q.RequestCancel(ctx, id)
+	if err != nil {
+		return deployment.Deployment{}, at(err, "cancel deployment %s", id)
+	}
+	d, err := s.Deployment(ctx, id)
+	if err != nil {
+		return deployment.Deployment{}, at(err, "cancel")
+	}
+	if n == 0 && d.Status.Ended() {
+		return d, at(deployment.ErrNotCancelable, "cancel deployment %s, which is %s", id, d.Status)
+	}
+	return d, nil
+}
+
+// Canceling notes that the run was asked to cancel, whoever asked; nothing when the deployment has ended.
+func (s *Store) Canceling(ctx context.Context, deploymentID, runID string) error {
+	return at(s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
+		if row.RunID != runID {
+			return deployment.ErrStaleRun
+		}
+		_, err := q.RequestCancel(ctx, deploymentID)
+		return err
+	}), "move deployment %s to canceling", deploymentID)
+}
+
+// Finish ends a deployment as failed, canceled or superseded and returns its status as it stands then. One that has
+// ended stays as it is; one that is canceling ends canceled instead of failed. runID is the current run; a deployment
+// whose run never began can be ended by anybody.
+func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error) {
+	var stands deployment.Status
+	err := s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
+		stands = deployment.Status(row.Status)
+		if row.RunID != "" && row.RunID != runID {
+			return deployment.ErrStaleRun
+		}
+		if stands.Ended() {
+			return nil
+		}
+		if outcome == deployment.StatusFailed && row.CancelRequestedAt != nil {
+			outcome = deployment.StatusCanceled
+		}
+		if !outcome.Ended() || !stands.CanBecome(outcome) || outcome == deployment.StatusReady {
+			return deployment.ErrInvalidMove
+		}
+		stands = outcome
+		return endDeployment(ctx, q, deploymentID, outcome, f)
+	})
+	return stands, at(err, "finish deployment %s as %s", deploymentID, outcome)
+}
+
+func endDeployment(ctx context.Context, q *db.Queries, id string, outcome deployment.Status, f *deployment.Failure) error {
+	step := deployment.StepCanceled
+	if outcome == deployment.StatusFailed {
+		step = deployment.StepFailed
+	} else {
+		f = nil
+	}
+	failure, err := failureJSON(f)
+	if err != nil {
+		return err
+	}
+	if err := q.EndSteps(ctx, db.EndStepsParams{DeploymentID: id, Status: string(step), Failure: failure}); err != nil {
+		return err
+	}
+	return q.EndDeployment(ctx, db.EndDeploymentParams{ID: id, Status: string(outcome), Failure: failure})
+}

@@ -1,0 +1,31 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/db"
+)
+
+// hostTimeout is how long after its last word a host still counts as there. Hosts speak every few seconds.
+const hostTimeout = 30 * time.Second
+
+// SeenHost notes that a host is there, with its roles ("build", "preview") and its number of build slots.
+func (s *Store) SeenHost(ctx context.Context, hostID string, roles []string, slots int) error {
+	return at(s.q.SeenHost(ctx, db.SeenHostParams{ID: hostID, Roles: roles, Slots: int32(slots)}), "note host %q", hostID)
+}
+
+// PreviewHost returns the id of a preview host that was seen lately and has the fewest previews; while there is none, a
+// transient failure.
+func (s *Store) PreviewHost(ctx context.Context) (string, error) {
+	id, err := s.q.PreviewHost(ctx, hostTimeout)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", deployment.TransientFailure("release.no_host", "start a worker with the role preview",
+			"no preview host was seen in the last %s", hostTimeout)
+	}
+	return id, at(err, "choose a preview host")
+}

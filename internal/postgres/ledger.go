@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/db"
+)
+
+var errOwned = errors.New("another deployment owns it")
+
+// Own writes the row of a thing that is about to be made. A later run of the same deployment takes the row over; what
+// another deployment owns is an error.
+func (s *Store) Own(ctx context.Context, r deployment.Resource) error {
+	n, err := s.q.Own(ctx, db.OwnParams{
+		Kind: string(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID, RunID: r.RunID,
+	})
+	if err == nil && n == 0 {
+		err = errOwned
+	}
+	return at(err, "own %s %s on host %q", r.Kind, r.Name, r.Host)
+}
+
+// Disown removes the row of a thing that is verified gone; no row is not an error.
+func (s *Store) Disown(ctx context.Context, r deployment.Resource) error {
+	return at(s.q.Disown(ctx, db.DisownParams{
+		Kind: string(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID,
+	}), "disown %s %s on host %q", r.Kind, r.Name, r.Host)
+}
+
+// Owned lists what a deployment owns on a host ("" for every host) of the given kinds (none for all), oldest first.
+func (s *Store) Owned(ctx context.Context, deploymentID, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error) {
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = string(kind)
+	}
+	rows, err := s.q.Owned(ctx, db.OwnedParams{DeploymentID: deploymentID, Host: host, Kinds: names})
+	return toResources(rows), at(err, "list what deployment %s owns", deploymentID)
+}
+
+// OpenLeases lists the build slots of a host that are taken, oldest first.
+func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resource, error) {
+	rows, err := s.q.OpenLeases(ctx, host)
+	return toResources(rows), at(err, "list open leases of host %q", host)
+}
+
+func toResources(rows []db.Resource) []deployment.Resource {
+	resources := make([]deployment.Resource, len(rows))
+	for i, r := range rows {
+		resources[i] = deployment.Resource{
+			Kind: deployment.ResourceKind(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID, RunID: r.RunID,
+		}
+	}
+	return resources
+}

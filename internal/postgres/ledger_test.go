@@ -1,0 +1,73 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	d, other := b.deploy(p, "production"), b.deploy(p, "production")
+	lease := deployment.Resource{Kind: deployment.ResourceLease, Name: d.ID, Host: "host-1", DeploymentID: d.ID, RunID: "run-1"}
+	tag := deployment.Resource{Kind: deployment.ResourceImageTag, Name: "registry/app:1", DeploymentID: d.ID, RunID: "run-1"}
+	container := deployment.Resource{Kind: deployment.ResourceContainer, Name: "c", Host: "host-2", DeploymentID: d.ID, RunID: "run-1"}
+	for _, r := range []deployment.Resource{lease, tag, container} {
+		require.NoError(t, b.Own(t.Context(), r))
+		require.NoError(t, b.Own(t.Context(), r), "told twice")
+	}
+	owned := func(host string, kinds ...deployment.ResourceKind) []deployment.Resource {
+		list, err := b.Owned(t.Context(), d.ID, host, kinds...)
+		require.NoError(t, err)
+		return list
+	}
+	require.Equal(t, []deployment.Resource{lease, tag, container}, owned(""))
+	require.Equal(t, []deployment.Resource{lease}, owned("host-1"))
+	require.Equal(t, []deployment.Resource{lease, tag}, owned("", deployment.ResourceLease, deployment.ResourceImageTag))
+	require.Empty(t, owned("host-1", deployment.ResourceContainer))
+
+	taken := lease
+	taken.DeploymentID = other.ID
+	require.Error(t, b.Own(t.Context(), taken), "what another deployment owns")
+	require.NoError(t, b.Disown(t.Context(), taken))
+	require.Len(t, owned("host-1"), 1, "nobody disowns another's")
+
+	lease.RunID = "run-2"
+	require.NoError(t, b.Own(t.Context(), lease))
+	leases, err := b.OpenLeases(t.Context(), "host-1")
+	require.NoError(t, err)
+	require.Equal(t, []deployment.Resource{lease}, leases)
+	require.NoError(t, b.Disown(t.Context(), lease))
+	require.NoError(t, b.Disown(t.Context(), lease), "gone is gone")
+	leases, err = b.OpenLeases(t.Context(), "host-1")
+	require.NoError(t, err)
+	require.Empty(t, leases)
+}
+
+func TestPreviewHost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	_, err := b.PreviewHost(t.Context())
+	require.Equal(t, deployment.ClassTransient, deployment.AsFailure(err).Class)
+
+	require.NoError(t, b.SeenHost(t.Context(), "builder", []string{"build"}, 4))
+	require.NoError(t, b.SeenHost(t.Context(), "host-1", []string{"build", "preview"}, 2))
+	require.NoError(t, b.SeenHost(t.Context(), "host-2", []string{"preview"}, 0))
+	chosen := func() string {
+		id, err := b.PreviewHost(t.Context())
+		require.NoError(t, err)
+		return id
+	}
+	require.Equal(t, "host-1", chosen())
+	d := b.deploy(b.project("app"), "production")
+	require.NoError(t, b.SetPreview(t.Context(), preview(d))) // on host-1
+	require.Equal(t, "host-2", chosen())
+	b.exec("UPDATE hosts SET last_seen_at = now() - interval '5 minutes' WHERE id = 'host-2'")
+	require.Equal(t, "host-1", chosen(), "host-2 is gone")
+	require.NoError(t, b.SeenHost(t.Context(), "host-2", []string{"preview"}, 0))
+	require.Equal(t, "host-2", chosen(), "and back")
+}

@@ -1,0 +1,146 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/db"
+)
+
+// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, in one transaction. It
+// answers deployment.ErrSuperseded when a newer generation is live, deployment.ErrCancelRequested when a cancel came
+// first, deployment.ErrStaleRun when another run took over. replaced are the previews that lost the route and still run;
+// a switch that was made already answers them again.
+func (s *Store) SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error) {
+	if !isID(p.DeploymentID) {
+		return nil, at(deployment.ErrNotFound, "switch route to deployment %q", p.DeploymentID)
+	}
+	err = s.inTx(ctx, func(q *db.Queries) error {
+		environment, err := q.LockEnvironmentOf(ctx, p.DeploymentID)
+		if err != nil {
+			return err
+		}
+		row, err := q.LockDeployment(ctx, p.DeploymentID)
+		if err != nil {
+			return err
+		}
+		if row.RunID != runID {
+			return deployment.ErrStaleRun
+		}
+		if deployment.Status(row.Status) != deployment.StatusReady {
+			if err := maySwitch(ctx, q, row, environment.LiveDeploymentID); err != nil {
+				return err
+			}
+			if err := switchRoute(ctx, q, environment, p); err != nil {
+				return err
+			}
+		}
+		rows, err := q.ReplacedPreviews(ctx, p.DeploymentID)
+		replaced = toPreviews(rows)
+		return err
+	})
+	return replaced, at(err, "switch route to deployment %s", p.DeploymentID)
+}
+
+func maySwitch(ctx context.Context, q *db.Queries, row db.LockDeploymentRow, live *string) error {
+	switch status := deployment.Status(row.Status); {
+	case status == deployment.StatusSuperseded:
+		return deployment.ErrSuperseded
+	case row.CancelRequestedAt != nil || status == deployment.StatusCanceled:
+		return deployment.ErrCancelRequested
+	case status.Ended():
+		return deployment.ErrStaleRun
+	case status != deployment.StatusReleasing:
+		return fmt.Errorf("%s is not releasing: %w", status, deployment.ErrInvalidMove)
+	case live == nil:
+		return nil
+	}
+	generation, err := q.GenerationOf(ctx, *live)
+	if err == nil && generation > row.Generation {
+		err = deployment.ErrSuperseded
+	}
+	return err
+}
+
+func switchRoute(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, p deployment.Preview) error {
+	p.State = deployment.PreviewLive
+	if err := q.SetPreview(ctx, previewParams(p)); err != nil {
+		return err
+	}
+	if err := q.MarkReady(ctx, p.DeploymentID); err != nil {
+		return err
+	}
+	if environment.LiveDeploymentID != nil {
+		former := db.SupersedeParams{ID: *environment.LiveDeploymentID, SupersededBy: &p.DeploymentID}
+		if err := q.Supersede(ctx, former); err != nil {
+			return err
+		}
+	}
+	return q.SetLive(ctx, db.SetLiveParams{ID: environment.ID, LiveDeploymentID: &p.DeploymentID})
+}
+
+// SetPreview stores how the deployment's container stands before the switch. Of a deployment that is ready it changes
+// nothing, since a slower attempt must not take the preview back; one that has ended otherwise answers
+// deployment.ErrStaleRun.
+func (s *Store) SetPreview(ctx context.Context, p deployment.Preview) error {
+	return at(s.locked(ctx, p.DeploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
+		switch status := deployment.Status(row.Status); {
+		case status == deployment.StatusReady:
+			return nil
+		case status.Ended():
+			return deployment.ErrStaleRun
+		default:
+			return q.SetPreview(ctx, previewParams(p))
+		}
+	}), "set preview of deployment %s", p.DeploymentID)
+}
+
+// SetPreviewState changes the state alone; a deployment that never had a preview has nothing to change.
+func (s *Store) SetPreviewState(ctx context.Context, deploymentID string, state deployment.PreviewState) error {
+	_, err := s.q.SetPreviewState(ctx, db.SetPreviewStateParams{DeploymentID: deploymentID, State: string(state)})
+	return at(err, "set preview of deployment %s %s", deploymentID, state)
+}
+
+// ReplacedPreviews lists the previews of a ready deployment's environment that lost the route and still run, oldest first.
+func (s *Store) ReplacedPreviews(ctx context.Context, deploymentID string) ([]deployment.Preview, error) {
+	rows, err := s.q.ReplacedPreviews(ctx, deploymentID)
+	return toPreviews(rows), at(err, "list previews that deployment %s replaced", deploymentID)
+}
+
+// ProjectPreviews lists the places where deployments of a project, a deleted one's too, still own containers or networks.
+func (s *Store) ProjectPreviews(ctx context.Context, projectID string) ([]deployment.Preview, error) {
+	rows, err := s.q.ProjectPreviews(ctx, projectID)
+	previews := make([]deployment.Preview, len(rows))
+	for i, r := range rows {
+		previews[i] = deployment.Preview{
+			DeploymentID: r.DeploymentID, Host: r.Host, ContainerID: r.ContainerID, Container: r.Container,
+			Network: r.Network, Address: r.Address, State: deployment.PreviewState(r.State),
+		}
+	}
+	return previews, at(err, "list previews of project %s", projectID)
+}
+
+// LivePreviews returns the previews that should be running on a host, on every host when it is empty.
+func (s *Store) LivePreviews(ctx context.Context, host string) ([]deployment.Preview, error) {
+	rows, err := s.q.LivePreviews(ctx, host)
+	return toPreviews(rows), at(err, "live previews of host %q", host)
+}
+
+func previewParams(p deployment.Preview) db.SetPreviewParams {
+	return db.SetPreviewParams{
+		DeploymentID: p.DeploymentID, Host: p.Host, ContainerID: p.ContainerID, Container: p.Container,
+		Network: p.Network, Address: p.Address, State: string(p.State),
+	}
+}
+
+func toPreviews(rows []db.Preview) []deployment.Preview {
+	previews := make([]deployment.Preview, len(rows))
+	for i, r := range rows {
+		previews[i] = deployment.Preview{
+			DeploymentID: r.DeploymentID, Host: r.Host, ContainerID: r.ContainerID, Container: r.Container,
+			Network: r.Network, Address: r.Address, State: deployment.PreviewState(r.State),
+		}
+	}
+	return previews
+}

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/db"
+)
+
+const uniqueViolation = "23505" // SQLSTATE
+
+// CreateProject inserts p with an id of its own; deployment.ErrNameTaken when another project has the name.
+func (s *Store) CreateProject(ctx context.Context, p deployment.Project) (deployment.Project, error) {
+	id, err := newID()
+	if err != nil {
+		return deployment.Project{}, err
+	}
+	row, err := s.q.CreateProject(ctx, projectParams(id, p))
+	if err != nil {
+		return deployment.Project{}, at(nameTaken(err), "create project %q", p.Name)
+	}
+	return toProject(row), nil
+}
+
+// UpdateProject replaces the settings of the project with p's id.
+func (s *Store) UpdateProject(ctx context.Context, p deployment.Project) (deployment.Project, error) {
+	if !isID(p.ID) {
+		return deployment.Project{}, at(deployment.ErrNotFound, "update project %q", p.ID)
+	}
+	row, err := s.q.UpdateProject(ctx, db.UpdateProjectParams(projectParams(p.ID, p)))
+	if err != nil {
+		return deployment.Project{}, at(nameTaken(err), "update project %q", p.Name)
+	}
+	return toProject(row), nil
+}
+
+func projectParams(id string, p deployment.Project) db.CreateProjectParams {
+	return db.CreateProjectParams{
+		ID: id, Name: p.Name, RepoUrl: p.RepoURL, RootDir: p.RootDir, Builder: string(p.Builder),
+		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, Port: int32(p.Port),
+		HealthPath: p.HealthCheck.Path, HealthStatus: int32(p.HealthCheck.Status),
+		HealthTimeoutSeconds: int32(p.HealthCheck.TimeoutSeconds), ProductionBranch: p.ProductionBranch,
+		BuildTimeoutSeconds: int32(p.BuildTimeoutSeconds), Cpus: p.Resources.CPUs, MemoryMb: int32(p.Resources.MemoryMB),
+	}
+}
+
+func nameTaken(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == uniqueViolation && pg.ConstraintName == "projects_name" {
+		return deployment.ErrNameTaken
+	}
+	return err
+}
+
+// Project finds a project by id or by name; a deleted one is not found.
+func (s *Store) Project(ctx context.Context, idOrName string) (deployment.Project, error) {
+	find := s.q.ProjectByName
+	if isID(idOrName) {
+		find = s.q.ProjectByID
+	} else if !isText(idOrName) {
+		return deployment.Project{}, at(deployment.ErrNotFound, "project %q", idOrName)
+	}
+	row, err := find(ctx, idOrName)
+	if err != nil {
+		return deployment.Project{}, at(err, "project %q", idOrName)
+	}
+	return toProject(row), nil
+}
+
+// Projects returns one page of projects, sorted by name, and the cursor of the next page, empty after the last.
+func (s *Store) Projects(ctx context.Context, page deployment.Page) ([]deployment.Project, string, error) {
+	after, err := decodeProjectCursor(page.Cursor)
+	if err != nil {
+		return nil, "", fmt.Errorf("list projects: %w", err)
+	}
+	limit := limitOf(page)
+	rows, err := s.q.Projects(ctx, db.ProjectsParams{After: after, Max: int32(limit + 1)})
+	if err != nil {
+		return nil, "", at(err, "list projects")
+	}
+	items := make([]deployment.Project, 0, min(len(rows), limit))
+	for i, row := range rows {
+		if i == limit {
+			return items, projectCursor(items[limit-1]), nil
+		}
+		items = append(items, toProject(row))
+	}
+	return items, "", nil
+}
+
+// SetProductionBranch notes the remote's HEAD for a project whose production branch nobody chose.
+func (s *Store) SetProductionBranch(ctx context.Context, projectID, branch string) error {
+	n, err := s.q.SetProductionBranch(ctx, db.SetProductionBranchParams{ID: projectID, Branch: branch})
+	if err == nil && n == 0 {
+		err = deployment.ErrNotFound
+	}
+	return at(err, "set production branch of project %s", projectID)
+}
+
+// DeleteProject hides a project and frees its name and host names; its rows stay until PurgeProject. A deployment that
+// is not ended is deployment.ErrUnderWay.
+func (s *Store) DeleteProject(ctx context.Context, id string) error {
+	if !isID(id) {
+		return at(deployment.ErrNotFound, "delete project %q", id)
+	}
+	return at(s.inTx(ctx, func(q *db.Queries) error {
+		if _, err := q.LockProject(ctx, id); err != nil {
+			return err
+		}
+		n, err := q.DeploymentsUnderWay(ctx, id)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return deployment.ErrUnderWay
+		}
+		if err := q.FreeHosts(ctx, id); err != nil {
+			return err
+		}
+		return q.HideProject(ctx, id)
+	}), "delete project %s", id)
+}
+
+func toProject(r db.Project) deployment.Project {
+	return deployment.Project{
+		ID: r.ID, Name: r.Name, RepoURL: r.RepoUrl, RootDir: r.RootDir, Builder: deployment.Builder(r.Builder),
+		InstallCommand: r.InstallCommand, BuildCommand: r.BuildCommand, StartCommand: r.StartCommand, Port: int(r.Port),
+		HealthCheck: deployment.HealthCheck{
+			Path: r.HealthPath, Status: int(r.HealthStatus), TimeoutSeconds: int(r.HealthTimeoutSeconds),
+		},
+		ProductionBranch: r.ProductionBranch, BuildTimeoutSeconds: int(r.BuildTimeoutSeconds),
+		Resources: deployment.Resources{CPUs: r.Cpus, MemoryMB: int(r.MemoryMb)},
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+}

@@ -1,0 +1,140 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres"
+)
+
+func TestProjectRoundTrip(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	want := deployment.Project{
+		Name: "app", RepoURL: "https://git.example.com/app", RootDir: "apps/web", Builder: deployment.BuilderNixpacks,
+		InstallCommand: "npm ci", BuildCommand: "npm run build", StartCommand: "npm start", Port: 8000,
+		HealthCheck:      deployment.HealthCheck{Path: "/health", Status: 204, TimeoutSeconds: 5},
+		ProductionBranch: "main", BuildTimeoutSeconds: 60, Resources: deployment.Resources{CPUs: 1.5, MemoryMB: 256},
+	}
+	made, err := b.CreateProject(t.Context(), want)
+	require.NoError(t, err)
+	want.ID, want.CreatedAt, want.UpdatedAt = made.ID, made.CreatedAt, made.UpdatedAt
+	require.Equal(t, want, made)
+	require.EqualValues(t, 7, uuid.MustParse(made.ID).Version())
+	for _, key := range []string{made.ID, "app"} {
+		found, err := b.Project(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, made, found)
+	}
+
+	made.Name, made.HealthCheck.Status, made.ProductionBranch = "renamed", 0, ""
+	changed, err := b.UpdateProject(t.Context(), made)
+	require.NoError(t, err)
+	require.False(t, changed.UpdatedAt.Before(made.UpdatedAt))
+	made.UpdatedAt = changed.UpdatedAt
+	require.Equal(t, made, changed)
+	_, err = b.Project(t.Context(), "app")
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+}
+
+func TestUnknownProjects(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, key := range []string{"", "nope", "01890000-0000-7000-8000-000000000000", "nul\x00", "bad\xff", "{}"} {
+		_, err := b.Project(t.Context(), key)
+		require.ErrorIs(t, err, deployment.ErrNotFound, "%q", key)
+		_, err = b.UpdateProject(t.Context(), deployment.Project{ID: key, Name: "app"}.WithDefaults())
+		require.ErrorIs(t, err, deployment.ErrNotFound, "%q", key)
+		require.ErrorIs(t, b.DeleteProject(t.Context(), key), deployment.ErrNotFound, "%q", key)
+	}
+}
+
+func TestProjectNamesAreTakenUntilDeletion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p, other := b.project("app"), b.project("other")
+	_, err := b.CreateProject(t.Context(), deployment.Project{Name: "app"}.WithDefaults())
+	require.ErrorIs(t, err, deployment.ErrNameTaken)
+	other.Name = "app"
+	_, err = b.UpdateProject(t.Context(), other)
+	require.ErrorIs(t, err, deployment.ErrNameTaken)
+
+	old := b.deploy(p, "production")
+	require.ErrorIs(t, b.DeleteProject(t.Context(), p.ID), deployment.ErrUnderWay)
+	_, err = b.Finish(t.Context(), old.ID, "", deployment.StatusCanceled, nil)
+	require.NoError(t, err)
+	require.NoError(t, b.DeleteProject(t.Context(), p.ID))
+	_, err = b.Route(t.Context(), old.PreviewHost)
+	require.ErrorIs(t, err, deployment.ErrNotFound, "nothing of a deleted project is shown")
+	require.Empty(t, b.numbers(deployment.DeploymentFilter{}, 50))
+
+	again := b.project("app")
+	require.Equal(t, old.EnvHost, b.deploy(again, "production").EnvHost, "its host names are free again too")
+}
+
+func TestProjectPages(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, name := range []string{"delta", "alpha", "charlie", "bravo"} {
+		b.project(name)
+	}
+	var names []string
+	page := deployment.Page{Limit: 2}
+	for {
+		items, next, err := b.Projects(t.Context(), page)
+		require.NoError(t, err)
+		for _, p := range items {
+			names = append(names, p.Name)
+		}
+		if page.Cursor = next; next == "" {
+			break
+		}
+	}
+	require.Equal(t, []string{"alpha", "bravo", "charlie", "delta"}, names)
+}
+
+func TestProductionBranchIsSetOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	require.NoError(t, b.SetProductionBranch(t.Context(), p.ID, "trunk"))
+	require.NoError(t, b.SetProductionBranch(t.Context(), p.ID, "other"))
+	found, err := b.Project(t.Context(), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, "trunk", found.ProductionBranch)
+}
+
+func TestPurgeProject(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p, kept := b.project("app"), b.deploy(b.project("kept"), "production")
+	first, second := b.deploy(p, "production"), b.deploy(p, "production")
+	b.live(first, "run-1")
+	b.live(second, "run-2")
+	require.NoError(t, b.MergeEnvVars(t.Context(), p.ID, []deployment.EnvVar{{Name: "A", Value: "1", Target: deployment.TargetBoth}}))
+	network := deployment.Resource{Kind: deployment.ResourceNetwork, Name: "n", Host: "host-9", DeploymentID: first.ID, RunID: "run-1"}
+	require.NoError(t, b.Own(t.Context(), network))
+
+	require.ErrorIs(t, b.PurgeProject(t.Context(), p.ID), deployment.ErrNotFound, "it is not deleted")
+	require.NoError(t, b.DeleteProject(t.Context(), p.ID))
+	deleted, err := b.DeletedProjects(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{p.ID}, deleted)
+	ids, err := b.ProjectDeployments(t.Context(), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{first.ID, second.ID}, ids)
+	places, err := b.ProjectPreviews(t.Context(), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, []deployment.Preview{{DeploymentID: first.ID, Host: "host-9", State: deployment.PreviewFailed}}, places)
+
+	require.ErrorIs(t, b.PurgeProject(t.Context(), p.ID), postgres.ErrStillOwned)
+	require.NoError(t, b.Disown(t.Context(), network))
+	require.NoError(t, b.PurgeProject(t.Context(), p.ID))
+	_, err = b.Deployment(t.Context(), first.ID)
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+	require.Equal(t, deployment.StatusQueued, b.status(kept.ID))
+	require.ErrorIs(t, b.PurgeProject(t.Context(), p.ID), deployment.ErrNotFound)
+}

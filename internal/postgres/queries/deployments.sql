@@ -1,0 +1,34 @@
+-- name: Deployment :one
+SELECT sqlc.embed(v), d.plan, d.dockerfile
+  FROM deployment_details v JOIN deployments d ON d.id = v.id
+ WHERE v.id = $1;
+
+-- name: Deployments :many
+SELECT * FROM deployment_details v
+ WHERE (sqlc.narg('project_id')::uuid IS NULL OR v.project_id = sqlc.narg('project_id')::uuid)
+   AND (sqlc.narg('environment_id')::uuid IS NULL OR v.environment_id = sqlc.narg('environment_id')::uuid)
+   AND (sqlc.narg('environment')::text IS NULL OR v.environment = sqlc.narg('environment')::text)
+   AND (sqlc.narg('status')::text IS NULL OR v.status = sqlc.narg('status')::text)
+   AND EXISTS (SELECT FROM projects p WHERE p.id = v.project_id AND p.deleted_at IS NULL)
+   AND (v.created_at, v.id) < (@before_time::timestamptz, @before_id::uuid)
+ ORDER BY v.created_at DESC, v.id DESC
+ LIMIT @max;
+
+-- name: EnvironmentByName :one
+SELECT e.id, e.project_id, e.name, e.kind, coalesce(e.host, '')::text AS host, e.generation, e.live_deployment_id, e.created_at
+  FROM environments e JOIN projects p ON p.id = e.project_id
+ WHERE e.project_id = $1 AND e.name = $2 AND p.deleted_at IS NULL;
+
+-- name: RequestCancel :execrows
+UPDATE deployments SET status = 'canceling', cancel_requested_at = coalesce(cancel_requested_at, now())
+ WHERE id = $1 AND status IN ('queued', 'fetching', 'planning', 'building', 'releasing');
+
+-- name: LockDeployment :one
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at
+  FROM deployments WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: SetStatus :exec
+UPDATE deployments SET status = $2 WHERE id = $1;
+
+-- name: EndDeployment :exec
+UPDATE deployments SET status = $2, failure = $3, step = NULL, finished_at = now() WHERE id = $1;

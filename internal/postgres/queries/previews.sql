@@ -1,0 +1,72 @@
+-- name: LockEnvironmentOf :one
+-- Whoever asks next to take the route of the environment waits here.
+SELECT e.id, e.live_deployment_id FROM environments e
+ WHERE e.id = (SELECT d.environment_id FROM deployments d WHERE d.id = $1)
+   FOR NO KEY UPDATE;
+
+-- name: GenerationOf :one
+SELECT generation FROM deployments WHERE id = $1;
+
+-- name: SetLive :exec
+UPDATE environments SET live_deployment_id = $2 WHERE id = $1;
+
+-- name: Supersede :exec
+UPDATE deployments SET superseded_by = $2 WHERE id = $1;
+
+-- name: MarkReady :exec
+UPDATE deployments SET status = 'ready', step = NULL, ready_at = now(), finished_at = now() WHERE id = $1;
+
+-- name: SetPreview :exec
+INSERT INTO previews (deployment_id, host, container_id, container, network, address, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (deployment_id) DO UPDATE
+   SET host = excluded.host, container_id = excluded.container_id, container = excluded.container, network = excluded.network,
+       address = excluded.address, state = excluded.state, updated_at = now();
+
+-- name: SetPreviewState :execrows
+UPDATE previews SET state = $2, updated_at = now() WHERE deployment_id = $1;
+
+-- name: ReplacedPreviews :many
+-- What was live in the environment of a ready deployment before it and still runs: also what an earlier switch left behind.
+SELECT v.*
+  FROM deployments d
+  JOIN deployments former ON former.environment_id = d.environment_id AND former.generation < d.generation
+  JOIN previews v ON v.deployment_id = former.id
+ WHERE d.id = $1 AND d.status = 'ready' AND former.status = 'ready'
+   AND v.state IN ('starting', 'live')
+ ORDER BY former.generation;
+
+-- name: ProjectPreviews :many
+-- Every place where a deployment of the project still owns something of a preview, also when no preview row was written.
+SELECT DISTINCT r.deployment_id, r.host, coalesce(v.container_id, '')::text AS container_id, coalesce(v.container, '')::text AS container,
+       coalesce(v.network, '')::text AS network, coalesce(v.address, '')::text AS address, coalesce(v.state, 'failed')::text AS state
+  FROM resources r
+  JOIN deployments d ON d.id = r.deployment_id
+  LEFT JOIN previews v ON v.deployment_id = r.deployment_id AND v.host = r.host
+ WHERE d.project_id = $1 AND r.kind IN ('container', 'network')
+ ORDER BY r.deployment_id, r.host;
+
+-- name: LivePreviews :many
+SELECT * FROM previews WHERE state IN ('starting', 'live') AND (@host::text = '' OR host = @host) ORDER BY deployment_id;
+
+-- name: RouteTo :one
+-- A deployment's own name wins over an environment's; that leads to what is live or, before anything was, to the newest.
+WITH target AS (
+    SELECT d.id, d.environment_id, false AS stable FROM deployments d WHERE d.preview_host = @hostname::text
+    UNION ALL
+    SELECT coalesce(e.live_deployment_id,
+                    (SELECT n.id FROM deployments n WHERE n.environment_id = e.id ORDER BY n.generation DESC LIMIT 1)),
+           e.id, true
+      FROM environments e WHERE e.host = @hostname::text
+)
+SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environment, t.stable,
+       coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
+       coalesce(l.number, 0)::integer AS live_number
+  FROM target t
+  JOIN deployments d ON d.id = t.id
+  JOIN environments e ON e.id = t.environment_id
+  JOIN projects p ON p.id = d.project_id AND p.deleted_at IS NULL
+  LEFT JOIN previews v ON v.deployment_id = d.id
+  LEFT JOIN deployments l ON l.id = e.live_deployment_id
+ ORDER BY t.stable
+ LIMIT 1;

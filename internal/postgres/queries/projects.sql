@@ -1,0 +1,41 @@
+-- name: CreateProject :one
+INSERT INTO projects (id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path,
+                      health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+RETURNING *;
+
+-- name: UpdateProject :one
+UPDATE projects
+   SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
+       port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
+       build_timeout_seconds = $14, cpus = $15, memory_mb = $16, updated_at = now()
+ WHERE id = $1 AND deleted_at IS NULL
+RETURNING *;
+
+-- name: ProjectByID :one
+SELECT * FROM projects WHERE id = $1 AND deleted_at IS NULL;
+
+-- name: ProjectByName :one
+SELECT * FROM projects WHERE name = $1 AND deleted_at IS NULL;
+
+-- name: Projects :many
+SELECT * FROM projects WHERE deleted_at IS NULL AND name > @after ORDER BY name LIMIT @max;
+
+-- name: SetProductionBranch :execrows
+-- The first answer of the remote stands; a branch that somebody chose is never overwritten.
+UPDATE projects
+   SET production_branch = CASE WHEN production_branch = '' THEN @branch::text ELSE production_branch END
+ WHERE id = @id AND deleted_at IS NULL;
+
+-- name: LockProject :one
+-- Deploys, deletion and variables of one project follow one another.
+SELECT next_number FROM projects WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- name: DeploymentsUnderWay :one
+SELECT count(*) FROM deployments WHERE project_id = $1 AND finished_at IS NULL;
+
+-- name: HideProject :exec
+UPDATE projects SET deleted_at = now(), updated_at = now() WHERE id = $1;
+
+-- name: FreeHosts :exec
+UPDATE environments SET host = NULL WHERE project_id = $1;

@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres/notify"
+)
+
+// Route returns what a host name (lower case, without port) leads to: a deployment's own name, or an environment's, which
+// leads to what is live or, while nothing is, to its newest deployment. An unknown name is deployment.ErrNotFound.
+func (s *Store) Route(ctx context.Context, hostname string) (deployment.Route, error) {
+	if !isText(hostname) {
+		return deployment.Route{}, at(deployment.ErrNotFound, "route of %q", hostname)
+	}
+	row, err := s.q.RouteTo(ctx, hostname)
+	if err != nil {
+		return deployment.Route{}, at(err, "route of %q", hostname)
+	}
+	failure, err := fromJSON[deployment.Failure](row.Failure, "failure")
+	if err != nil {
+		return deployment.Route{}, at(err, "route of %q", hostname)
+	}
+	r := deployment.Route{
+		Hostname: hostname, DeploymentID: row.ID, DeploymentNumber: int(row.Number), Project: row.Project,
+		Environment: row.Environment, Status: deployment.Status(row.Status), State: deployment.PreviewState(row.State),
+		Failure: failure, Stable: row.Stable,
+	}
+	if r.State == deployment.PreviewLive {
+		r.Address = row.Address
+	}
+	if r.Status == deployment.StatusReady && !row.Live {
+		r.ReplacedBy = int(row.LiveNumber)
+	}
+	return r, nil
+}
+
+// ListenRoutes tells until ctx ends which routes may have changed: changed with a host name, all when notifications may
+// have been missed.
+func (s *Store) ListenRoutes(ctx context.Context, log *slog.Logger, all func(), changed func(hostname string)) {
+	notify.Listen(ctx, s.pool.Config().ConnConfig, ChannelRoutes, all, changed, log)
+}

@@ -1,0 +1,95 @@
+package postgres_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres"
+)
+
+func TestEnvVars(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	set := []deployment.EnvVar{
+		{Name: "B", Value: "two", Target: deployment.TargetRuntime}, {Name: "A", Value: "", Target: deployment.TargetBuild},
+	}
+	require.NoError(t, b.ReplaceEnvVars(t.Context(), p.ID, set))
+	require.NoError(t, b.MergeEnvVars(t.Context(), p.ID, []deployment.EnvVar{{Name: "B", Value: "zwei\n", Target: deployment.TargetBoth}}))
+	vars, err := b.EnvVars(t.Context(), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, []deployment.EnvVar{
+		{Name: "A", Value: "", Target: deployment.TargetBuild}, {Name: "B", Value: "zwei\n", Target: deployment.TargetBoth},
+	}, vars)
+	names, err := b.EnvVarNames(t.Context(), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, []deployment.EnvVar{{Name: "A", Target: deployment.TargetBuild}, {Name: "B", Target: deployment.TargetBoth}}, names)
+
+	var stored []byte
+	require.NoError(t, b.Pool().QueryRow(t.Context(), "SELECT value FROM env_vars WHERE name = 'B'").Scan(&stored))
+	require.False(t, bytes.Contains(stored, []byte("zwei")), "values are encrypted")
+
+	require.NoError(t, b.DeleteEnvVar(t.Context(), p.ID, "A"))
+	require.ErrorIs(t, b.DeleteEnvVar(t.Context(), p.ID, "A"), deployment.ErrNotFound)
+	b.exec("UPDATE env_vars SET name = 'C'")
+	_, err = b.EnvVars(t.Context(), p.ID)
+	require.ErrorContains(t, err, "decrypt C", "a value that was moved to another name does not decrypt")
+	require.NoError(t, b.ReplaceEnvVars(t.Context(), p.ID, nil))
+	vars, err = b.EnvVars(t.Context(), p.ID)
+	require.NoError(t, err)
+	require.Empty(t, vars)
+
+	require.NoError(t, b.DeleteProject(t.Context(), p.ID))
+	require.ErrorIs(t, b.MergeEnvVars(t.Context(), p.ID, set), deployment.ErrNotFound)
+}
+
+func TestAProcessWithoutAKeysetSaysSo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	blind := postgres.New(b.Pool(), postgres.Options{})
+	vars := []deployment.EnvVar{{Name: "A", Value: "1", Target: deployment.TargetBoth}}
+	require.ErrorContains(t, blind.MergeEnvVars(t.Context(), p.ID, vars), "keyset")
+	require.NoError(t, b.MergeEnvVars(t.Context(), p.ID, vars))
+	_, err := blind.EnvVars(t.Context(), p.ID)
+	require.ErrorContains(t, err, "keyset")
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	has, err := b.HasTokens(t.Context())
+	require.NoError(t, err)
+	require.False(t, has)
+	hash := sha256.Sum256([]byte("token"))
+	_, err = b.TokenName(t.Context(), hash[:])
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+	require.NoError(t, b.CreateToken(t.Context(), "admin", hash[:]))
+	require.Error(t, b.CreateToken(t.Context(), "again", hash[:]))
+	has, err = b.HasTokens(t.Context())
+	require.NoError(t, err)
+	require.True(t, has)
+	for range 2 {
+		name, err := b.TokenName(t.Context(), hash[:])
+		require.NoError(t, err)
+		require.Equal(t, "admin", name)
+	}
+	var used bool
+	require.NoError(t, b.Pool().QueryRow(t.Context(), "SELECT last_used_at IS NOT NULL FROM tokens").Scan(&used))
+	require.True(t, used)
+}
+
+func TestInstallationIDIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first, err := b.InstallationID(t.Context())
+	require.NoError(t, err)
+	require.Regexp(t, "^[0-9a-f]{12}$", first)
+	again, err := b.InstallationID(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+}
