@@ -1,0 +1,109 @@
+package config
+
+import "time"
+
+// Postgres is the database that people read.
+type Postgres struct {
+	URL    string // empty in slipway-dev: a private cluster in the data directory
+	BinDir string // of initdb and postgres; empty: found on this machine
+	Keyset string // file of the keys that encrypt env vars; empty in slipway-dev: in the data directory
+}
+
+func (p *Postgres) keys(check func(string) error) []key {
+	return []key{
+		{
+			env: "SLIPWAY_DATABASE_URL", path: "postgres.url", value: text(&p.URL, check), secret: true,
+			doc: "Postgres 15 or newer, as `postgres://user:password@host:5432/database`. slipway-dev runs a private cluster when it is empty.",
+		},
+		{
+			env: "SLIPWAY_POSTGRES_BIN_DIR", path: "postgres.bin_dir", value: text(&p.BinDir),
+			doc: "Folder of `initdb` and `postgres` for the private cluster; empty for the newest version installed.",
+		},
+		{
+			env: "SLIPWAY_KEYSET_FILE", path: "postgres.keyset_file", value: text(&p.Keyset),
+			doc: "File of the keys that encrypt the values of env vars, the same for every role; made when it is missing. Empty for `keyset.json` in the data directory.",
+		},
+	}
+}
+
+// Temporal is the server that runs the workflows.
+type Temporal struct {
+	Addr      string        // frontend, host:port
+	Namespace string        // of the workflows
+	Retention time.Duration // of closed workflows
+	UIAddr    string        // where slipway-dev serves the Web UI
+	UIURL     string        // base of links to the Web UI, no slash at the end; never empty in slipway-dev once loaded
+}
+
+func (t *Temporal) keys(addr addrCheck) []key {
+	return []key{
+		{
+			env: "SLIPWAY_TEMPORAL_ADDR", path: "temporal.addr", initial: "127.0.0.1:7233", value: text(&t.Addr, addr),
+			doc: "Temporal's frontend. slipway-dev serves it there.",
+		},
+		{
+			env: "SLIPWAY_TEMPORAL_NAMESPACE", path: "temporal.namespace", initial: "default",
+			value: text(&t.Namespace, matching(namespacePattern, "give 2 to 63 letters, digits, - or _")),
+			doc:   "Namespace of the workflows.",
+		},
+		{
+			env: "SLIPWAY_TEMPORAL_RETENTION", path: "temporal.retention", initial: "720h", value: duration(&t.Retention),
+			doc: "How long the history of a finished deploy is kept, an hour at least. A retry after that starts a new history.",
+		},
+		{
+			env: "SLIPWAY_UI_ADDR", path: "temporal.ui_addr", initial: "127.0.0.1:8233", value: text(&t.UIAddr, addr),
+			doc: "Where slipway-dev serves Temporal's Web UI.",
+		},
+		{
+			env: "SLIPWAY_TEMPORAL_UI_URL", path: "temporal.ui_url", value: text(&t.UIURL, optional(webURL)),
+			doc: "Base of the links to the Web UI. Empty for none; in slipway-dev for its own.",
+		},
+	}
+}
+
+// check reports what the server would refuse.
+func (t *Temporal) check() Faults {
+	if t.Retention < time.Hour {
+		return Faults{{Key: "SLIPWAY_TEMPORAL_RETENTION", Problem: t.Retention.String() + " is too short", Fix: "give at least 1h"}}
+	}
+	return nil
+}
+
+// Registry is where images are pushed to and pulled from.
+type Registry struct {
+	Addr      string // where slipway-dev's registry listens, host:port
+	PushHost  string // as builders reach the registry
+	PullHost  string // as Docker engines reach it
+	ImagesDir string // tarballs that slipway-dev's registry is seeded with; empty: none
+}
+
+func (r *Registry) keys(addr addrCheck) []key {
+	return []key{
+		{
+			env: "SLIPWAY_REGISTRY_ADDR", path: "registry.addr", initial: "127.0.0.1:5000", value: text(&r.Addr, addr),
+			doc: "The registry's address. slipway-dev serves it there.",
+		},
+		{
+			env: "SLIPWAY_REGISTRY_PUSH_HOST", path: "registry.push_host", value: text(&r.PushHost),
+			doc: "The registry as builders reach it, `host[:port]`; empty for its address.",
+		},
+		{
+			env: "SLIPWAY_REGISTRY_PULL_HOST", path: "registry.pull_host", value: text(&r.PullHost),
+			doc: "The registry as Docker engines reach it, `host[:port]`; empty for its address.",
+		},
+		{
+			env: "SLIPWAY_IMAGES_DIR", path: "registry.images_dir", value: text(&r.ImagesDir),
+			doc: "Folder of base images that slipway-dev puts into its registry at start; empty for none.",
+		},
+	}
+}
+
+// settle lets builders and engines use the registry's address unless they have their own.
+func (r *Registry) settle() {
+	if r.PushHost == "" {
+		r.PushHost = r.Addr
+	}
+	if r.PullHost == "" {
+		r.PullHost = r.Addr
+	}
+}

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// Worker is a build and preview host.
+type Worker struct {
+	HostID       string // stable name of this host; never empty once loaded
+	BuildSlots   int    // deploys that fetch, plan or build at a time
+	WorkspaceDir string // of checkouts; empty in slipway-dev: in the data directory
+}
+
+func (w *Worker) keys() []key {
+	return []key{
+		{
+			env: "SLIPWAY_HOST_ID", path: "worker.host_id",
+			value: text(&w.HostID, optional(matching(hostIDPattern, "give up to 63 letters, digits, dots, - or _"))),
+			doc:   "Name of this host in queues and in the ledger; it must stay the same over restarts. Empty for the host name.",
+		},
+		{
+			env: "SLIPWAY_BUILD_SLOTS", path: "worker.build_slots", initial: "2", value: number(&w.BuildSlots, 1, 256),
+			doc: "How many deploys may fetch, plan or build on this host at a time. The others wait in line.",
+		},
+		{
+			env: "SLIPWAY_WORKSPACE_DIR", path: "worker.workspace_dir", value: text(&w.WorkspaceDir),
+			doc: "Folder of checkouts; empty for `workspaces` in the data directory.",
+		},
+	}
+}
+
+var notInHostID = regexp.MustCompile(`[^A-Za-z0-9_.-]`)
+
+// settle names the host.
+func (w *Worker) settle() Faults {
+	if w.HostID != "" {
+		return nil
+	}
+	name, err := os.Hostname()
+	name = strings.TrimLeft(notInHostID.ReplaceAllString(name, "-"), "_.-")
+	if err != nil || name == "" {
+		return Faults{{Key: "SLIPWAY_HOST_ID", Problem: "is empty and this machine has no host name", Fix: "give this host a name"}}
+	}
+	w.HostID = name[:min(len(name), 63)]
+	return nil
+}
+
+// Git says which repositories may be deployed.
+type Git struct {
+	AllowSchemes []string       // of https, ssh, http
+	AllowNets    []netip.Prefix // not public, yet allowed
+}
+
+func (g *Git) keys() []key {
+	return []key{
+		{
+			env: "SLIPWAY_GIT_ALLOW_SCHEMES", path: "git.allow_schemes", initial: "https,ssh",
+			value: words(&g.AllowSchemes, "https", "ssh", "http"),
+			doc:   "Schemes of repository URLs that are accepted, separated by commas.",
+		},
+		{
+			env: "SLIPWAY_GIT_ALLOW_NETS", path: "git.allow_nets", value: networks(&g.AllowNets),
+			doc: "Private networks (CIDRs, separated by commas) that repositories may lie in; others than public ones are refused.",
+		},
+	}
+}
+
+// Planner turns a checkout into a plan.
+type Planner struct {
+	Nixpacks  string // name on PATH, or path
+	Overrides string // YAML file; empty: none
+}
+
+func (p *Planner) keys() []key {
+	return []key{
+		{
+			env: "SLIPWAY_NIXPACKS", path: "planner.nixpacks", initial: "nixpacks", value: text(&p.Nixpacks, given),
+			doc: "The nixpacks CLI: a path, or a name that is looked up on PATH.",
+		},
+		{
+			env: "SLIPWAY_PLAN_OVERRIDES", path: "planner.overrides", value: text(&p.Overrides),
+			doc: "YAML file with base images and plan changes of your own (the air-gapped profile); empty for none.",
+		},
+	}
+}
+
+// BuildKit builds and pushes images.
+type BuildKit struct {
+	Addr         string       // empty in slipway-dev: a child of its own
+	Bridge       string       // interface of that child's RUN steps
+	Subnet       netip.Prefix // of that interface
+	CNIDir       string       // CNI plugins for that child
+	DockerMirror bool         // that child takes docker.io's images from the registry first
+}
+
+func (b *BuildKit) keys(addr func(string) error) []key {
+	return []key{
+		{
+			env: "SLIPWAY_BUILDKIT_ADDR", path: "buildkit.addr", value: text(&b.Addr, addr),
+			doc: "A buildkitd: `unix://`, `tcp://`, `docker-container://` or `kube-pod://`. slipway-dev runs its own when it is empty.",
+		},
+		{
+			env: "SLIPWAY_BUILD_BRIDGE", path: "buildkit.bridge", initial: "slipway0",
+			value: text(&b.Bridge, matching(interfacePattern, "give an interface name of up to 15 characters")),
+			doc:   "Bridge of slipway-dev's own buildkitd. Two installations on one machine need different ones.",
+		},
+		{
+			env: "SLIPWAY_BUILD_SUBNET", path: "buildkit.subnet", initial: "10.214.0.0/16", value: network(&b.Subnet, 24),
+			doc: "Network that RUN steps of a build get their addresses from.",
+		},
+		{
+			env: "SLIPWAY_CNI_DIR", path: "buildkit.cni_dir", initial: "/usr/lib/cni", value: text(&b.CNIDir, given),
+			doc: "Folder of the CNI plugins bridge, firewall, host-local and loopback.",
+		},
+		{
+			env: "SLIPWAY_DOCKER_MIRROR", path: "buildkit.docker_mirror", initial: "false", value: yesNo(&b.DockerMirror),
+			doc: "Take `docker.io` images from slipway-dev's registry: for machines that reach no public image registry.",
+		},
+	}
+}
+
+// Docker runs the previews.
+type Docker struct {
+	Host           string       // empty: DOCKER_HOST, else the default socket
+	PreviewSubnets netip.Prefix // cut into one network per preview
+}
+
+func (d *Docker) keys() []key {
+	return []key{
+		{
+			env: "SLIPWAY_DOCKER_HOST", path: "docker.host", value: text(&d.Host, optional(dockerHost)),
+			doc: "The Docker Engine (20.10 or newer) that runs previews; empty for DOCKER_HOST or the default socket.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_SUBNETS", path: "docker.preview_subnets", initial: "10.213.0.0/16",
+			value: network(&d.PreviewSubnets, 24),
+			doc:   "Network that is cut into one small network per preview.",
+		},
+	}
+}

@@ -1,0 +1,223 @@
+package config_test
+
+import (
+	"flag"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+var update = flag.Bool("update", false, "write docs/configuration.md")
+
+// yamlFile writes a configuration file and returns the variable that names it.
+func yamlFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return "SLIPWAY_CONFIG=" + path
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	d, err := config.LoadDev([]string{"HOME=/root", "PATH=/bin"})
+	require.NoError(t, err)
+	wd, err := os.Getwd()
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(wd, ".slipway"), d.DataDir)
+	require.Equal(t, filepath.Join(wd, ".slipway", "workspaces"), d.Worker.WorkspaceDir)
+	require.Equal(t, "127.0.0.1:8080", d.API.Addr)
+	require.Equal(t, config.Gateway{Addr: "127.0.0.1:8000", Domain: "localhost", PublicScheme: "http", PublicPort: 8000}, d.Gateway)
+	require.Equal(t, "http://127.0.0.1:8233", d.Temporal.UIURL)
+	require.Equal(t, "127.0.0.1:5000", d.Registry.PushHost)
+	require.Equal(t, "127.0.0.1:5000", d.Registry.PullHost)
+	require.Equal(t, []string{"https", "ssh"}, d.Git.AllowSchemes)
+	require.Empty(t, d.Git.AllowNets)
+	require.Equal(t, netip.MustParsePrefix("10.213.0.0/16"), d.Docker.PreviewSubnets)
+	require.Equal(t, 2, d.Worker.BuildSlots)
+	require.NotEmpty(t, d.Worker.HostID)
+}
+
+func TestDefaultTimesAreThoseOfTheWorkflows(t *testing.T) {
+	t.Parallel()
+	d, err := config.LoadDev(nil)
+	require.NoError(t, err)
+	got := d.Timeouts
+	want := temporal.DefaultLimits()
+	require.Equal(t, want, temporal.Limits{
+		Deploy: got.Deploy, Resolve: got.Resolve, Fetch: got.Fetch, Plan: got.Plan, Build: want.Build, Release: got.Release,
+		Drain: got.Drain, CleanUp: got.CleanUp, Short: got.Short, Heartbeat: got.Heartbeat, ScheduleToStart: got.ScheduleToStart,
+		RetryInitial: got.RetryInitial, RetryMaximum: got.RetryMaximum, Attempts: got.Attempts, Hosts: got.Hosts,
+	})
+}
+
+func TestVariableWinsOverFileWinsOverDefault(t *testing.T) {
+	t.Parallel()
+	d, err := config.LoadDev([]string{
+		yamlFile(t, `
+data_dir: /srv/slipway
+log: {level: debug}
+api: {addr: "127.0.0.1:1"}
+gateway: {addr: "127.0.0.1:2", public_port: 443}
+git: {allow_schemes: [https, http], allow_nets: ["10.0.0.0/8", "fd00::/8"]}
+worker: {build_slots: 7}
+buildkit: {docker_mirror: true}
+timeouts: {heartbeat: 20s}`),
+		"SLIPWAY_API_ADDR=127.0.0.1:3", "SLIPWAY_BUILD_SLOTS=4", "SLIPWAY_EXAMPLES_DIR=",
+	})
+	require.NoError(t, err)
+	require.Equal(t, "/srv/slipway", d.DataDir)
+	require.Equal(t, slog.LevelDebug, d.Log.Level)
+	require.Equal(t, "127.0.0.1:3", d.API.Addr, "variable over file")
+	require.Equal(t, "127.0.0.1:2", d.Gateway.Addr, "file over default")
+	require.Equal(t, "127.0.0.1:8233", d.Temporal.UIAddr, "default")
+	require.Equal(t, 443, d.Gateway.PublicPort)
+	require.Equal(t, []string{"https", "http"}, d.Git.AllowSchemes)
+	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}, d.Git.AllowNets)
+	require.Equal(t, 4, d.Worker.BuildSlots)
+	require.True(t, d.BuildKit.DockerMirror)
+	require.Equal(t, 20*time.Second, d.Timeouts.Heartbeat)
+	require.Empty(t, d.Examples.Dir, "an empty variable switches off")
+}
+
+func TestDefaultFileIsReadFromTheWorkingDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("slipway.yaml", []byte("log: {format: json}"), 0o600))
+	d, err := config.LoadDev(nil)
+	require.NoError(t, err)
+	require.Equal(t, "json", d.Log.Format)
+}
+
+func TestEveryFaultIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.LoadDev([]string{
+		yamlFile(t, "gateway: {adr: 1, domain: 'Not A Domain'}\ntimeouts: {plan: 90}\nlog: {level: {a: 1}}\nworker: 3"),
+		"SLIPWAY_API_ADDR=0.0.0.0:8080", "SLIPWAY_BUILD_SLOTS=none", "SLIPWAY_GATEWAY_ADR=127.0.0.1:1",
+		"SLIPWAY_DATABASE_URL=mysql://u:hunter2@h/d", "SLIPWAY_NIXPACKS=", "SLIPWAY_BUILD_SUBNET=10.1.2.3/30",
+		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe",
+	})
+	var faults config.Faults
+	require.ErrorAs(t, err, &faults)
+	for _, want := range []struct{ key, problem, fix string }{
+		{"SLIPWAY_GATEWAY_ADR", "is no variable of slipway", "did you mean SLIPWAY_GATEWAY_ADDR?"},
+		{"c.yaml: gateway.adr", "is no setting of slipway", "did you mean gateway.addr?"},
+		{"c.yaml: gateway.domain", `"Not A Domain" does not fit`, "give a domain in lower case"},
+		{"c.yaml: timeouts.plan", `"90" does not fit`, "such as 500ms"},
+		{"c.yaml: log.level.a", "is no setting of slipway", "did you mean log.level?"},
+		{"c.yaml: worker", "is no setting of slipway", "docs/configuration.md"},
+		{"SLIPWAY_API_ADDR", `"0.0.0.0:8080" does not fit`, "listens on loopback only"},
+		{"SLIPWAY_BUILD_SLOTS", `"none" does not fit`, "give a whole number from 1 to 256"},
+		{"SLIPWAY_DATABASE_URL", "its value does not fit", "give a URL such as postgres://"},
+		{"SLIPWAY_NIXPACKS", "is empty", "give a value"},
+		{"SLIPWAY_BUILD_SUBNET", `"10.1.2.3/30" does not fit`, "give an IPv4 network"},
+		{"SLIPWAY_GIT_ALLOW_NETS", `"10.0.0.0/8,home" does not fit`, `"home" is no network`},
+		{"SLIPWAY_DOCKER_MIRROR", `"maybe" does not fit`, "give true or false"},
+	} {
+		found := false
+		for _, f := range faults {
+			found = found || strings.HasSuffix(f.Key, want.key) && f.Problem == want.problem && strings.Contains(f.Fix, want.fix)
+		}
+		require.True(t, found, "%v in\n%v", want, err)
+	}
+	require.Len(t, faults, 13, err)
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestContradictionsAreReported(t *testing.T) {
+	t.Parallel()
+	_, err := config.LoadDev([]string{
+		"SLIPWAY_API_ADDR=127.0.0.1:8000", "SLIPWAY_PREVIEW_SUBNETS=10.214.0.0/20", "SLIPWAY_HEARTBEAT_INTERVAL=10s",
+		"SLIPWAY_RETRY_INITIAL=1m", "SLIPWAY_TEMPORAL_RETENTION=1m",
+	})
+	for _, want := range []string{
+		"127.0.0.1:8000 is the address of SLIPWAY_API_ADDR too", "overlaps SLIPWAY_PREVIEW_SUBNETS", "half of SLIPWAY_HEARTBEAT_TIMEOUT",
+		"longest wait of 30s", "give at least 1h",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	_, err := config.LoadDev([]string{"SLIPWAY_TOKEN=x", "SLIPWAY_API_URL=y", "SLIPWAY_CACHE=z", "SLIPWAY_TEST_ANYTHING=1"})
+	require.NoError(t, err)
+}
+
+func TestFileThatCannotBeReadIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := config.LoadDev([]string{"SLIPWAY_CONFIG=/nowhere/slipway.yaml"})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = config.LoadDev([]string{yamlFile(t, "a: [")})
+	require.ErrorContains(t, err, "read configuration")
+}
+
+func TestRolesReadTheSameKeys(t *testing.T) {
+	t.Parallel()
+	environ := []string{
+		"SLIPWAY_DATABASE_URL=postgres://u@db/slipway", "SLIPWAY_TEMPORAL_ADDR=temporal.example.com:7233",
+		"SLIPWAY_API_ADDR=:8080", "SLIPWAY_GATEWAY_ADDR=0.0.0.0:80", "SLIPWAY_BUILDKIT_ADDR=tcp://builder:1234",
+		"SLIPWAY_WORKSPACE_DIR=/var/lib/slipway", "SLIPWAY_HOST_ID=b1", "SLIPWAY_REGISTRY_ADDR=registry:5000",
+	}
+	a, err := config.LoadAPI(environ)
+	require.NoError(t, err)
+	require.Equal(t, ":8080", a.API.Addr)
+	w, err := config.LoadWorker(environ)
+	require.NoError(t, err)
+	require.Equal(t, "b1", w.Worker.HostID)
+	require.Equal(t, "registry:5000", w.Registry.PullHost)
+	g, err := config.LoadGateway(environ)
+	require.NoError(t, err)
+	require.Equal(t, 80, g.Gateway.PublicPort)
+	m, err := config.LoadMigrate(environ)
+	require.NoError(t, err)
+	require.Equal(t, "temporal.example.com:7233", m.Temporal.Addr)
+}
+
+func TestRolesAskForWhatTheyCannotDoWithout(t *testing.T) {
+	t.Parallel()
+	_, err := config.LoadWorker(nil)
+	var faults config.Faults
+	require.ErrorAs(t, err, &faults)
+	require.Len(t, faults, 2)
+	require.Equal(t, "SLIPWAY_DATABASE_URL", faults[0].Key)
+	require.Equal(t, "SLIPWAY_BUILDKIT_ADDR", faults[1].Key)
+}
+
+// Every field of a configuration must be set by some key: a forgotten one would be its zero value for ever.
+func TestEveryFieldHasAKey(t *testing.T) {
+	t.Parallel()
+	d, err := config.LoadDev([]string{
+		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8",
+		"SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=unix:///x", "SLIPWAY_IMAGES_DIR=x",
+		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
+	})
+	require.NoError(t, err)
+	v := reflect.ValueOf(d)
+	for i := range v.NumField() {
+		part := v.Field(i)
+		require.False(t, part.IsZero(), v.Type().Field(i).Name)
+		for j := 0; part.Kind() == reflect.Struct && j < part.NumField(); j++ {
+			require.False(t, part.Field(j).IsZero(), "%s.%s", v.Type().Field(i).Name, part.Type().Field(j).Name)
+		}
+	}
+}
+
+func TestDocumentIsFresh(t *testing.T) {
+	t.Parallel()
+	const path = "../../docs/configuration.md"
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(config.Document()), 0o644))
+	}
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, config.Document(), string(b), "run: go test ./internal/config -run Document -update")
+}

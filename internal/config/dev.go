@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+)
+
+// Dev is the configuration of slipway-dev, the whole system on one machine.
+type Dev struct {
+	DataDir string // absolute once loaded; everything that slipway-dev keeps
+	BinDir  string // of slipway-temporal and buildkitd; empty: beside slipway-dev
+
+	Log      Log
+	API      API
+	Gateway  Gateway
+	Examples Examples
+	Postgres Postgres
+	Temporal Temporal
+	Registry Registry
+	Worker   Worker
+	Git      Git
+	Planner  Planner
+	BuildKit BuildKit
+	Docker   Docker
+	Timeouts Timeouts
+}
+
+// LoadDev reads the configuration of slipway-dev from the environment (NAME=value) and the file that it names. What is
+// wrong is reported all at once, as Faults.
+func LoadDev(environ []string) (Dev, error) { return loaded[Dev](environ) }
+
+// section is a heading of the documentation with its keys.
+type section struct {
+	title string
+	keys  []key
+}
+
+// sections lists every setting that there is: slipway-dev has them all.
+func (d *Dev) sections() []section {
+	return []section{
+		{"Files", []key{
+			{
+				env: "SLIPWAY_DATA_DIR", path: "data_dir", initial: ".slipway", value: text(&d.DataDir, given),
+				doc: "Folder of everything that slipway-dev keeps: databases, images, caches, the admin token, the logs of its children.",
+			},
+			{
+				env: "SLIPWAY_BIN_DIR", path: "bin_dir", value: text(&d.BinDir),
+				doc: "Folder of `slipway-temporal` and `buildkitd`; empty for the folder of slipway-dev itself.",
+			},
+		}},
+		{"Log", d.Log.keys()},
+		{"API", d.API.keys(loopback)},
+		{"Previews", d.Gateway.keys(loopback)},
+		{"Examples", d.Examples.keys(loopback)},
+		{"Postgres", d.Postgres.keys(optional(postgresURL))},
+		{"Temporal", d.Temporal.keys(loopback)},
+		{"Registry", d.Registry.keys(loopback)},
+		{"Workers", d.Worker.keys()},
+		{"Repositories", d.Git.keys()},
+		{"Planning", d.Planner.keys()},
+		{"BuildKit", d.BuildKit.keys(optional(buildkitAddr))},
+		{"Docker", d.Docker.keys()},
+		{"Times", d.Timeouts.keys()},
+	}
+}
+
+func (d *Dev) keys() []key {
+	var keys []key
+	for _, s := range d.sections() {
+		keys = append(keys, s.keys...)
+	}
+	return keys
+}
+
+// allKeys returns every key that a variable or the file may set.
+func allKeys() []key { return new(Dev).keys() }
+
+// check fills in what depends on several keys and reports what contradicts.
+func (d *Dev) check() Faults {
+	faults := slices.Concat(d.Temporal.check(), d.Worker.settle(), d.Timeouts.check(), d.addresses(), d.subnets())
+	dir, err := filepath.Abs(d.DataDir)
+	if err != nil {
+		faults = append(faults, Fault{Key: "SLIPWAY_DATA_DIR", Problem: err.Error(), Fix: "give an absolute path"})
+	}
+	d.DataDir = dir
+	if d.Worker.WorkspaceDir == "" {
+		d.Worker.WorkspaceDir = filepath.Join(dir, "workspaces")
+	}
+	if d.Postgres.Keyset == "" {
+		d.Postgres.Keyset = filepath.Join(dir, "keyset.json")
+	}
+	if d.Temporal.UIURL == "" {
+		d.Temporal.UIURL = "http://" + d.Temporal.UIAddr
+	}
+	d.Gateway.settle()
+	d.Registry.settle()
+	return faults
+}
+
+// Server is an address that slipway-dev listens on.
+type Server struct {
+	Key  string // variable that sets it
+	Addr string // host:port
+}
+
+// Servers returns every address that slipway-dev listens on.
+func (d *Dev) Servers() []Server {
+	servers := []Server{
+		{"SLIPWAY_API_ADDR", d.API.Addr},
+		{"SLIPWAY_GATEWAY_ADDR", d.Gateway.Addr},
+		{"SLIPWAY_TEMPORAL_ADDR", d.Temporal.Addr},
+		{"SLIPWAY_UI_ADDR", d.Temporal.UIAddr},
+		{"SLIPWAY_REGISTRY_ADDR", d.Registry.Addr},
+	}
+	if d.Examples.Dir != "" {
+		servers = append(servers, Server{"SLIPWAY_EXAMPLES_ADDR", d.Examples.Addr})
+	}
+	return servers
+}
+
+// addresses reports two servers at one address.
+func (d *Dev) addresses() Faults {
+	taken := map[string]string{}
+	var faults Faults
+	for _, a := range d.Servers() {
+		if other, ok := taken[a.Addr]; ok {
+			faults = append(faults, Fault{
+				Key: a.Key, Problem: fmt.Sprintf("%s is the address of %s too", a.Addr, other), Fix: "give each its own port",
+			})
+		}
+		taken[a.Addr] = a.Key
+	}
+	return faults
+}
+
+// subnets reports builds and previews in one network.
+func (d *Dev) subnets() Faults {
+	if !d.BuildKit.Subnet.Overlaps(d.Docker.PreviewSubnets) {
+		return nil
+	}
+	return Faults{{
+		Key:     "SLIPWAY_BUILD_SUBNET",
+		Problem: fmt.Sprintf("%s overlaps SLIPWAY_PREVIEW_SUBNETS, %s", d.BuildKit.Subnet, d.Docker.PreviewSubnets),
+		Fix:     "give networks that share no address",
+	}}
+}

@@ -1,0 +1,97 @@
+package config
+
+import "slices"
+
+// APIRole is the configuration of `slipway api`.
+type APIRole struct {
+	Log      Log
+	API      API
+	Gateway  Gateway // how preview URLs look
+	Postgres Postgres
+	Temporal Temporal
+	Git      Git
+	Timeouts Timeouts
+}
+
+// LoadAPI reads the configuration of `slipway api`; see LoadDev.
+func LoadAPI(environ []string) (APIRole, error) { return loaded[APIRole](environ) }
+
+func (r *APIRole) keys() []key {
+	return slices.Concat(r.Log.keys(), r.API.keys(hostPort), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
+		r.Temporal.keys(hostPort), r.Git.keys(), r.Timeouts.keys())
+}
+
+func (r *APIRole) check() Faults {
+	r.Gateway.settle()
+	return slices.Concat(r.Temporal.check(), r.Timeouts.check())
+}
+
+// WorkerRole is the configuration of `slipway worker`.
+type WorkerRole struct {
+	Log      Log
+	Gateway  Gateway // how preview URLs look
+	Postgres Postgres
+	Temporal Temporal
+	Registry Registry
+	Worker   Worker
+	Git      Git
+	Planner  Planner
+	BuildKit BuildKit
+	Docker   Docker
+	Timeouts Timeouts
+}
+
+// LoadWorker reads the configuration of `slipway worker`; see LoadDev.
+func LoadWorker(environ []string) (WorkerRole, error) { return loaded[WorkerRole](environ) }
+
+func (r *WorkerRole) keys() []key {
+	return slices.Concat(r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort),
+		r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(), r.BuildKit.keys(buildkitAddr),
+		r.Docker.keys(), r.Timeouts.keys())
+}
+
+func (r *WorkerRole) check() Faults {
+	r.Gateway.settle()
+	r.Registry.settle()
+	faults := slices.Concat(r.Temporal.check(), r.Worker.settle(), r.Timeouts.check())
+	if r.Worker.WorkspaceDir == "" {
+		faults = append(faults, Fault{Key: "SLIPWAY_WORKSPACE_DIR", Problem: "is empty", Fix: "give a folder for checkouts"})
+	}
+	return faults
+}
+
+// GatewayRole is the configuration of `slipway gateway`.
+type GatewayRole struct {
+	Log      Log
+	Gateway  Gateway
+	Postgres Postgres
+	Timeouts Timeouts
+}
+
+// LoadGateway reads the configuration of `slipway gateway`; see LoadDev.
+func LoadGateway(environ []string) (GatewayRole, error) { return loaded[GatewayRole](environ) }
+
+func (r *GatewayRole) keys() []key {
+	return slices.Concat(r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Timeouts.keys())
+}
+
+func (r *GatewayRole) check() Faults {
+	r.Gateway.settle()
+	return r.Timeouts.check()
+}
+
+// MigrateRole is the configuration of `slipway migrate`, which prepares Postgres and the Temporal namespace.
+type MigrateRole struct {
+	Log      Log
+	Postgres Postgres
+	Temporal Temporal
+}
+
+// LoadMigrate reads the configuration of `slipway migrate`; see LoadDev.
+func LoadMigrate(environ []string) (MigrateRole, error) { return loaded[MigrateRole](environ) }
+
+func (r *MigrateRole) keys() []key {
+	return slices.Concat(r.Log.keys(), r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort))
+}
+
+func (r *MigrateRole) check() Faults { return r.Temporal.check() }

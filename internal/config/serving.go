@@ -1,0 +1,108 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+)
+
+// addrCheck says which addresses a program may use: loopback for slipway-dev, any host:port for a role.
+type addrCheck func(string) error
+
+// Log says what is logged and how.
+type Log struct {
+	Level  slog.Level // lowest level that is logged
+	Format string     // text or json
+}
+
+func (l *Log) keys() []key {
+	return []key{
+		{
+			env: "SLIPWAY_LOG_LEVEL", path: "log.level", initial: "info", value: level(&l.Level),
+			doc: "Lowest level that is logged: `debug`, `info`, `warn` or `error`.",
+		},
+		{
+			env: "SLIPWAY_LOG_FORMAT", path: "log.format", initial: "text", value: oneOf(&l.Format, "text", "json"),
+			doc: "`text` for people, `json` for log collectors.",
+		},
+	}
+}
+
+// API is the REST server.
+type API struct {
+	Addr         string        // where it listens, host:port
+	PingInterval time.Duration // between signs of life on a log stream
+}
+
+func (a *API) keys(addr addrCheck) []key {
+	return []key{
+		{
+			env: "SLIPWAY_API_ADDR", path: "api.addr", initial: "127.0.0.1:8080", value: text(&a.Addr, addr),
+			doc: "Where the REST API listens.",
+		},
+		{
+			env: "SLIPWAY_SSE_PING", path: "api.sse_ping", initial: "15s", value: duration(&a.PingInterval),
+			doc: "How often a log stream (SSE) shows that it is alive. Keep it below the idle time-out of proxies in between.",
+		},
+	}
+}
+
+// Gateway leads host names to previews.
+type Gateway struct {
+	Addr         string // where it listens, host:port
+	Domain       string // below which previews have their host names
+	PublicScheme string // http or https, as people reach the gateway
+	PublicPort   int    // likewise; never 0 once loaded
+}
+
+func (g *Gateway) keys(addr addrCheck) []key {
+	return []key{
+		{
+			env: "SLIPWAY_GATEWAY_ADDR", path: "gateway.addr", initial: "127.0.0.1:8000", value: text(&g.Addr, addr),
+			doc: "Where the preview gateway listens.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_DOMAIN", path: "gateway.domain", initial: "localhost", value: text(&g.Domain, domain),
+			doc: "Domain below which every preview has its host name; in DNS it is a wildcard that leads to the gateway.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_SCHEME", path: "gateway.public_scheme", initial: "http",
+			value: oneOf(&g.PublicScheme, "http", "https"),
+			doc:   "Scheme of preview URLs: `https` when something before the gateway terminates TLS.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_PORT", path: "gateway.public_port", initial: "0", value: number(&g.PublicPort, 0, 65535),
+			doc: "Port of preview URLs; 0 for the port that the gateway listens on.",
+		},
+	}
+}
+
+// settle fills in the public port.
+func (g *Gateway) settle() {
+	if g.PublicPort != 0 {
+		return
+	}
+	if _, port, err := net.SplitHostPort(g.Addr); err == nil {
+		g.PublicPort, _ = strconv.Atoi(port) // checked as host:port
+	}
+}
+
+// Examples serves folders of this repository as git repositories, so that a first deploy needs no other host.
+type Examples struct {
+	Dir  string // empty: off
+	Addr string // where they are served, host:port
+}
+
+func (e *Examples) keys(addr addrCheck) []key {
+	return []key{
+		{
+			env: "SLIPWAY_EXAMPLES_DIR", path: "examples.dir", initial: "examples", value: text(&e.Dir),
+			doc: "Folder whose subfolders slipway-dev serves as read-only git repositories; empty for none.",
+		},
+		{
+			env: "SLIPWAY_EXAMPLES_ADDR", path: "examples.addr", initial: "127.0.0.1:8081", value: text(&e.Addr, addr),
+			doc: "Where the example repositories are served. Only this address passes the guard on repository URLs by itself.",
+		},
+	}
+}

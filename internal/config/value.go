@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// value writes a setting's text into its field. An error says what to give instead.
+type value func(text string) error
+
+// text takes any string that passes the checks.
+func text(into *string, checks ...func(string) error) value {
+	return func(s string) error {
+		for _, check := range checks {
+			if err := check(s); err != nil {
+				return err
+			}
+		}
+		*into = s
+		return nil
+	}
+}
+
+// oneOf takes one of the given words.
+func oneOf(into *string, words ...string) value {
+	return text(into, func(s string) error {
+		if !slices.Contains(words, s) {
+			return fmt.Errorf("give one of %s", strings.Join(words, ", "))
+		}
+		return nil
+	})
+}
+
+// duration takes a positive length of time.
+func duration(into *time.Duration) value {
+	return func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d <= 0 {
+			return errors.New("give a length of time above zero, such as 500ms, 15s, 10m or 2h")
+		}
+		*into = d
+		return nil
+	}
+}
+
+// number takes a whole number from lowest to highest.
+func number[T int | int32](into *T, lowest, highest T) value {
+	return func(s string) error {
+		n, err := strconv.ParseInt(s, 10, 32)
+		if err != nil || T(n) < lowest || T(n) > highest {
+			return fmt.Errorf("give a whole number from %d to %d", lowest, highest)
+		}
+		*into = T(n)
+		return nil
+	}
+}
+
+// yesNo takes true or false.
+func yesNo(into *bool) value {
+	return func(s string) error {
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			return errors.New("give true or false")
+		}
+		*into = b
+		return nil
+	}
+}
+
+// level takes the lowest level that is logged.
+func level(into *slog.Level) value {
+	return func(s string) error {
+		if err := into.UnmarshalText([]byte(s)); err != nil {
+			return errors.New("give debug, info, warn or error")
+		}
+		return nil
+	}
+}
+
+// words takes a list of allowed words, comma-separated, at least one.
+func words(into *[]string, allowed ...string) value {
+	return func(s string) error {
+		list := split(s)
+		bad := slices.ContainsFunc(list, func(w string) bool { return !slices.Contains(allowed, w) })
+		if len(list) == 0 || bad {
+			return fmt.Errorf("give one or more of %s, separated by commas", strings.Join(allowed, ", "))
+		}
+		*into = list
+		return nil
+	}
+}
+
+// network takes an IPv4 network of at least 2^(32-bits) addresses.
+func network(into *netip.Prefix, bits int) value {
+	return func(s string) error {
+		p, err := netip.ParsePrefix(s)
+		if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > bits {
+			return fmt.Errorf("give an IPv4 network of /%d or larger, such as 10.213.0.0/16", bits)
+		}
+		*into = p
+		return nil
+	}
+}
+
+// networks takes a list of networks, comma-separated, which may be empty.
+func networks(into *[]netip.Prefix) value {
+	return func(s string) error {
+		var list []netip.Prefix
+		for _, one := range split(s) {
+			p, err := netip.ParsePrefix(one)
+			if err != nil || p != p.Masked() {
+				return fmt.Errorf("%q is no network: give CIDRs such as 192.168.0.0/16, separated by commas", one)
+			}
+			list = append(list, p)
+		}
+		*into = list
+		return nil
+	}
+}
+
+// split cuts a comma-separated list and leaves empty parts out.
+func split(s string) []string {
+	var list []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}

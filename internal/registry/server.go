@@ -1,0 +1,99 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/handlers"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // the storage that newApp names
+	"github.com/google/uuid"
+)
+
+// Options say where a Server keeps its images and where it reports trouble.
+type Options struct {
+	Dir    string       // made when missing; two Servers must not share one
+	Logger *slog.Logger // nil: slog.Default
+}
+
+// Server is an OCI registry over one directory. It has no authentication: bind it to a loopback address.
+type Server struct {
+	app    *handlers.App
+	dir    string
+	logger *slog.Logger
+}
+
+// shutdownGrace is how long running requests may take to end.
+const shutdownGrace = 2 * time.Second
+
+// New opens the registry in opts.Dir.
+func New(opts Options) (*Server, error) {
+	logger := opts.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	dir, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open registry: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open registry: %w", err)
+	}
+	app, err := newApp(withLogger(context.Background(), logger), dir)
+	if err != nil {
+		return nil, fmt.Errorf("open registry in %s: %w", dir, err)
+	}
+	return &Server{app: app, dir: dir, logger: logger}, nil
+}
+
+// newApp turns the library's panics, its way to refuse a configuration, into an error.
+func newApp(ctx context.Context, dir string) (app *handlers.App, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("configure: %v", p)
+		}
+	}()
+	config := &configuration.Configuration{Storage: configuration.Storage{
+		"filesystem": {"rootdirectory": dir},
+		"delete":     {"enabled": true},
+		// The library's own purger is a goroutine that nothing can stop; Serve purges instead.
+		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
+	}}
+	// Signs upload sessions, which live only as long as this process.
+	config.HTTP.Secret = uuid.NewString()
+	return handlers.NewApp(ctx, config), nil
+}
+
+// ServeHTTP answers one request of the distribution API.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.app.ServeHTTP(w, r.WithContext(withLogger(r.Context(), s.logger)))
+}
+
+// Serve serves on ln until ctx ends, then lets running requests end within a few seconds. It closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.purgeUploads(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve registry on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer done()
+	if err := server.Shutdown(grace); err != nil {
+		// A push that is cut off starts again, and a connection that was opened but never used holds up Shutdown for 5 s.
+		s.logger.Debug("registry: close connections that are still open", "error", err)
+		return server.Close()
+	}
+	return nil
+}
