@@ -1,0 +1,133 @@
+package planner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// firstPass is what nixpacks makes of a source by itself, on a private copy that is there until Close.
+type firstPass struct {
+	dir     string
+	dropped []string // links that lead out of the source and are not in the copy
+	native  *nativePlan
+}
+
+// planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
+// that nixpacks recognises nothing: then the plan has no phases.
+func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error) {
+	dir, err := os.MkdirTemp("", "slipway-plan-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for planning: %w", err)
+	}
+	first := &firstPass{dir: dir}
+	if first.dropped, err = copyPrivate(ctx, src, dir); err != nil {
+		first.Close()
+		return nil, fmt.Errorf("copy the source for planning: %w", err)
+	}
+	if first.native, _, err = p.nativePlan(ctx, dir); err != nil {
+		first.Close()
+		return nil, err
+	}
+	return first, nil
+}
+
+// Close removes the copy.
+func (f *firstPass) Close() { os.RemoveAll(f.dir) }
+
+// planNixpacks plans with nixpacks or says why that is impossible.
+func (p *Planner) planNixpacks(ctx context.Context, src *source, project deployment.Project) (*deployment.Plan, error) {
+	first, err := p.planFirst(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	defer first.Close()
+	if len(first.native.Phases) == 0 {
+		return nil, noProvider(src)
+	}
+	return p.planSecond(ctx, src, project, first)
+}
+
+// planSecond plans with the project's commands and the operator's overrides, which have to be spelled out for the phases
+// that the first pass found; nixpacks itself merges all.
+func (p *Planner) planSecond(ctx context.Context, src *source, project deployment.Project, first *firstPass) (*deployment.Plan, error) {
+	version, err := p.nixpacks.Version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args, err := planArgs(project, p.overrides, first.native)
+	if err != nil {
+		return nil, err
+	}
+	native, raw, err := p.nativePlan(ctx, first.dir, args...)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(native.Start.Cmd) == "" {
+		return nil, noStartCommand(native)
+	}
+	plan, err := fromNative(native, raw, version)
+	if err != nil {
+		return nil, err
+	}
+	plan.Warnings = append(linkWarnings(first.dropped), nixpacksWarnings(src, native)...)
+	return plan, nil
+}
+
+// nativePlan runs `nixpacks plan` on dir and returns the plan, read and raw.
+func (p *Planner) nativePlan(ctx context.Context, dir string, args ...string) (*nativePlan, []byte, error) {
+	raw, err := p.nixpacks.run(ctx, dir, append([]string{"plan", "--format", "json", dir}, args...)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	native, err := decodeNative(raw)
+	return native, raw, err
+}
+
+// planArgs returns the flags of the second pass. Values are joined to their flags, or a command that starts with a hyphen
+// would be read as one.
+func planArgs(project deployment.Project, overrides Overrides, first *nativePlan) ([]string, error) {
+	var args []string
+	for _, flag := range []struct{ name, value string }{
+		{"--install-cmd", project.InstallCommand},
+		{"--build-cmd", project.BuildCommand},
+		{"--start-cmd", project.StartCommand},
+	} {
+		if flag.value != "" {
+			args = append(args, flag.name+"="+flag.value)
+		}
+	}
+	change := overrides.planChange(first)
+	if change.empty() {
+		return args, nil
+	}
+	data, err := json.Marshal(change)
+	if err != nil {
+		return nil, fmt.Errorf("encode the plan overrides: %w", err)
+	}
+	return append(args, "--json-plan="+string(data)), nil
+}
+
+func fromNative(native *nativePlan, raw []byte, version string) (*deployment.Plan, error) {
+	redacted, err := redact(raw)
+	if err != nil {
+		return nil, err
+	}
+	variables := native.Variables
+	delete(variables, "PORT") // the platform sets it at run; one that is baked in would contradict the plan's port
+	return &deployment.Plan{
+		Builder:        deployment.BuilderNixpacks,
+		BuilderVersion: version,
+		Providers:      native.providers(),
+		InstallCommand: native.command("install"),
+		BuildCommand:   native.command("build"),
+		StartCommand:   native.Start.Cmd,
+		Variables:      variables,
+		Assets:         native.StaticAssets,
+		Native:         redacted,
+	}, nil
+}

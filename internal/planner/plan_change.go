@@ -1,0 +1,71 @@
+package planner
+
+import "slices"
+
+// planChange is a partial plan that nixpacks merges over its own: lists replace, maps merge.
+type planChange struct {
+	BuildImage string                 `json:"buildImage,omitempty"`
+	Variables  map[string]string      `json:"variables,omitempty"`
+	Phases     map[string]phaseChange `json:"phases,omitempty"`
+	Start      *startChange           `json:"start,omitempty"`
+}
+
+// phaseChange replaces lists of a phase; an empty list clears, nil leaves alone.
+type phaseChange struct {
+	NixPkgs     *[]string `json:"nixPkgs,omitempty"`
+	NixLibs     *[]string `json:"nixLibs,omitempty"`
+	NixOverlays *[]string `json:"nixOverlays,omitempty"`
+	AptPkgs     *[]string `json:"aptPkgs,omitempty"`
+}
+
+type startChange struct {
+	RunImage string `json:"runImage"`
+}
+
+func (c planChange) empty() bool {
+	return c.BuildImage == "" && len(c.Variables) == 0 && len(c.Phases) == 0 && c.Start == nil
+}
+
+// planChange spells the overrides out for the phases that a plan has: any phase may bring packages, not just setup.
+func (o Overrides) planChange(n *nativePlan) planChange {
+	image, apt := o.forProviders(n.providers())
+	change := planChange{BuildImage: image, Variables: o.Variables, Phases: map[string]phaseChange{}}
+	if o.RunImage != "" && n.Start.RunImage != "" {
+		change.Start = &startChange{RunImage: o.RunImage}
+	}
+	if o.ClearPackages {
+		for name := range n.Phases {
+			none := &[]string{}
+			change.Phases[name] = phaseChange{NixPkgs: none, NixLibs: none, NixOverlays: none, AptPkgs: none}
+		}
+	}
+	if len(apt) > 0 {
+		const keep = "..." // stands for the plan's own list
+		setup := change.Phases["setup"]
+		if !o.ClearPackages {
+			apt = append([]string{keep}, apt...)
+		}
+		setup.AptPkgs = &apt
+		change.Phases["setup"] = setup
+	}
+	return change
+}
+
+// forProviders returns the build image and the apt packages for a plan of the given providers; of several images the
+// first provider's is taken, because that is the one that matched.
+func (o Overrides) forProviders(providers []string) (image string, apt []string) {
+	image = o.BuildImage
+	chosen := false
+	for _, name := range providers {
+		provider, ok := o.Providers[name]
+		if !ok {
+			continue
+		}
+		if provider.BuildImage != "" && !chosen {
+			image, chosen = provider.BuildImage, true
+		}
+		apt = append(apt, provider.AptPackages...)
+	}
+	slices.Sort(apt)
+	return image, slices.Compact(apt)
+}

@@ -1,0 +1,224 @@
+package planner
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// Where a rendered image holds the app and the plan's assets; commands of nixpacks plans rely on both.
+const (
+	appDir    = "/app"
+	assetsDir = "/assets"
+)
+
+// Render returns the Dockerfile of a plan with builder nixpacks or static. It depends on the plan alone. A plan that holds
+// something which cannot be written safely is a user Failure.
+func Render(plan *deployment.Plan) (string, error) {
+	if plan.Builder == deployment.BuilderStatic {
+		return renderStatic(plan)
+	}
+	native, err := decodeNative(plan.Native)
+	if err != nil {
+		return "", err
+	}
+	if err := checkNative(native, plan); err != nil {
+		return "", err
+	}
+	order, err := native.order()
+	if err != nil {
+		return "", err
+	}
+	r := &renderer{plan: plan, native: native}
+	r.base(order)
+	for _, name := range order {
+		r.phase(name, native.Phases[name])
+	}
+	r.start(order)
+	return r.String(), nil
+}
+
+// renderer writes the Dockerfile of a nixpacks plan.
+type renderer struct {
+	strings.Builder
+	plan      *deployment.Plan
+	native    *nativePlan
+	allCopied bool // the whole source is in the image: copying it again would undo what a phase changed
+}
+
+func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
+
+// base writes what all phases build on: packages first, because they change least.
+func (r *renderer) base(order []string) {
+	r.line("FROM %s AS build", r.native.BuildImage)
+	r.shell()
+	r.nix(order)
+	r.apt(order)
+	for _, name := range slices.Sorted(maps.Keys(r.plan.Assets)) {
+		r.file(path.Join(assetsDir, name), r.plan.Assets[name])
+	}
+	r.environment()
+	r.searchPaths(order)
+}
+
+// shell makes every command run in a login shell, because that is where nix and the paths of phases are set up, and lets a
+// pipeline fail with its first part.
+func (r *renderer) shell() {
+	r.line(`SHELL ["/bin/bash", "-o", "pipefail", "-lc"]`)
+	r.line("WORKDIR %s", appDir)
+}
+
+func (r *renderer) apt(order []string) {
+	var packages []string
+	for _, name := range order {
+		for _, pkg := range r.native.Phases[name].AptPkgs {
+			if !slices.Contains(packages, pkg) {
+				packages = append(packages, pkg)
+			}
+		}
+	}
+	if len(packages) > 0 {
+		r.line("RUN apt-get update \\\n    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s \\\n"+
+			"    && rm -rf /var/lib/apt/lists/*", strings.Join(packages, " "))
+	}
+}
+
+func (r *renderer) environment() {
+	for _, name := range slices.Sorted(maps.Keys(r.plan.Variables)) {
+		r.line("ENV %s=%s", name, quoteEnv(r.plan.Variables[name]))
+	}
+}
+
+// searchPaths prepends the phases' paths to PATH. The profiles do it because a login shell resets PATH; /etc/profile.d
+// serves a start.user that is not root.
+func (r *renderer) searchPaths(order []string) {
+	var paths []string
+	for _, name := range order {
+		for _, dir := range r.native.Phases[name].Paths {
+			if rest, ok := strings.CutPrefix(dir, "~"); ok {
+				dir = "$HOME" + rest // a tilde means nothing inside quotes
+			}
+			if !slices.Contains(paths, dir) {
+				paths = append(paths, dir)
+			}
+		}
+	}
+	if len(paths) > 0 {
+		r.line(`RUN echo 'export PATH="%s:$PATH"' | tee -a /etc/profile.d/slipway.sh >> /root/.profile`, strings.Join(paths, ":"))
+	}
+}
+
+func (r *renderer) phase(name string, p nativePhase) {
+	if len(p.Cmds) == 0 {
+		return
+	}
+	r.line("\n# %s", name)
+	r.copySources(p.OnlyIncludeFiles)
+	for _, command := range p.Cmds {
+		if strings.TrimSpace(command) != "" {
+			r.line("RUN %s%s", r.mounts(name, p), runnable(command))
+		}
+	}
+}
+
+// copySources copies what a phase needs: nil means the whole source.
+func (r *renderer) copySources(files []string) {
+	if r.allCopied {
+		return
+	}
+	if files == nil {
+		r.line("COPY . %s", appDir)
+		r.allCopied = true
+		return
+	}
+	for _, file := range files {
+		r.line("COPY %s", jsonArray(file, destination(file)))
+	}
+}
+
+// destination returns where a file of the source goes; what a pattern matches goes into the pattern's folder.
+func destination(file string) string {
+	if strings.ContainsAny(file, "*?") {
+		return path.Join(appDir, path.Dir(file)) + "/"
+	}
+	return path.Join(appDir, file)
+}
+
+// mounts returns the flags of a RUN: the phase's cache directories, whose ids BuildKit keeps apart per project, and the
+// secrets. Setup installs tools before any code is there and gets no secrets.
+func (r *renderer) mounts(name string, p nativePhase) string {
+	var flags []string
+	for _, dir := range p.CacheDirectories {
+		flags = append(flags, "--mount=type=cache,target="+cacheTarget(dir))
+	}
+	if phaseKind(name) != "setup" {
+		for _, secret := range r.plan.SecretNames {
+			flags = append(flags, fmt.Sprintf("--mount=type=secret,id=%s,env=%s", secret, secret))
+		}
+	}
+	if len(flags) == 0 {
+		return ""
+	}
+	return strings.Join(flags, " \\\n    ") + " \\\n    "
+}
+
+func cacheTarget(dir string) string {
+	if rest, ok := strings.CutPrefix(dir, "~"); ok {
+		return path.Join("/root", rest)
+	}
+	if path.IsAbs(dir) {
+		return path.Clean(dir)
+	}
+	return path.Join(appDir, dir)
+}
+
+// start writes the last part: in the build image, or in an image that gets the result alone.
+func (r *renderer) start(order []string) {
+	r.line("\n# start")
+	if r.native.Start.RunImage == "" {
+		r.copySources(nil)
+	} else {
+		r.runStage(order)
+	}
+	if user := r.native.Start.User; user != "" {
+		r.line("RUN id -u %s >/dev/null 2>&1 || useradd --create-home %s", user, user)
+		r.line("USER %s", user)
+	}
+	if _, set := r.plan.Variables[npmShell]; !set && npmStart.MatchString(r.native.Start.Cmd) {
+		r.line(`ENV %s="/bin/bash"`, npmShell)
+	}
+	r.line("EXPOSE %d", r.plan.Port)
+	r.line("ENTRYPOINT []")
+	r.line("CMD %s", jsonArray("/bin/bash", "-lc", withExec(r.native.Start.Cmd)))
+}
+
+// npm runs a script in sh, which waits for the app and passes no signal on; bash becomes the app. Only starting is changed:
+// the scripts of a build were written for sh.
+const npmShell = "NPM_CONFIG_SCRIPT_SHELL"
+
+var npmStart = regexp.MustCompile(`(^|[ ;&|])npm +(run|start)\b`)
+
+func (r *renderer) runStage(order []string) {
+	r.line("FROM %s", r.native.Start.RunImage)
+	r.shell()
+	r.line("COPY --from=build /etc/ssl/certs /etc/ssl/certs")
+	if r.native.Start.OnlyIncludeFiles == nil {
+		r.line("COPY --from=build %s %s", appDir, appDir)
+	}
+	for _, file := range r.native.Start.OnlyIncludeFiles {
+		r.line("COPY --from=build %s", jsonArray(path.Join(appDir, file), destination(file)))
+	}
+	if len(r.plan.Assets) > 0 {
+		r.line("COPY --from=build %s %s", assetsDir, assetsDir)
+	}
+	r.environment()
+	r.searchPaths(order)
+}
+
+// file writes a file of the plan into the image.
+func (r *renderer) file(name, content string) { r.WriteString(heredocFile(name, content)) }

@@ -1,0 +1,108 @@
+package planner
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// maxManifest bounds what is read of one file: manifests and Dockerfiles are small, and a huge one is an attack.
+const maxManifest = 1 << 20
+
+// source is the root directory of a project inside a checkout. Reads go through os.Root, so that no symlink leads out.
+type source struct {
+	*os.Root
+	rel string // slash path inside the checkout, symlinks resolved, "." for the checkout itself
+}
+
+func openSource(checkout, rootDir string) (*source, error) {
+	base, err := filepath.EvalSymlinks(checkout)
+	if err != nil {
+		return nil, fmt.Errorf("open checkout: %w", err)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Join(base, filepath.FromSlash(rootDir)))
+	if err != nil {
+		return nil, rootDirMissing(rootDir)
+	}
+	rel, err := filepath.Rel(base, dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		return nil, deployment.UserFailure("plan.root_dir_outside",
+			"set the project's root_dir to a folder of the repository", "root_dir %q leads out of the repository", rootDir)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, rootDirMissing(rootDir)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open root_dir %q: %w", rootDir, err)
+	}
+	return &source{Root: root, rel: filepath.ToSlash(rel)}, nil
+}
+
+func rootDirMissing(rootDir string) error {
+	return deployment.UserFailure("plan.root_dir_missing",
+		"set the project's root_dir to a folder that the commit has, or leave it empty for the repository's root",
+		"root_dir %q is not a folder of the repository at this commit", rootDir)
+}
+
+// exists reports whether name is a file that can be read without leaving the root directory.
+func (s *source) exists(name string) bool {
+	info, err := s.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// read returns the content of a file of at most maxManifest bytes.
+func (s *source) read(name string) ([]byte, error) {
+	if info, err := s.Stat(name); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", name)
+	}
+	f, err := s.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err == nil && len(data) > maxManifest {
+		err = fmt.Errorf("%s: larger than %d bytes", name, maxManifest)
+	}
+	return data, err
+}
+
+// subfolders returns the folders of the source that hold a file which says how to build them, two levels deep.
+func (s *source) subfolders() []string {
+	var found []string
+	for _, pattern := range []string{"*", "*/*"} {
+		dirs, err := fs.Glob(s.FS(), pattern)
+		if err != nil {
+			continue
+		}
+		for _, dir := range dirs {
+			if s.buildable(dir) {
+				found = append(found, dir)
+			}
+		}
+	}
+	return found
+}
+
+func (s *source) buildable(dir string) bool {
+	if strings.HasPrefix(dir, ".") || strings.Contains(dir, "node_modules") {
+		return false
+	}
+	for _, name := range []string{
+		dockerfileName, "package.json", "requirements.txt", "pyproject.toml", "go.mod", "Cargo.toml", "Gemfile",
+		"composer.json", "pom.xml", "index.html",
+	} {
+		if s.exists(dir + "/" + name) {
+			return true
+		}
+	}
+	return false
+}

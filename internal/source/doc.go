@@ -1,0 +1,13 @@
+// Package source speaks git with other people's servers: Client resolves a ref to a commit, checks that commit out into a
+// folder, and tells whether a repository's URL may be used at all.
+//
+// It is built from go-git's parts (transport, pack parser, objects) and not from its Repository and Remote, for four
+// reasons. Those find their transport in a registry that is global to the process, so two Clients with different guards
+// could not live side by side. Their checkout cannot be canceled, has no limits, and obeys the host's git configuration
+// (line endings). They keep a .git folder, which must not reach a build context. And they ask for a commit by its id only
+// when the server promises to hand out any, while every server hands out the tips of its refs.
+//
+// Every connection, redirects included, passes the guard (guard.go): the name is resolved once, all its addresses are
+// checked, and exactly a checked address is dialed. There is no way around it through an HTTP proxy: proxy variables of
+// the environment are not read. Transport failures become deployment.Failure in failures.go, in one place.
+package source

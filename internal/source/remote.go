@@ -1,0 +1,88 @@
+package source
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// remote is a session with a server that has told its refs.
+type remote struct {
+	session transport.UploadPackSession
+	refs    *packp.AdvRefs
+	budget  *budget
+}
+
+// open connects to a repository and reads its refs. The session lives as long as ctx at most.
+func (c *Client) open(ctx context.Context, repoURL string) (*remote, error) {
+	u, fault := c.parse(repoURL)
+	if fault != nil {
+		return nil, deployment.UserFailure("source.url_invalid", fault.Fix, "repository URL %s", fault.Fault)
+	}
+	b := &budget{left: c.maxBytes}
+	session, err := c.session(ctx, u, b)
+	if err != nil {
+		return nil, c.classify(ctx, err, b)
+	}
+	refs, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		_ = session.Close() // the first error tells more
+		return nil, c.classify(ctx, err, b)
+	}
+	return &remote{session: session, refs: refs, budget: b}, nil
+}
+
+func (c *Client) session(ctx context.Context, u *url.URL, b *budget) (transport.UploadPackSession, error) {
+	if u.Scheme == "ssh" {
+		return c.ssh.connect(ctx, c.guard, u, b)
+	}
+	endpoint, err := transport.NewEndpoint(u.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.http.transport(c.guard, b).NewUploadPackSession(endpoint, nil)
+}
+
+func (r *remote) close() { _ = r.session.Close() } // a session that was only read from loses nothing
+
+// commitOf returns the commit that a ref points to, through an annotated tag too.
+func (r *remote) commitOf(ref string) (plumbing.Hash, bool) {
+	if peeled, ok := r.refs.Peeled[ref]; ok {
+		return peeled, true
+	}
+	hash, ok := r.refs.References[ref]
+	return hash, ok
+}
+
+// headBranch returns the branch that the remote's HEAD names, without refs/heads/; empty when it names none.
+func (r *remote) headBranch() string {
+	all, err := r.refs.AllReferences()
+	if err != nil {
+		return "" // HEAD is detached
+	}
+	head, err := all.Reference(plumbing.HEAD)
+	if err != nil || head.Type() != plumbing.SymbolicReference {
+		return ""
+	}
+	branch, ok := strings.CutPrefix(string(head.Target()), "refs/heads/")
+	if !ok || deployment.ValidateRef(deployment.Ref{Kind: deployment.RefBranch, Name: branch}) != nil {
+		return ""
+	}
+	return branch
+}
+
+// display returns a repository's URL for messages: without a user.
+func display(repoURL string) string {
+	u, err := url.Parse(repoURL)
+	if err != nil {
+		return "the repository"
+	}
+	u.User = nil
+	return u.String()
+}
