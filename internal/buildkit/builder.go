@@ -1,0 +1,94 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/buildkit/client"
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container://
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"         // kube-pod://
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// Options say which buildkitd to use and how it reaches the registry.
+type Options struct {
+	Address          string // unix:///path, tcp://host:port, docker-container://name or kube-pod://name
+	RegistryInsecure bool   // push by plain HTTP or past a certificate that nobody signed
+	// For tcp: files in PEM form. CA alone checks the server; all three authenticate both sides.
+	CA, Cert, Key string
+}
+
+// Builder builds images on one buildkitd. It is safe for concurrent use.
+type Builder struct {
+	address  string
+	insecure bool
+	client   *client.Client
+}
+
+// New returns a Builder for the daemon at opts.Address. It connects at the first use, so a daemon that is down now makes
+// only the builds fail that need it.
+func New(ctx context.Context, opts Options) (*Builder, error) {
+	var tls []client.ClientOpt
+	if opts.CA != "" {
+		tls = append(tls, client.WithServerConfig("", opts.CA))
+	}
+	if opts.Cert != "" {
+		tls = append(tls, client.WithCredentials(opts.Cert, opts.Key))
+	}
+	c, err := client.New(ctx, opts.Address, tls...)
+	if err != nil {
+		return nil, fmt.Errorf("use builder %s: %w", opts.Address, err)
+	}
+	return &Builder{address: opts.Address, insecure: opts.RegistryInsecure, client: c}, nil
+}
+
+// Address returns where the daemon listens.
+func (b *Builder) Address() string { return b.address }
+
+// Close closes the connection to the daemon, which cancels the solves that are under way.
+func (b *Builder) Close() error { return b.client.Close() }
+
+// Solve builds r's Dockerfile in r's context, pushes the image and returns its digest. What happens is told to sink from
+// one goroutine, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
+// stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure.
+func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+	dir, err := os.MkdirTemp("", "slipway-dockerfile-")
+	if err != nil {
+		return deployment.BuildOutcome{}, fmt.Errorf("write Dockerfile: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary copy: nothing depends on it
+	if err := os.WriteFile(filepath.Join(dir, dockerfileName), []byte(r.Dockerfile), 0o600); err != nil {
+		return deployment.BuildOutcome{}, fmt.Errorf("write Dockerfile: %w", err)
+	}
+	opt, err := b.solveOpt(r, dir)
+	if err != nil {
+		return deployment.BuildOutcome{}, err
+	}
+	tale := newNarrator(sink)
+	status, told := make(chan *client.SolveStatus), make(chan struct{})
+	go func() {
+		defer close(told)
+		for s := range status { // to the end whatever ctx says: the client blocks on a status that nobody takes
+			tale.take(s)
+		}
+		tale.flush()
+	}()
+	res, err := b.client.Solve(ctx, nil, opt, status)
+	<-told
+	if err != nil && ctx.Err() != nil {
+		return deployment.BuildOutcome{}, fmt.Errorf("solve %s: %w", r.Ref, ctx.Err())
+	}
+	if err != nil {
+		return deployment.BuildOutcome{}, classify(err, b.address, tale)
+	}
+	digest := res.ExporterResponse[exptypes.ExporterImageDigestKey]
+	if digest == "" {
+		return deployment.BuildOutcome{}, errors.New("solve " + r.Ref + ": the builder named no digest")
+	}
+	return deployment.BuildOutcome{Digest: digest, Cached: tale.cached, Steps: tale.steps}, nil
+}

@@ -1,0 +1,191 @@
+package buildkittest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/client"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/buildkit"
+	"github.com/slipway-dev/slipway/internal/registry"
+	"github.com/slipway-dev/slipway/internal/testbed"
+)
+
+// Stack is a running buildkitd with its registry.
+type Stack struct {
+	Address  string // of buildkitd
+	Registry string // host:port, plain HTTP; also docker.io's mirror
+	Gateway  string // the host's address on the bridge of RUN steps
+	Process  *os.Process
+
+	config  buildkit.DaemonConfig
+	lock    *flock.Flock
+	ended   <-chan struct{} // closed when buildkitd has ended
+	stop    func()          // ends the registry
+	stopped chan error      // the registry's end
+}
+
+// Start runs a Stack until tb ends.
+func Start(tb testing.TB) *Stack {
+	tb.Helper()
+	s, err := Open(tb.Context())
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, s.Close(context.WithoutCancel(tb.Context()))) })
+	return s
+}
+
+// Open runs a Stack until Close, for a TestMain. It fails when buildkitd or the base images have not been made.
+func Open(ctx context.Context) (*Stack, error) {
+	s, dir, err := claim()
+	if err != nil {
+		return nil, fmt.Errorf("start test builder: %w", err)
+	}
+	if err := s.serveRegistry(ctx, filepath.Join(dir, "registry")); err != nil {
+		return nil, errors.Join(fmt.Errorf("start test builder: %w", err), s.Close(context.WithoutCancel(ctx)))
+	}
+	if err := s.startDaemon(ctx, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("start test builder: %w", err), s.Close(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// Client returns a client of the stack's registry.
+func (s *Stack) Client() registry.Client { return registry.Client{Host: s.Registry, Insecure: true} }
+
+// Builder returns a Builder that uses the stack.
+func (s *Stack) Builder(tb testing.TB) *buildkit.Builder {
+	tb.Helper()
+	b, err := buildkit.New(tb.Context(), buildkit.Options{Address: s.Address, RegistryInsecure: true})
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, b.Close()) })
+	return b
+}
+
+// places bounds how many stacks run at a time on one machine.
+const places = 32
+
+// claim takes the first place that no other process holds.
+func claim() (*Stack, string, error) {
+	cache, err := testbed.Cache()
+	if err != nil {
+		return nil, "", err
+	}
+	base := filepath.Join(cache, "test", "buildkit")
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return nil, "", err
+	}
+	for i := range places {
+		lock := flock.New(filepath.Join(base, fmt.Sprintf("%d.lock", i)))
+		if ok, err := lock.TryLock(); err != nil || !ok {
+			continue
+		}
+		dir := filepath.Join(base, fmt.Sprint(i))
+		config := buildkit.DaemonConfig{
+			Root:           filepath.Join(dir, "root"),
+			Address:        "unix://" + filepath.Join(dir, "sock"),
+			DockerIOMirror: true,
+			BridgeName:     fmt.Sprintf("slipwaytest%d", i),
+			BridgeSubnet:   fmt.Sprintf("10.231.%d.0/24", 100+i),
+			CacheBytes:     4 << 30,
+		}
+		return &Stack{config: config, lock: lock, Address: config.Address, Gateway: fmt.Sprintf("10.231.%d.1", 100+i)}, dir, nil
+	}
+	return nil, "", fmt.Errorf("all %d places in %s are taken", places, base)
+}
+
+func (s *Stack) serveRegistry(ctx context.Context, dir string) error {
+	server, err := registry.New(registry.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.Registry, s.stop, s.stopped = ln.Addr().String(), stop, make(chan error, 1)
+	go func() { s.stopped <- server.Serve(serving, ln) }()
+	cache, err := testbed.Cache()
+	if err != nil {
+		return err
+	}
+	if _, err := registry.Seed(ctx, s.Client(), filepath.Join(cache, "images")); err != nil {
+		return err
+	}
+	digest, err := s.Client().Digest(ctx, "library/debian:bookworm-slim")
+	if err == nil && digest == "" {
+		err = errors.New("there are no base images: make them with deploy/images/build.sh")
+	}
+	return err
+}
+
+// startDaemon runs buildkitd and waits until it answers.
+func (s *Stack) startDaemon(ctx context.Context, dir string) error {
+	binary, err := testbed.Binary("buildkitd", "SLIPWAY_BUILDKITD")
+	if err != nil {
+		return err
+	}
+	s.config.RegistryAddr = s.Registry
+	if err := os.MkdirAll(s.config.Root, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.config.ConfigFile(), []byte(s.config.TOML()), 0o600); err != nil {
+		return err
+	}
+	if err := s.config.Isolate(ctx); err != nil {
+		return err
+	}
+	s.removeBridge() // a daemon that was killed left it, and buildkitd removes only a bridge that it made
+	log, err := os.Create(filepath.Join(dir, "buildkitd.log"))
+	if err != nil {
+		return err
+	}
+	cmd := s.config.Command(binary)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr.Setpgid = true // a Ctrl-C is for the test, which then ends buildkitd in order
+	if s.ended, err = testbed.Start(cmd, syscall.SIGTERM); err != nil {
+		return errors.Join(err, log.Close())
+	}
+	s.Process = cmd.Process
+	if err := s.ready(ctx); err != nil {
+		return fmt.Errorf("%w: see %s", err, log.Name())
+	}
+	return log.Close()
+}
+
+func (s *Stack) ready(ctx context.Context) error {
+	c, err := client.New(ctx, s.Address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if _, err = c.ListWorkers(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-s.ended:
+			return errors.New("buildkitd ended")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("buildkitd does not answer: %w", err)
+}
+
+// removeBridge removes the bridge of RUN steps when it is there.
+func (s *Stack) removeBridge() {
+	if _, err := net.InterfaceByName(s.config.BridgeName); err == nil {
+		_ = exec.Command("ip", "link", "delete", s.config.BridgeName).Run() // the next start tries again
+	}
+}

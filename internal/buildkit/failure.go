@@ -1,0 +1,165 @@
+package buildkit
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"github.com/opencontainers/go-digest"
+	"google.golang.org/grpc/codes"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// What BuildKit says in words only: its errors carry a type for a command's exit code and for a place in the Dockerfile,
+// and for nothing else.
+var (
+	diskFull    = regexp.MustCompile(`(?i)no space left on device`)
+	unreachable = regexp.MustCompile(`dial tcp|connection re(fused|set)|i/o timeout|no such host|TLS handshake|unexpected EOF|server misbehaving|50[0234] `)
+	denied      = regexp.MustCompile(`\b40[13]\b|[Uu]nauthorized|[Ff]orbidden|denied|insufficient_scope|authorization failed`)
+	baseImage   = regexp.MustCompile(`failed to resolve source metadata for ([^\s:]+(?::\d+/[^\s:]+)?(?::[^\s:]+)?(?:@sha256:[0-9a-f]+)?)`)
+	missingFile = regexp.MustCompile(`failed to (?:compute cache key|calculate checksum).*?("[^"]+"): not found`)
+	noProgram   = regexp.MustCompile(`executable file not found|exec format error|unable to start container process`)
+	notAllowed  = regexp.MustCompile(`is not allowed|entitlement`)
+)
+
+// classify says whose fault a solve's error is, and what its owner needs to see.
+func classify(err error, address string, tale *narrator) error {
+	text := err.Error()
+	failed := tale.failedVertex(err)
+	var exit *gatewaypb.ExitError
+	switch {
+	case diskFull.MatchString(text), failed != nil && diskFull.MatchString(strings.Join(failed.tail, "\n")):
+		return deployment.PlatformFailure("build.disk_full", "free space for the builder "+address+" or lower its cache limits", "build image: %w", err)
+	case errors.As(err, &exit):
+		return commandFailure(exit, failed)
+	case grpcerrors.Code(err) == codes.Unavailable:
+		return unavailable(address, err)
+	case strings.Contains(text, "failed to push"):
+		return pushFailure(err, text)
+	}
+	if f := sourceFailure(err, text); f != nil {
+		return f
+	}
+	return deployment.PlatformFailure("build.solve_failed", "look into the log of the builder "+address, "build image: %w", err)
+}
+
+// failedVertex finds the vertex that an error names.
+func (n *narrator) failedVertex(err error) *vertex {
+	var at *errdefs.VertexError
+	if !errors.As(err, &at) {
+		return nil
+	}
+	return n.vertices[digest.Digest(at.Digest)]
+}
+
+// killed is the exit code of a process that ended by signal 9, which is how the kernel ends one that has no memory left.
+const killed = 128 + 9
+
+func commandFailure(exit *gatewaypb.ExitError, at *vertex) error {
+	command, lines := "a command", []string(nil)
+	if at != nil {
+		command, lines = commandOf(at.name), at.tail
+	}
+	code := int(exit.ExitCode)
+	f := deployment.UserFailure("build.command_failed", "read the lines that the command printed, correct the cause and deploy again",
+		"%s: exit code %d", command, code)
+	if code == killed || grpcerrors.Code(exit.Err) == codes.ResourceExhausted {
+		f = deployment.UserFailure("build.out_of_memory", "let the command use less memory, or give the builder more",
+			"%s: was killed, most often because it ran out of memory", command)
+	}
+	f.ExitCode, f.Lines = &code, lines
+	return f
+}
+
+var (
+	place = regexp.MustCompile(`^\[[^\]]*\] `)
+	flags = regexp.MustCompile(`^([A-Z]+) (?:--\S+ )+`)
+)
+
+// commandOf shortens a vertex's name, "[2/5] RUN --mount=type=cache,target=/x npm ci", to what a person wrote to be run.
+func commandOf(name string) string {
+	return flags.ReplaceAllString(place.ReplaceAllString(name, ""), "$1 ")
+}
+
+func pushFailure(err error, text string) error {
+	if denied.MatchString(text) {
+		return deployment.PlatformFailure("build.push_denied", "let the builder push to the registry without credentials, or name another registry", "push image: %w", err)
+	}
+	return deployment.TransientFailure("build.push_failed", "check that the registry runs and that the builder reaches it", "push image: %w", err)
+}
+
+// sourceFailure explains errors that lie in the Dockerfile or in what it names; nil when err is none.
+func sourceFailure(err error, text string) error {
+	lines := excerpt(err)
+	if m := baseImage.FindStringSubmatch(text); m != nil {
+		return baseImageFailure(err, text, m[1], lines)
+	}
+	var f *deployment.Failure
+	switch m := missingFile.FindStringSubmatch(text); {
+	case m != nil:
+		f = deployment.UserFailure("build.file_missing", "commit the file, or take it out of the ignore patterns", "%s is not in the build context", m[1])
+	case strings.Contains(text, "dockerfile parse error"), strings.Contains(text, "Dockerfile cannot be empty"):
+		f = deployment.UserFailure("build.dockerfile_invalid", "correct the Dockerfile", "%w", rootOf(err))
+	case notAllowed.MatchString(text):
+		f = deployment.UserFailure("build.not_allowed", "leave out RUN --network=host and --security=insecure", "%w", rootOf(err))
+	case noProgram.MatchString(text):
+		f = deployment.UserFailure("build.command_not_found", "install the program in an earlier step, or correct its name", "%w", rootOf(err))
+	case unreachable.MatchString(text):
+		f = deployment.TransientFailure("build.fetch_failed", "check that the builder reaches what the Dockerfile names", "%w", rootOf(err))
+	case len(lines) > 0:
+		f = deployment.UserFailure("build.dockerfile_invalid", "correct the lines that are marked", "%w", rootOf(err))
+	default:
+		return nil
+	}
+	f.Lines = lines
+	return f
+}
+
+// baseImageFailure names the image as people write it, and in the fix as the registry has it: docker.io/library/x is
+// taken from library/x.
+func baseImageFailure(err error, text, full string, lines []string) error {
+	stored := strings.TrimPrefix(full, "docker.io/")
+	image := strings.TrimPrefix(stored, "library/")
+	add := fmt.Sprintf("correct the name, or add the image to slipway's registry: slipway admin images add %s TARBALL", stored)
+	var f *deployment.Failure
+	switch {
+	case denied.MatchString(text):
+		f = deployment.UserFailure("build.base_image_denied", add, "base image %s is private or does not exist: %w", image, rootOf(err))
+	case unreachable.MatchString(text):
+		f = deployment.TransientFailure("build.base_image_unreachable", add, "base image %s cannot be fetched: %w", image, rootOf(err))
+	default:
+		f = deployment.UserFailure("build.base_image_missing", add, "base image %s was not found", image)
+	}
+	f.Lines = lines
+	return f
+}
+
+// excerpt returns the lines of the Dockerfile around what an error points at.
+func excerpt(err error) []string {
+	var text strings.Builder
+	for _, source := range errdefs.Sources(err) {
+		if source.Print(&text) != nil {
+			return nil
+		}
+	}
+	if text.Len() == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+}
+
+// rootOf takes the client's own words off the front of an error.
+func rootOf(err error) error {
+	return trimmed{err}
+}
+
+type trimmed struct{ error }
+
+func (t trimmed) Error() string { return strings.TrimPrefix(t.error.Error(), "failed to solve: ") }
+
+func (t trimmed) Unwrap() error { return t.error }

@@ -1,0 +1,106 @@
+package buildkit
+
+import (
+	"fmt"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/tonistiigi/fsutil"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+const dockerfileName = "Dockerfile"
+
+// solveOpt says to BuildKit what r means. The Dockerfile comes from a folder of its own, so that what the repository has
+// at that path does not matter. The session carries no credentials: registries are spoken to anonymously, and the
+// worker's own Docker configuration is never read.
+func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (client.SolveOpt, error) {
+	tree, err := contextFS(r.ContextDir, r.Ignore)
+	if err != nil {
+		return client.SolveOpt{}, err
+	}
+	dockerfile, err := fsutil.NewFS(dockerfileDir)
+	if err != nil {
+		return client.SolveOpt{}, fmt.Errorf("read Dockerfile: %w", err)
+	}
+	secrets := make(map[string][]byte, len(r.Secrets)+len(r.Variables))
+	for id, value := range r.Variables {
+		secrets[id] = []byte(value)
+	}
+	for id, value := range r.Secrets {
+		secrets[id] = []byte(value)
+	}
+	attrs, err := frontendAttrs(r)
+	if err != nil {
+		return client.SolveOpt{}, err
+	}
+	return client.SolveOpt{
+		Ref:           r.Ref,
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: attrs,
+		LocalMounts:   map[string]fsutil.FS{"context": tree, "dockerfile": dockerfile},
+		SharedKey:     r.CacheScope, // without it all projects take turns in one slot, and each uploads its context whole
+		Session:       []session.Attachable{secretsprovider.FromMap(secrets)},
+		Exports:       []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(r)}},
+	}, nil
+}
+
+// contextFS is the build context without what ignore names. It filters where the files are sent from, so a repository's
+// own .dockerignore, which BuildKit applies on top, can hide more but cannot bring anything back.
+func contextFS(dir string, ignore []string) (fsutil.FS, error) {
+	tree, err := fsutil.NewFS(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read build context: %w", err)
+	}
+	if len(ignore) == 0 {
+		return tree, nil
+	}
+	tree, err = fsutil.NewFilterFS(tree, &fsutil.FilterOpt{ExcludePatterns: ignore})
+	if err != nil {
+		return nil, fmt.Errorf("apply ignore patterns to the build context: %w", err)
+	}
+	return tree, nil
+}
+
+func frontendAttrs(r deployment.BuildRequest) (map[string]string, error) {
+	attrs := map[string]string{
+		"filename": dockerfileName,
+		// What a frontend image is started with. Its presence makes the built-in frontend read the Dockerfile itself instead
+		// of pulling and running whatever image a "# syntax=" line names.
+		"cmdline": "slipway",
+		// Cache mounts are named by the Dockerfile; without a namespace one project could write into another's.
+		"build-arg:BUILDKIT_CACHE_MOUNT_NS": r.CacheScope,
+	}
+	for name, value := range r.Labels {
+		attrs["label:"+name] = value
+	}
+	if len(r.Secrets) > 0 {
+		fingerprint, err := secretsFingerprint(r.CacheScope, r.Secrets)
+		if err != nil {
+			return nil, fmt.Errorf("fingerprint secrets: %w", err)
+		}
+		// BuildKit leaves secrets out of the key that it caches a step's result under: without this a changed secret would
+		// change nothing, and a project would be given what another one built with its own. Extra hosts are in the key.
+		attrs["add-hosts"] = "secrets-" + fingerprint + ".invalid=127.0.0.1"
+	}
+	return attrs, nil
+}
+
+// exportAttrs pushes to r.Image with types that Docker Engine 20.10 can pull, which zstd layers are not. One layer
+// (a Go toolchain and node modules) took 4.1 s to write and push at gzip's lowest level, 6.8 s at its default and 2.9 s
+// uncompressed, which takes more space in the builder and in the registry.
+func (b *Builder) exportAttrs(r deployment.BuildRequest) map[string]string {
+	attrs := map[string]string{
+		"name":              r.Image,
+		"push":              "true",
+		"oci-mediatypes":    "true",
+		"compression":       "gzip",
+		"compression-level": "1",
+	}
+	if b.insecure {
+		attrs["registry.insecure"] = "true"
+	}
+	return attrs
+}

@@ -1,0 +1,102 @@
+package docker
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// Bounds of every preview container, whatever its project asks for.
+const (
+	pidsLimit   = 512
+	logFileSize = "10m"
+	logFiles    = "3"
+	nanoPerCPU  = 1e9
+	bytesPerMB  = 1 << 20
+)
+
+// create makes the container of s with a fixed address: the route keeps leading to it after the engine or the container
+// is restarted.
+func (e *Engine) create(ctx context.Context, s deployment.RunSpec, n bridge, address netip.Addr) (id string, err error) {
+	cpus := min(s.Resources.CPUs, float64(e.hostCPUs)) // the engine refuses more than its host has
+	config := &container.Config{Image: s.Image, Env: environment(s), Labels: e.containerLabels(s)}
+	networks := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+		n.id: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address.String()}},
+	}}
+	created, err := e.client.ContainerCreate(ctx, config, hardened(s.Resources.MemoryMB, cpus, n.id), networks, nil, s.Name)
+	if err != nil {
+		return "", err
+	}
+	for _, warning := range created.Warnings {
+		e.log.WarnContext(ctx, "container created with a warning", "container", s.Name, "warning", warning)
+	}
+	return created.ID, nil
+}
+
+// hardened is what a stranger's code gets: no capability, no way to gain one, no swap, bounded memory, CPU, processes
+// and logs, an init that reaps, and no port on the host. It is not restarted, so that a crash during the probe is seen;
+// KeepAlive changes that.
+func hardened(memoryMB int, cpus float64, networkID string) *container.HostConfig {
+	withInit, pids, memory := true, int64(pidsLimit), int64(memoryMB)*bytesPerMB
+	return &container.HostConfig{
+		NetworkMode:   container.NetworkMode(networkID),
+		CapDrop:       []string{"ALL"},
+		SecurityOpt:   []string{"no-new-privileges:true"},
+		Init:          &withInit,
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": logFileSize, "max-file": logFiles}},
+		Resources: container.Resources{
+			Memory: memory, MemorySwap: memory, NanoCPUs: int64(cpus * nanoPerCPU), PidsLimit: &pids,
+		},
+	}
+}
+
+// environment returns the spec's variables, with PORT set to its port unless they set it.
+func environment(s deployment.RunSpec) []string {
+	if slices.ContainsFunc(s.Env, func(v string) bool { return strings.HasPrefix(v, "PORT=") }) {
+		return s.Env
+	}
+	return append(slices.Clone(s.Env), "PORT="+strconv.Itoa(s.Port))
+}
+
+// stands reports whether a container that has the spec's name is the one that create would make.
+func (e *Engine) stands(c container.InspectResponse, s deployment.RunSpec, n bridge) bool {
+	if c.State.Paused || c.State.Dead || c.Config.Image != s.Image || !hasLabels(c.Config.Labels, e.containerLabels(s)) {
+		return false
+	}
+	for _, v := range environment(s) {
+		if !slices.Contains(c.Config.Env, v) {
+			return false
+		}
+	}
+	return c.HostConfig.Memory == int64(s.Resources.MemoryMB)*bytesPerMB && fixedAddress(c, n).IsValid()
+}
+
+// fixedAddress returns the address that the container was given on n, the zero Addr when it is not attached to n.
+func fixedAddress(c container.InspectResponse, n bridge) netip.Addr {
+	if c.HostConfig.NetworkMode != container.NetworkMode(n.id) {
+		return netip.Addr{}
+	}
+	for _, endpoint := range c.NetworkSettings.Networks {
+		if endpoint.IPAMConfig == nil {
+			continue
+		}
+		if address, err := netip.ParseAddr(endpoint.IPAMConfig.IPv4Address); err == nil && n.subnet.Contains(address) {
+			return address
+		}
+	}
+	return netip.Addr{}
+}
+
+// onSecond reports whether the container is on another network that has n's name.
+func onSecond(c container.InspectResponse, n bridge) bool {
+	endpoint := c.NetworkSettings.Networks[n.name]
+	return endpoint != nil && endpoint.NetworkID != n.id
+}

@@ -1,0 +1,44 @@
+package docker
+
+import "github.com/slipway-dev/slipway/internal/deployment"
+
+// The labels that say what a container or network is and whose it is.
+const (
+	LabelManaged      = "slipway.managed"
+	LabelInstallation = "slipway.installation"
+	LabelDeployment   = "slipway.deployment"
+	LabelProject      = "slipway.project"
+	LabelEnvironment  = "slipway.environment"
+	LabelRun          = "slipway.run"
+)
+
+// networkLabels are those of a deployment; its network outlives any one run.
+func (e *Engine) networkLabels(s deployment.RunSpec) map[string]string {
+	return map[string]string{
+		LabelManaged:      "true",
+		LabelInstallation: e.options.Installation,
+		LabelDeployment:   s.DeploymentID,
+		LabelProject:      s.ProjectID,
+		LabelEnvironment:  s.EnvironmentID,
+	}
+}
+
+func (e *Engine) containerLabels(s deployment.RunSpec) map[string]string {
+	labels := e.networkLabels(s)
+	labels[LabelRun] = s.RunID
+	return labels
+}
+
+// owns reports whether what carries labels belongs to this installation.
+func (e *Engine) owns(labels map[string]string) bool {
+	return labels[LabelManaged] == "true" && labels[LabelInstallation] == e.options.Installation
+}
+
+func hasLabels(labels, want map[string]string) bool {
+	for name, value := range want {
+		if labels[name] != value {
+			return false
+		}
+	}
+	return true
+}

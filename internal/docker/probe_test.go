@@ -1,0 +1,142 @@
+package docker_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+func TestProbeReportsAnExitAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("exit"))
+	began := time.Now()
+	f := failureOf(t, e.Probe(t.Context(), p, probeSpec(60), nil))
+	require.Less(t, time.Since(began), 10*time.Second)
+	require.Equal(t, "release.app_exited", f.Code)
+	require.Equal(t, deployment.ClassUser, f.Class)
+	require.Equal(t, 7, *f.ExitCode)
+	require.Len(t, f.Lines, deployment.MaxFailureLines)
+	require.Contains(t, f.Lines, "boom: no such table")
+	require.Contains(t, f.Lines, "line 59")
+	require.NotEmpty(t, f.Fix)
+}
+
+func TestProbeTellsOutOfMemory(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	s := spec("oom")
+	s.Resources.MemoryMB = 32
+	f := failureOf(t, e.Probe(t.Context(), start(t, e, s), probeSpec(60), nil))
+	require.Equal(t, "release.out_of_memory", f.Code)
+	require.Equal(t, 137, *f.ExitCode)
+	require.Contains(t, f.Message, "32 MB")
+	require.Contains(t, f.Fix, "memory_mb")
+}
+
+func TestProbeTellsWhatIsWrongWithThePort(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, mode, listen, code, message string
+	}{
+		{"never listens", "silent", "", "release.not_ready", "nothing listens on PORT 3000"},
+		{"wrong port", "", ":8080", "release.wrong_port", "listens on 8080, not on PORT 3000"},
+		{"loopback only", "", "127.0.0.1:3000", "release.loopback_only", "listens on 127.0.0.1:3000 only"},
+		{"wrong port on loopback", "", "127.0.0.1:5173", "release.wrong_port", "listens on 127.0.0.1:5173, not on PORT 3000"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEngine(t)
+			var said []string
+			p := start(t, e, spec(c.mode, "LISTEN="+c.listen))
+			f := failureOf(t, e.Probe(t.Context(), p, probeSpec(2), func(l string) { said = append(said, l) }))
+			require.Equal(t, c.code, f.Code, f.Message)
+			require.Equal(t, deployment.ClassUser, f.Class)
+			require.Contains(t, f.Message, c.message)
+			require.NotEmpty(t, f.Fix)
+			require.Contains(t, f.Lines, "mode "+c.mode)
+			require.Contains(t, said, "waiting for GET / on port 3000: connection refused")
+		})
+	}
+}
+
+func TestProbeWantsTheStatus(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	broken := start(t, e, spec("broken"))
+	f := failureOf(t, e.Probe(t.Context(), broken, probeSpec(2), nil))
+	require.Equal(t, "release.not_ready", f.Code)
+	require.Contains(t, f.Message, "answered 503")
+
+	wants503 := probeSpec(10)
+	wants503.Check.Status = http.StatusServiceUnavailable
+	require.NoError(t, e.Probe(t.Context(), broken, wants503, nil))
+}
+
+func TestProbeFollowsNoRedirect(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec(""))
+	s := probeSpec(10)
+	s.Check.Path, s.Check.Status, s.Host = "/elsewhere", http.StatusFound, "1234abcd-preview.localhost"
+	var said []string
+	require.NoError(t, e.Probe(t.Context(), p, s, func(l string) { said = append(said, l) }))
+	require.Regexp(t, `^ready after \d+\.\d s: GET /elsewhere answered 302$`, said[len(said)-1])
+}
+
+func TestProbeEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("silent"))
+	canceled := errors.New("the deployment was canceled")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	waiting := func(l string) {
+		if strings.Contains(l, "waiting") {
+			cancel(canceled)
+		}
+	}
+	began := time.Now()
+	require.ErrorIs(t, e.Probe(ctx, p, probeSpec(60), waiting), canceled)
+	require.Less(t, time.Since(began), 10*time.Second)
+}
+
+func TestProbeOfARemovedContainerIsTransient(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("silent"))
+	removed := make(chan error, 1)
+	err := e.Probe(t.Context(), p, probeSpec(60), func(string) {
+		go func() { removed <- e.Stop(context.WithoutCancel(t.Context()), p.Container, 0) }()
+	})
+	require.NoError(t, <-removed)
+	f := failureOf(t, err)
+	require.NotEqual(t, "release.not_ready", f.Code)
+	require.Error(t, e.Probe(t.Context(), p, probeSpec(60), nil))
+	require.Equal(t, "release.container_gone", failureOf(t, e.Probe(t.Context(), p, probeSpec(60), nil)).Code)
+}
+
+func TestKeepAliveRestartsACrashedApp(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := startReady(t, e, spec(""))
+	require.NoError(t, e.KeepAlive(t.Context(), p.Container))
+	_, err := http.Post("http://"+p.Address+"/exit", "", nil) //nolint:bodyclose,noctx // the app dies of it
+	require.Error(t, err)
+	require.Eventually(t, func() bool { c := inspect(t, p); return c.RestartCount == 1 && c.State.Running }, 20*time.Second, 20*time.Millisecond)
+	require.NoError(t, e.Probe(t.Context(), p, probeSpec(30), nil), "it came back at another address")
+}
+
+func TestKeepAliveOfAnExitedAppIsAFailure(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("exit"))
+	require.Error(t, e.Probe(t.Context(), p, probeSpec(60), nil))
+	require.Equal(t, "release.app_exited", failureOf(t, e.KeepAlive(t.Context(), p.Container)).Code)
+}

@@ -1,0 +1,132 @@
+package docker_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/docker"
+)
+
+func TestStopAsksBeforeItKills(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := startReady(t, e, spec(""))
+	lines := follow(t, e, p.Container)
+	began := time.Now()
+	require.NoError(t, e.Stop(t.Context(), p.Container, 30*time.Second))
+	require.Less(t, time.Since(began), 20*time.Second, "the app ends on SIGTERM")
+	require.Contains(t, texts(<-lines), "got SIGTERM")
+	_, err := api.ContainerInspect(t.Context(), p.Container)
+	require.True(t, errdefs.IsNotFound(err), "the container is still there")
+	require.NoError(t, e.Stop(t.Context(), p.Container, 0), "stopping twice is no error")
+
+	require.NoError(t, e.RemoveNetwork(t.Context(), p.Network))
+	require.NoError(t, e.RemoveNetwork(t.Context(), p.Network), "removing twice is no error")
+}
+
+func TestStopKillsAfterTheGrace(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := startReady(t, e, spec("stubborn"))
+	began := time.Now()
+	require.NoError(t, e.Stop(t.Context(), p.Container, time.Second))
+	require.Greater(t, time.Since(began), 900*time.Millisecond)
+}
+
+func TestConcurrentStopsAllSucceed(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("silent"))
+	errs := make(chan error)
+	for range 4 {
+		go func() { errs <- e.Stop(t.Context(), p.Container, time.Second) }()
+	}
+	for range 4 {
+		require.NoError(t, <-errs)
+	}
+}
+
+func TestLogsCopyBothStreamsWholeAndBounded(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("output"))
+	lines := <-follow(t, e, p.Container)
+	require.Contains(t, lines, deployment.LogLine{Stream: deployment.StreamStdout, Text: "to stdout"})
+	require.Contains(t, lines, deployment.LogLine{Stream: deployment.StreamStderr, Text: "to stderr"})
+	require.Contains(t, texts(lines), "bad \uFFFD byte")
+	require.Contains(t, texts(lines), "no line break")
+	long := lines[slices.IndexFunc(lines, func(l deployment.LogLine) bool { return strings.HasPrefix(l.Text, "é") })].Text
+	require.LessOrEqual(t, len(long), 16<<10)
+	require.Greater(t, len(long), 16<<10-16)
+	require.True(t, strings.HasPrefix(long, "éééé") && strings.HasSuffix(long, "é … [cut]"))
+}
+
+func TestLogsGoOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := startReady(t, e, spec(""))
+	require.NoError(t, e.KeepAlive(t.Context(), p.Container))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("seen enough")
+	var lines []string
+	listening := 0
+	err := e.Logs(ctx, p.Container, func(_, text string) {
+		lines = append(lines, text)
+		if !strings.HasPrefix(text, "listening") {
+			return
+		}
+		if listening++; listening == 1 {
+			require.NoError(t, api.ContainerKill(ctx, p.Container, "KILL"), "kill the app")
+			require.NoError(t, api.ContainerStart(ctx, p.Container, container.StartOptions{}), "start it again")
+		} else {
+			cancel(enough)
+		}
+	})
+	require.ErrorIs(t, err, enough)
+	require.Equal(t, []string{"mode ", "listening on :3000", "mode ", "listening on :3000"}, lines)
+}
+
+func TestLogsOfNothingAreEmpty(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	require.NoError(t, e.Logs(t.Context(), "slipway-test-none", func(string, string) { t.Error("a line of nothing") }))
+}
+
+// follow reads a container's output until it ends.
+func follow(t *testing.T, e *docker.Engine, name string) <-chan []deployment.LogLine {
+	t.Helper()
+	all := make(chan []deployment.LogLine, 1)
+	first := make(chan struct{})
+	go func() {
+		var lines []deployment.LogLine
+		err := e.Logs(t.Context(), name, func(stream, text string) {
+			if len(lines) == 0 {
+				close(first)
+			}
+			lines = append(lines, deployment.LogLine{Stream: stream, Text: text})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		all <- lines
+	}()
+	<-first
+	return all
+}
+
+func texts(lines []deployment.LogLine) []string {
+	all := make([]string, 0, len(lines))
+	for _, l := range lines {
+		all = append(all, l.Text)
+	}
+	return all
+}

@@ -1,0 +1,121 @@
+// Command testapp is the app in the test image: it behaves as MODE says and answers about the container it runs in.
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	fmt.Println("mode", os.Getenv("MODE"))
+	switch os.Getenv("MODE") {
+	case "exit":
+		for i := range 60 {
+			fmt.Println("line", i)
+		}
+		fmt.Fprintln(os.Stderr, "boom: no such table")
+		os.Exit(7)
+	case "silent":
+		wait()
+	case "oom":
+		eat()
+	case "output":
+		output()
+	case "broken":
+		serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	default:
+		serve(app())
+	}
+}
+
+func serve(h http.Handler) {
+	address := os.Getenv("LISTEN")
+	if address == "" {
+		address = ":" + os.Getenv("PORT")
+	}
+	go wait()
+	fmt.Println("listening on", address)
+	fmt.Println(http.ListenAndServe(address, h))
+	os.Exit(1)
+}
+
+// wait ends the process on SIGTERM with a line that says so, unless MODE is stubborn.
+func wait() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	for range signals {
+		fmt.Println("got SIGTERM")
+		if os.Getenv("MODE") != "stubborn" {
+			os.Exit(0)
+		}
+	}
+}
+
+func eat() {
+	var kept [][]byte
+	for {
+		block := make([]byte, 1<<20)
+		for i := range block {
+			block[i] = byte(i)
+		}
+		kept = append(kept, block)
+		if len(kept) > 4096 {
+			os.Exit(1)
+		}
+	}
+}
+
+func output() {
+	fmt.Println("to stdout")
+	fmt.Fprintln(os.Stderr, "to stderr")
+	fmt.Println(strings.Repeat("é", 20<<10))
+	fmt.Print("bad \xff byte\r\n")
+	fmt.Print("no line break")
+}
+
+func app() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+			return
+		}
+		fmt.Fprintln(w, "hello from", r.Host)
+	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/self/status") })
+	mux.HandleFunc("GET /init", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/1/comm") })
+	mux.HandleFunc("GET /threads", threads)
+	mux.HandleFunc("GET /env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
+	mux.HandleFunc("POST /exit", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
+	return mux
+}
+
+func copyFile(w http.ResponseWriter, path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = w.Write(data)
+}
+
+// threads starts processes until the limit on them is met, and answers with how many there were.
+func threads(w http.ResponseWriter, _ *http.Request) {
+	var started []*os.Process
+	for range 2000 {
+		p, err := os.StartProcess("/proc/self/exe", []string{"testapp"}, &os.ProcAttr{Env: []string{"MODE=silent", "GOMAXPROCS=1"}})
+		if err != nil {
+			break
+		}
+		started = append(started, p)
+	}
+	fmt.Fprint(w, len(started))
+	for _, p := range started {
+		_ = p.Kill()
+		_, _ = p.Wait()
+	}
+}

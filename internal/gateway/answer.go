@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// answer is what the gateway itself says about a host name, as a page or as a problem document.
+type answer struct {
+	status  int
+	code    string // stable, e.g. "gateway.unknown_host"
+	title   string
+	detail  string
+	refresh int // seconds after which it is worth asking again; 0 for never
+	route   *deployment.Route
+	failure *deployment.Failure
+}
+
+func unknownHost(host string) answer {
+	return answer{
+		status: http.StatusNotFound, code: "gateway.unknown_host", title: "No preview here",
+		detail: fmt.Sprintf("No deployment has the host name %q. Check the address, or whether its project was deleted.", host),
+	}
+}
+
+func noRoutes() answer {
+	return answer{
+		status: http.StatusServiceUnavailable, code: "gateway.unavailable", title: "Cannot look this preview up", refresh: 3,
+		detail: "The gateway cannot read its routes at the moment. Previews that were visited lately stay reachable.",
+	}
+}
+
+// notLive says how a deployment stands that no container answers for.
+func notLive(r deployment.Route) answer {
+	a := answer{route: &r}
+	switch {
+	case r.ReplacedBy > 0:
+		a.status, a.code, a.title = http.StatusGone, "gateway.replaced", fmt.Sprintf("Replaced by deployment #%d", r.ReplacedBy)
+		a.detail = "A newer deployment of this environment is live, and this one was stopped."
+	case r.Status == deployment.StatusFailed:
+		a.status, a.code, a.title, a.failure = http.StatusBadGateway, "gateway.failed", "This deployment failed", r.Failure
+		a.detail = "The deployment failed before its preview was live."
+	case r.Status == deployment.StatusCanceled, r.Status == deployment.StatusCanceling:
+		a.status, a.code, a.title = http.StatusGone, "gateway.canceled", "This deployment was canceled"
+		a.detail = "Somebody canceled the deployment before its preview was live."
+	case r.Status == deployment.StatusSuperseded:
+		a.status, a.code, a.title = http.StatusGone, "gateway.superseded", "This deployment was superseded"
+		a.detail = "A newer deployment of the same environment came first."
+	case r.Status == deployment.StatusReady:
+		return notRunning(a)
+	default:
+		a.status, a.code, a.title, a.refresh = http.StatusServiceUnavailable, "gateway.not_ready", underWay(r.Status), 3
+		a.detail = "The preview opens here by itself when it is ready."
+	}
+	return a
+}
+
+// notRunning says why a deployment that was ready has no container now.
+func notRunning(a answer) answer {
+	switch a.route.State {
+	case deployment.PreviewFailed:
+		a.status, a.code, a.title, a.failure = http.StatusBadGateway, "gateway.crashed", "This preview has crashed", a.route.Failure
+		a.detail = "The app ran and then ended. Read its log, and deploy again."
+	case deployment.PreviewAsleep:
+		a.status, a.code, a.title = http.StatusServiceUnavailable, "gateway.asleep", "This preview is asleep"
+		a.detail = "It was not used for a while. Start it, or deploy again."
+	case deployment.PreviewStopped:
+		a.status, a.code, a.title = http.StatusServiceUnavailable, "gateway.stopped", "This preview is stopped"
+		a.detail = "Its container was stopped. Start it, or deploy again."
+	default: // between the switch and the next look
+		a.status, a.code, a.title, a.refresh = http.StatusServiceUnavailable, "gateway.not_ready", "Starting", 1
+		a.detail = "The preview opens here by itself when it is ready."
+	}
+	return a
+}
+
+func underWay(s deployment.Status) string {
+	switch s {
+	case deployment.StatusFetching:
+		return "Fetching the source"
+	case deployment.StatusPlanning:
+		return "Planning the build"
+	case deployment.StatusBuilding:
+		return "Building"
+	case deployment.StatusReleasing:
+		return "Starting the app"
+	default:
+		return "Waiting to be built"
+	}
+}
+
+// unreachable says that a live preview did not answer as HTTP. Addresses and the transport's words stay in the log.
+func unreachable(r deployment.Route, err error) answer {
+	a := answer{
+		status: http.StatusBadGateway, code: "gateway.upstream_failed", title: "The app broke off", route: &r,
+		detail: "The app took the request and closed the connection without a whole HTTP answer. Read its log.",
+	}
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		a.code, a.title, a.refresh = "gateway.upstream_refused", "The app does not accept connections", 5
+		a.detail = "The preview's container is there or restarting, but nothing listens on its port. Read its log."
+	case errors.As(err, &dial) && dial.Op == "dial":
+		a.code, a.title, a.refresh = "gateway.upstream_unreachable", "The app cannot be reached", 5
+		a.detail = "The preview's container does not answer: it may be gone or overloaded."
+	}
+	return a
+}
+
+// step returns the step that a deployment under way is in, empty for one that has ended or waits.
+func step(s deployment.Status) deployment.StepName {
+	for _, name := range deployment.Steps() {
+		if name.Status() == s {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// Router knows what a host name leads to.
+type Router interface {
+	// Route finds a route by its host name (lower case, no port); deployment.ErrNotFound when there is none.
+	Route(ctx context.Context, hostname string) (deployment.Route, error)
+}
+
+// Options wire a Gateway.
+type Options struct {
+	Routes       Router
+	Logger       *slog.Logger  // nil for slog.Default
+	Domain       string        // previews' host names end in it; others are unknown without asking. Empty: ask for all
+	PublicScheme string        // "http" or "https", as visitors see the gateway; empty: as the connection is
+	CacheFor     time.Duration // how long a live route is used without asking again; 0 for a second
+}
+
+// Gateway is the http.Handler of all previews.
+type Gateway struct {
+	routes *cache
+	proxy  *httputil.ReverseProxy
+	domain string
+	scheme string
+	log    *slog.Logger
+}
+
+var _ http.Handler = (*Gateway)(nil)
+
+// New returns a Gateway.
+func New(o Options) *Gateway {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.CacheFor == 0 {
+		o.CacheFor = time.Second
+	}
+	g := &Gateway{
+		routes: newCache(o.Routes, o.CacheFor),
+		domain: strings.ToLower(strings.Trim(o.Domain, ".")),
+		scheme: o.PublicScheme,
+		log:    o.Logger.With("component", "gateway"),
+	}
+	g.proxy = g.newProxy()
+	return g
+}
+
+// Invalidate makes the next request to each of the host names ask the Router again.
+func (g *Gateway) Invalidate(hostnames ...string) {
+	for _, name := range hostnames {
+		g.routes.invalidate(hostname(name))
+	}
+}
+
+// InvalidateAll makes the next request to any host name ask the Router again.
+func (g *Gateway) InvalidateAll() { g.routes.invalidateAll() }
+
+// ServeHTTP proxies a request to its preview, or says why there is none.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := hostname(r.Host)
+	v := visit{hostname: host, requestID: requestID(r)}
+	route, err := g.route(r.Context(), host)
+	switch {
+	case errors.Is(err, deployment.ErrNotFound):
+		g.render(w, r, v, unknownHost(host))
+	case r.Context().Err() != nil: // the client is gone: nobody reads an answer
+	case err != nil:
+		g.log.WarnContext(r.Context(), "cannot look up a route", "host", host, "request_id", v.requestID, "error", err)
+		g.render(w, r, v, noRoutes())
+	case route.State == deployment.PreviewLive && route.Address != "":
+		v.route = route
+		g.proxy.ServeHTTP(w, r.WithContext(withVisit(r.Context(), v)))
+	default:
+		g.render(w, r, v, notLive(route))
+	}
+}
+
+func (g *Gateway) route(ctx context.Context, host string) (deployment.Route, error) {
+	if host == "" || (g.domain != "" && !strings.HasSuffix(host, "."+g.domain)) {
+		return deployment.Route{}, deployment.ErrNotFound
+	}
+	return g.routes.route(ctx, host)
+}
+
+// hostname returns a Host header's name as routes have it: without port, without a trailing dot, in lower case.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}

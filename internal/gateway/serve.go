@@ -1,0 +1,50 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	serverIdleTimeout = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// Serve serves the handler on l until ctx ends, then lets requests finish within grace and returns nil. Connections that
+// were upgraded (WebSockets) are closed when the grace is over or all other requests have finished. Bodies have no time
+// limit in either direction: previews stream.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
+	// Requests outlive ctx by the grace; an upgraded connection ends with its request's context and not with Shutdown.
+	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRequests()
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       serverIdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return requests },
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve previews on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	graceful, cancel := context.WithTimeout(requests, grace)
+	defer cancel()
+	if err := server.Shutdown(graceful); err != nil {
+		if closeErr := server.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
+			return fmt.Errorf("close previews' connections: %w", closeErr)
+		}
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve previews on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
