@@ -30,7 +30,7 @@ func (s *server) CreateDeployment(c *gin.Context, project string, params oapi.Cr
 		s.fail(c, err)
 		return
 	}
-	request, err := newDeployment(p, body, value(params.IdempotencyKey))
+	request, err := s.newDeployment(c.Request.Context(), p, body, value(params.IdempotencyKey))
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -41,7 +41,7 @@ func (s *server) CreateDeployment(c *gin.Context, project string, params oapi.Cr
 		return
 	}
 	if created {
-		s.start(c, d, p)
+		s.start(c, d, request.Project)
 	} else {
 		c.Header("Idempotency-Replayed", "true")
 	}

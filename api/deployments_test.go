@@ -23,14 +23,15 @@ func TestCreateDeployment_RefAndEnvironment(t *testing.T) {
 	for _, c := range []struct{ project, body, environment, ref string }{
 		{"fresh", ``, "production", ""},
 		{"fresh", `{}`, "production", ""},
-		{"fresh", `{"branch":"main"}`, "branch/main", "main"},
+		{"fresh", `{"branch":"main"}`, "production", "main"},
+		{"fresh", `{"branch":"feature/cart"}`, "branch/feature/cart", "feature/cart"},
 		{"known", `{}`, "production", "main"},
 		{"known", `{"branch":"main"}`, "production", "main"},
 		{"known", `{"branch":"feature/cart"}`, "branch/feature/cart", "feature/cart"},
 		{"known", `{"branch":"main","environment":"branch/try"}`, "branch/try", "main"},
 		{"known", `{"environment":"branch/try"}`, "branch/try", "main"},
 		{"known", `{"tag":"v1.0","environment":"production"}`, "production", "v1.0"},
-		{"known", `{"commit":"ABCDEF0123","environment":"pr/7","force":true}`, "pr/7", "abcdef0123"},
+		{"known", `{"commit":"ABCDEF0123","environment":"pr/7"}`, "pr/7", "abcdef0123"},
 	} {
 		d := w.deploy(c.project, c.body)
 		require.Equal(t, c.environment, d.Environment.Name, c.body)
@@ -71,9 +72,9 @@ func TestCreateDeployment_IdempotencyKey(t *testing.T) {
 	key := header{"Idempotency-Key", "job 17, attempt 1"}
 	first := w.deploy("shop", `{"branch":"main"}`, key)
 	w.building(first.ID)
-	w.call("PATCH", "/v1/projects/shop", `{"production_branch":"main"}`) // as the first resolve does
+	w.call("PATCH", "/v1/projects/shop", `{"production_branch":"trunk"}`) // what was asked for counts, not what came of it
 
-	a := w.call("POST", "/v1/projects/shop/deployments", `{ "branch": "main", "force": false }`, key)
+	a := w.call("POST", "/v1/projects/shop/deployments", `{ "branch": "main" }`, key)
 	require.Equal(t, http.StatusAccepted, a.status)
 	require.Equal(t, "true", a.header.Get("Idempotency-Replayed"))
 	var again oapi.Deployment

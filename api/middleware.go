@@ -15,6 +15,7 @@ const (
 	headerRequestID = "X-Request-Id"
 	keyRequestID    = "slipway.request_id"
 	keyTokenName    = "slipway.token_name"
+	keyBody         = "slipway.body"
 )
 
 // A proxy's request id is kept when it cannot do harm in a log line or a header.

@@ -53,12 +53,17 @@ var sentinels = []struct {
 		status: http.StatusConflict, code: "name_taken", detail: "another project has this name", field: "name",
 		fix: "choose another name, or change the project that has it",
 	}},
+	{deployment.ErrConflict, problemError{
+		status: http.StatusConflict, code: "conflict", detail: "others kept changing it at the same moment",
+		fix: "read it again, then repeat the change if it is still meant",
+	}},
 	{deployment.ErrIdempotencyMismatch, problemError{
 		status: http.StatusConflict, code: "idempotency_key_reused", detail: "the key was used with another request",
 		field: "Idempotency-Key", fix: "use a new key for a new request",
 	}},
 	{deployment.ErrNotCancelable, problemError{
 		status: http.StatusConflict, code: "not_cancelable", detail: "the deployment has ended", field: "id",
+		fix: "nothing is left to cancel; to replace what is live, deploy another commit",
 	}},
 	{deployment.ErrUnderWay, problemError{
 		status: http.StatusConflict, code: "deployments_under_way", detail: "the project has deployments that have not ended",

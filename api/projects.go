@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -50,30 +51,39 @@ func (s *server) GetProject(c *gin.Context, project string) {
 	c.JSON(http.StatusOK, wireProject(p))
 }
 
-// UpdateProject serves PATCH /v1/projects/{project}. The body is decoded over the present settings: absent fields keep
-// their value, null ones become nil and so the default.
+// patchTries bounds how often a PATCH is applied anew. A try fails only because another change of the project was made.
+const patchTries = 8
+
+// UpdateProject serves PATCH /v1/projects/{project}. When somebody changes the project between its reading and its
+// writing, the PATCH is applied to what they made of it.
 func (s *server) UpdateProject(c *gin.Context, project string) {
 	before, err := s.project(c, project)
-	if err != nil {
-		s.fail(c, err)
-		return
+	var p deployment.Project
+	for try := 1; err == nil; try++ {
+		if p, err = s.patchProject(c, before); !errors.Is(err, deployment.ErrConflict) || try == patchTries {
+			break
+		}
+		before, err = s.project(c, before.ID) // its name may be what was changed
 	}
-	settings := settingsOf(before)
-	if err := decodeBody(c, &settings); err != nil {
-		s.fail(c, err)
-		return
-	}
-	p := withSettings(before, settings)
-	if err := s.checkProject(c, p, before); err != nil {
-		s.fail(c, err)
-		return
-	}
-	p, err = s.Store.UpdateProject(c.Request.Context(), p)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, wireProject(p))
+}
+
+// patchProject decodes the body over the settings as they were read: absent fields keep their value, null ones become nil
+// and so the default.
+func (s *server) patchProject(c *gin.Context, before deployment.Project) (deployment.Project, error) {
+	settings := settingsOf(before)
+	if err := decodeBody(c, &settings); err != nil {
+		return deployment.Project{}, err
+	}
+	p := withSettings(before, settings)
+	if err := s.checkProject(c, p, before); err != nil {
+		return deployment.Project{}, err
+	}
+	return s.Store.UpdateProject(c.Request.Context(), p)
 }
 
 // DeleteProject serves DELETE /v1/projects/{project}. The row is hidden first: a teardown that cannot start now is

@@ -1,13 +1,18 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipway-dev/slipway/api"
 	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 func TestCreateProject_FillsInDefaults(t *testing.T) {
@@ -76,6 +81,72 @@ func TestUpdateProject_ChangesOnlyWhatIsGiven(t *testing.T) {
 	require.Equal(t, 1024, q.Resources.MemoryMB)
 	w.call("GET", "/v1/projects/shop", "").problem(404)
 	require.Equal(t, 200, w.call("GET", "/v1/projects/store", "").status)
+}
+
+func TestUpdateProject_ChangesAtOnceAllStand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.project("shop")
+	for round := 1; round <= 10; round++ {
+		bodies := []string{
+			fmt.Sprintf(`{"port":%d}`, 3000+round), fmt.Sprintf(`{"start_command":"run %d"}`, round),
+			fmt.Sprintf(`{"build_command":"build %d"}`, round), fmt.Sprintf(`{"health_check":{"path":"/up/%d"}}`, round),
+			fmt.Sprintf(`{"name":"shop-%d"}`, round),
+		}
+		codes := make([]int, len(bodies))
+		var wait sync.WaitGroup
+		for i, body := range bodies {
+			req := w.request("PATCH", "/v1/projects/"+p.ID, body)
+			wait.Go(func() {
+				if resp, err := w.server.Client().Do(req); err == nil {
+					codes[i] = resp.StatusCode
+					_ = resp.Body.Close()
+				}
+			})
+		}
+		wait.Wait()
+		require.Equal(t, []int{200, 200, 200, 200, 200}, codes)
+		var q oapi.Project
+		w.call("GET", "/v1/projects/"+p.ID, "").into(&q)
+		require.Equal(t, 3000+round, q.Port)
+		require.Equal(t, fmt.Sprintf("run %d", round), q.StartCommand)
+		require.Equal(t, fmt.Sprintf("build %d", round), q.BuildCommand)
+		require.Equal(t, fmt.Sprintf("/up/%d", round), q.HealthCheck.Path)
+		require.Equal(t, fmt.Sprintf("shop-%d", round), q.Name)
+	}
+}
+
+// rushed is a store where somebody else always changes the project first.
+type rushed struct {
+	api.Store
+	rivals atomic.Int32
+}
+
+func (r *rushed) UpdateProject(ctx context.Context, p deployment.Project) (deployment.Project, error) {
+	rival, err := r.Project(ctx, p.ID)
+	if err != nil {
+		return rival, err
+	}
+	rival.Port = int(4000 + r.rivals.Add(1))
+	if _, err := r.Store.UpdateProject(ctx, rival); err != nil {
+		return rival, err
+	}
+	return r.Store.UpdateProject(ctx, p)
+}
+
+func TestUpdateProject_GivesUpWhenOthersKeepComingFirst(t *testing.T) {
+	t.Parallel()
+	store := &rushed{}
+	w := newWorld(t, func(o *api.Options) { store.Store, o.Store = o.Store, store })
+	w.project("shop")
+	p := w.call("PATCH", "/v1/projects/shop", `{"start_command":"node a.js"}`).problem(409)
+	require.Equal(t, "conflict", p.Code)
+	require.NotEmpty(t, *p.Fix)
+	require.Greater(t, store.rivals.Load(), int32(1), "it was tried again")
+	var left oapi.Project
+	w.call("GET", "/v1/projects/shop", "").into(&left)
+	require.Equal(t, int(4000+store.rivals.Load()), left.Port)
+	require.Empty(t, left.StartCommand)
 }
 
 func TestUpdateProject_ChecksAgain(t *testing.T) {

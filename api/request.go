@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/slipway-dev/slipway/api/oapi"
@@ -11,8 +13,11 @@ import (
 )
 
 // newDeployment turns what was asked for into what the store inserts: a ref, and the environment that it goes to.
-func newDeployment(p deployment.Project, body oapi.DeploymentCreate, key string) (NewDeployment, error) {
+func (s *server) newDeployment(ctx context.Context, p deployment.Project, body oapi.DeploymentCreate, key string) (NewDeployment, error) {
 	asked, err := refOf(body)
+	if err == nil && asked.Kind == deployment.RefBranch && value(body.Environment) == "" && p.ProductionBranch == "" {
+		p, err = s.askProductionBranch(ctx, p)
+	}
 	if err != nil {
 		return NewDeployment{}, err
 	}
@@ -20,7 +25,7 @@ func newDeployment(p deployment.Project, body oapi.DeploymentCreate, key string)
 	if err != nil {
 		return NewDeployment{}, err
 	}
-	digest, err := requestDigest(p.ID, asked, value(body.Environment), value(body.Force))
+	digest, err := requestDigest(p.ID, asked, value(body.Environment))
 	if err != nil {
 		return NewDeployment{}, err
 	}
@@ -29,8 +34,33 @@ func newDeployment(p deployment.Project, body oapi.DeploymentCreate, key string)
 		ref = deployment.Ref{Kind: deployment.RefBranch, Name: p.ProductionBranch}
 	}
 	return NewDeployment{
-		Project: p, Environment: environment, Ref: ref, Force: value(body.Force), IdempotencyKey: key, RequestDigest: digest,
+		Project: p, Environment: environment, Ref: ref, IdempotencyKey: key, RequestDigest: digest,
 	}, nil
+}
+
+// askProductionBranch asks the remote for its HEAD and stores it: without it nobody can tell whether a branch is
+// production's. It returns the project as it stands then, since somebody may have chosen a branch meanwhile.
+func (s *server) askProductionBranch(ctx context.Context, p deployment.Project) (deployment.Project, error) {
+	branch, err := s.Guard.DefaultBranch(ctx, p.RepoURL)
+	if err != nil {
+		return p, remoteProblem(deployment.AsFailure(err))
+	}
+	if err := s.Store.SetProductionBranch(ctx, p.ID, branch); err != nil {
+		return p, err
+	}
+	return s.Store.Project(ctx, p.ID)
+}
+
+// remoteProblem is the answer when a remote did not tell its HEAD.
+func remoteProblem(f *deployment.Failure) error {
+	if f.Class == deployment.ClassUser {
+		return fieldProblem(fault("repo_url", "does not tell its production branch: "+f.Message, f.Fix))
+	}
+	return &problemError{
+		status: http.StatusServiceUnavailable, code: "repository_unreachable", field: "repo_url",
+		detail: "the project's production branch is not known yet, and the repository cannot be asked: " + f.Message,
+		fix:    "name the environment, or try again",
+	}
 }
 
 func refOf(body oapi.DeploymentCreate) (deployment.Ref, error) {
@@ -75,13 +105,12 @@ func environmentOf(p deployment.Project, ref deployment.Ref, named string) (stri
 
 // requestDigest identifies what was asked for, not what came of it: the production branch may become known between a
 // request and its repeat.
-func requestDigest(projectID string, ref deployment.Ref, environment string, force bool) ([]byte, error) {
+func requestDigest(projectID string, ref deployment.Ref, environment string) ([]byte, error) {
 	canonical, err := json.Marshal(struct {
 		Project     string
 		Ref         deployment.Ref
 		Environment string
-		Force       bool
-	}{projectID, ref, environment, force})
+	}{projectID, ref, environment})
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}

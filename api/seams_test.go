@@ -121,6 +121,8 @@ func (fewHostsGuard) CheckURL(_ context.Context, raw string) *deployment.FieldEr
 	return deployment.ValidateRepoURL(raw, []string{"https", "ssh"})
 }
 
+func (fewHostsGuard) DefaultBranch(context.Context, string) (string, error) { return "main", nil }
+
 // reversing is a cipher for values that no test reads back.
 type reversing struct{}
 

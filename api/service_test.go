@@ -61,7 +61,7 @@ func TestRequestID_IsNotTakenBlindly(t *testing.T) {
 	require.Len(t, a.header.Get("X-Request-Id"), 36)
 }
 
-type panickingGuard struct{}
+type panickingGuard struct{ fewHostsGuard }
 
 func (panickingGuard) CheckURL(context.Context, string) *deployment.FieldError { panic("hunter2") }
 

@@ -14,7 +14,10 @@ type Store interface {
 	// Project finds a project by id or by name; deleted ones are not found.
 	Project(ctx context.Context, idOrName string) (deployment.Project, error)
 	Projects(ctx context.Context, page Page) (items []deployment.Project, next string, err error)
+	// UpdateProject replaces a project's settings; deployment.ErrConflict when they were changed since p was read.
 	UpdateProject(ctx context.Context, p deployment.Project) (deployment.Project, error)
+	// SetProductionBranch notes the remote's HEAD for a project whose production branch nobody chose.
+	SetProductionBranch(ctx context.Context, projectID, branch string) error
 	// DeleteProject hides a project whose teardown is to start; deployment.ErrUnderWay while a deployment is not ended.
 	DeleteProject(ctx context.Context, id string) error
 
@@ -33,8 +36,6 @@ type Store interface {
 	// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
 	// canceling already is returned as it stands.
 	RequestCancel(ctx context.Context, id string) (deployment.Deployment, error)
-	// Environment finds an environment by the name within a project.
-	Environment(ctx context.Context, projectID, name string) (deployment.Environment, error)
 
 	// TokenName returns the name of the token with that SHA-256, deployment.ErrNotFound for none, and notes its use.
 	TokenName(ctx context.Context, hash []byte) (string, error)
@@ -69,7 +70,10 @@ type Deploys interface {
 	Ping(ctx context.Context) error
 }
 
-// RepoGuard checks a repository URL the way the fetch will: scheme, shape, and the addresses its host resolves to.
+// RepoGuard is what the API asks about a repository before anything is built.
 type RepoGuard interface {
+	// CheckURL checks a repository URL the way the fetch will: scheme, shape, and the addresses its host resolves to.
 	CheckURL(ctx context.Context, raw string) *deployment.FieldError
+	// DefaultBranch returns the branch that the remote's HEAD names, or a deployment.Failure, within seconds.
+	DefaultBranch(ctx context.Context, repoURL string) (string, error)
 }

@@ -68,7 +68,7 @@ func (s *server) validate(c *gin.Context) {
 	}
 }
 
-// bufferBody reads the whole body within the limit, so that what follows can read it twice.
+// bufferBody reads the whole body within the limit and keeps it, so that what follows can read it any number of times.
 func bufferBody(c *gin.Context) error {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
@@ -81,6 +81,7 @@ func bufferBody(c *gin.Context) error {
 	case err != nil:
 		return bodyProblem("the body ends early: " + err.Error())
 	}
+	c.Set(keyBody, body)
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 	c.Request.ContentLength = int64(len(body))
 	return nil
@@ -120,10 +121,12 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc
 // decodeBody reads the validated body into v, which may hold values already: those of absent fields stay. An empty body
 // leaves v as it is.
 func decodeBody(c *gin.Context, v any) error {
-	if c.Request.ContentLength == 0 {
+	body, _ := c.Get(keyBody)
+	data, _ := body.([]byte)
+	if len(data) == 0 {
 		return nil
 	}
-	decoder := json.NewDecoder(c.Request.Body)
+	decoder := json.NewDecoder(bytes.NewReader(data))
 	err := decoder.Decode(v)
 	var wrongType *json.UnmarshalTypeError
 	switch {

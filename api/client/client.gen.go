@@ -288,9 +288,6 @@ type DeploymentCreate struct {
 	// Environment `production`, `branch/<name>` or `pr/<number>`.
 	Environment *string `json:"environment,omitempty"`
 
-	// Force Build again even where an earlier result could be used.
-	Force *bool `json:"force,omitempty"`
-
 	// Tag Build this tag.
 	Tag *string `json:"tag,omitempty"`
 }
@@ -533,7 +530,7 @@ type Project struct {
 	// Port 0: the plan decides.
 	Port int `json:"port"`
 
-	// ProductionBranch Empty until the first deploy has asked the remote for its HEAD.
+	// ProductionBranch Empty until a deploy has asked the remote for its HEAD.
 	ProductionBranch string    `json:"production_branch"`
 	RepoURL          string    `json:"repo_url"`
 	Resources        Resources `json:"resources"`
@@ -975,7 +972,8 @@ type ClientInterface interface {
 	// UpdateProjectWithBody Change a project
 	//
 	// Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-	// next deployment. Environments that exist keep their host names when the project is renamed.
+	// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+	// fields at once all stand; 409 `conflict` when others kept coming first.
 	//
 	//     {"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 	//
@@ -987,7 +985,8 @@ type ClientInterface interface {
 	// UpdateProject Change a project
 	//
 	// Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-	// next deployment. Environments that exist keep their host names when the project is renamed.
+	// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+	// fields at once all stand; 409 `conflict` when others kept coming first.
 	//
 	//     {"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 	//
@@ -1003,7 +1002,8 @@ type ClientInterface interface {
 	//
 	// At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 	// Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-	// commit needs it.
+	// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+	// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 	//
 	//     {"branch": "feature/cart"}
 	//     {"tag": "v1.4.0", "environment": "production"}
@@ -1024,7 +1024,8 @@ type ClientInterface interface {
 	//
 	// At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 	// Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-	// commit needs it.
+	// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+	// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 	//
 	//     {"branch": "feature/cart"}
 	//     {"tag": "v1.4.0", "environment": "production"}
@@ -1364,7 +1365,8 @@ func (c *Client) GetProject(ctx context.Context, project ProjectPath, reqEditors
 // UpdateProjectWithBody Change a project
 //
 // Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-// next deployment. Environments that exist keep their host names when the project is renamed.
+// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+// fields at once all stand; 409 `conflict` when others kept coming first.
 //
 //	{"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 //
@@ -1386,7 +1388,8 @@ func (c *Client) UpdateProjectWithBody(ctx context.Context, project ProjectPath,
 // UpdateProject Change a project
 //
 // Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-// next deployment. Environments that exist keep their host names when the project is renamed.
+// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+// fields at once all stand; 409 `conflict` when others kept coming first.
 //
 //	{"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 //
@@ -1412,7 +1415,8 @@ func (c *Client) UpdateProject(ctx context.Context, project ProjectPath, body Up
 //
 // At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 // Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-// commit needs it.
+// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 //
 //	{"branch": "feature/cart"}
 //	{"tag": "v1.4.0", "environment": "production"}
@@ -1443,7 +1447,8 @@ func (c *Client) CreateDeploymentWithBody(ctx context.Context, project ProjectPa
 //
 // At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 // Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-// commit needs it.
+// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 //
 //	{"branch": "feature/cart"}
 //	{"tag": "v1.4.0", "environment": "production"}
@@ -2665,7 +2670,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateProjectWithBodyWithResponse Change a project
 	//
 	// Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-	// next deployment. Environments that exist keep their host names when the project is renamed.
+	// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+	// fields at once all stand; 409 `conflict` when others kept coming first.
 	//
 	//     {"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 	//
@@ -2677,7 +2683,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateProjectWithResponse Change a project
 	//
 	// Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-	// next deployment. Environments that exist keep their host names when the project is renamed.
+	// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+	// fields at once all stand; 409 `conflict` when others kept coming first.
 	//
 	//     {"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 	//
@@ -2693,7 +2700,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 	// Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-	// commit needs it.
+	// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+	// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 	//
 	//     {"branch": "feature/cart"}
 	//     {"tag": "v1.4.0", "environment": "production"}
@@ -2714,7 +2722,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 	// Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-	// commit needs it.
+	// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+	// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 	//
 	//     {"branch": "feature/cart"}
 	//     {"tag": "v1.4.0", "environment": "production"}
@@ -3964,7 +3973,8 @@ func (c *ClientWithResponses) GetProjectWithResponse(ctx context.Context, projec
 // UpdateProjectWithBodyWithResponse Change a project
 //
 // Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-// next deployment. Environments that exist keep their host names when the project is renamed.
+// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+// fields at once all stand; 409 `conflict` when others kept coming first.
 //
 //	{"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 //
@@ -3982,7 +3992,8 @@ func (c *ClientWithResponses) UpdateProjectWithBodyWithResponse(ctx context.Cont
 // UpdateProjectWithResponse Change a project
 //
 // Changes the fields that are given and no others; `null`, `""` and `0` go back to the default. Takes effect at the
-// next deployment. Environments that exist keep their host names when the project is renamed.
+// next deployment. Environments that exist keep their host names when the project is renamed. Changes of different
+// fields at once all stand; 409 `conflict` when others kept coming first.
 //
 //	{"start_command": "node server.js", "health_check": {"path": "/healthz"}}
 //
@@ -4004,7 +4015,8 @@ func (c *ClientWithResponses) UpdateProjectWithResponse(ctx context.Context, pro
 //
 // At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 // Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-// commit needs it.
+// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 //
 //	{"branch": "feature/cart"}
 //	{"tag": "v1.4.0", "environment": "production"}
@@ -4031,7 +4043,8 @@ func (c *ClientWithResponses) CreateDeploymentWithBodyWithResponse(ctx context.C
 //
 // At most one of `branch`, `tag` and `commit` says what to build; none means the project's production branch.
 // Without `environment` the production branch goes to `production`, another branch to `branch/<name>`; a tag or a
-// commit needs it.
+// commit needs it. As long as the production branch is not known, a branch without `environment` has the remote
+// asked for its HEAD; 503 `repository_unreachable` when it does not answer, and nothing is made.
 //
 //	{"branch": "feature/cart"}
 //	{"tag": "v1.4.0", "environment": "production"}

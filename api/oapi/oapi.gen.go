@@ -283,9 +283,6 @@ type DeploymentCreate struct {
 	// Environment `production`, `branch/<name>` or `pr/<number>`.
 	Environment *string `json:"environment,omitempty"`
 
-	// Force Build again even where an earlier result could be used.
-	Force *bool `json:"force,omitempty"`
-
 	// Tag Build this tag.
 	Tag *string `json:"tag,omitempty"`
 }
@@ -528,7 +525,7 @@ type Project struct {
 	// Port 0: the plan decides.
 	Port int `json:"port"`
 
-	// ProductionBranch Empty until the first deploy has asked the remote for its HEAD.
+	// ProductionBranch Empty until a deploy has asked the remote for its HEAD.
 	ProductionBranch string    `json:"production_branch"`
 	RepoURL          string    `json:"repo_url"`
 	Resources        Resources `json:"resources"`

@@ -9,6 +9,7 @@ var (
 	ErrIdempotencyMismatch = errors.New("idempotency key was used with another request")
 	ErrNotCancelable       = errors.New("deployment cannot be canceled any more")
 	ErrUnderWay            = errors.New("deployments are under way")
+	ErrConflict            = errors.New("changed by another request since it was read")
 	ErrStaleRun            = errors.New("another run of the workflow has taken over")
 	ErrSuperseded          = errors.New("a newer deployment of the environment is live")
 	ErrCancelRequested     = errors.New("cancel was requested")

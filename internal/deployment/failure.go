@@ -57,6 +57,9 @@ func newFailure(class Class, code, fix, format string, args ...any) *Failure {
 	return &Failure{Class: class, Code: code, Fix: fix, Message: err.Error(), cause: errors.Unwrap(err)}
 }
 
+// InternalFix is what to do about a failure that nothing explains: it is for the operator.
+const InternalFix = "look into the worker's log; if it does not explain the failure, deploy again"
+
 // AsFailure returns the Failure inside err with the whole of err as its message, or a platform failure with code
 // "internal" when there is none.
 func AsFailure(err error) *Failure {
@@ -65,5 +68,5 @@ func AsFailure(err error) *Failure {
 		whole.Message = err.Error()
 		return &whole
 	}
-	return &Failure{Class: ClassPlatform, Code: "internal", Message: err.Error(), cause: err}
+	return &Failure{Class: ClassPlatform, Code: "internal", Message: err.Error(), Fix: InternalFix, cause: err}
 }

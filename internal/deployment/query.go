@@ -20,7 +20,6 @@ type NewDeployment struct {
 	Project        Project
 	Environment    string // its name
 	Ref            Ref
-	Force          bool
 	IdempotencyKey string
 	RequestDigest  []byte // of what was asked; tells a repeat from another request under the same key
 }
