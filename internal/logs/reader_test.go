@@ -18,6 +18,24 @@ func (b bench) wait(after int64, timeout time.Duration) <-chan error {
 	return answer
 }
 
+// waitJoined does so for an hour, and returns when Wait has begun to listen: when its query, which comes after, stands
+// before a lock.
+func (b bench) waitJoined(after int64) <-chan error {
+	b.t.Helper()
+	tx, err := b.pool.Begin(b.t.Context())
+	require.NoError(b.t, err)
+	_, err = tx.Exec(b.t.Context(), "LOCK TABLE log_heads IN ACCESS EXCLUSIVE MODE")
+	require.NoError(b.t, err)
+	answer := b.wait(after, time.Hour)
+	require.Eventually(b.t, func() bool {
+		var n int
+		err := tx.QueryRow(b.t.Context(), "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database() AND NOT granted").Scan(&n)
+		return err == nil && n > 0
+	}, 10*time.Second, 10*time.Millisecond)
+	require.NoError(b.t, tx.Rollback(b.t.Context()))
+	return answer
+}
+
 func requireSoon(t *testing.T, answer <-chan error) {
 	t.Helper()
 	select {
@@ -50,7 +68,7 @@ func TestWaitIsWokenByLinesAndByStatus(t *testing.T) {
 	requireSoon(t, answer)
 	requireSoon(t, b.wait(0, time.Hour)) // there is a line already
 
-	answer = b.wait(1, time.Hour)
+	answer = b.waitJoined(1)
 	_, err := b.store.RequestCancel(t.Context(), b.id)
 	require.NoError(t, err)
 	requireSoon(t, answer)

@@ -28,9 +28,14 @@ func newRedactor(values []string) redactor {
 			r.hide(form, insideJSON(form, true), insideJSON(form, false), url.QueryEscape(form), url.PathEscape(form))
 		}
 	}
-	slices.Sort(r.hidden)
-	r.hidden = slices.Compact(r.hidden)
 	return r
+}
+
+// with returns a redactor that hides what r and other hide.
+func (r redactor) with(other redactor) redactor {
+	hidden := slices.Concat(r.hidden, other.hidden) // a new slice: r may be in use
+	slices.Sort(hidden)
+	return redactor{hidden: slices.Compact(hidden)}
 }
 
 func (r *redactor) hide(forms ...string) {

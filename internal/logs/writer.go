@@ -95,13 +95,15 @@ func (w *Writer) Flush(ctx context.Context, deploymentID string) error {
 	}
 }
 
-// SetSecrets names the values that are never written for the deployment, in this process, from now on: those of at
-// least 4 characters, whole and line by line.
+// SetSecrets names values that are never written for the deployment, in this process, from now on until Forget: those of
+// at least 4 characters, whole and line by line. They add to what was named before: a step that began with an older value
+// of a variable may print it still.
 func (w *Writer) SetSecrets(deploymentID string, values []string) {
 	r := newRedactor(values)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tail(deploymentID).redactor = r
+	t := w.tail(deploymentID)
+	t.redactor = t.redactor.with(r)
 }
 
 // Redact replaces those values, and credentials in URLs, in a text that goes elsewhere.

@@ -128,8 +128,22 @@ func TestSecretsAreHidden(t *testing.T) {
 
 	require.Equal(t, "a *** b", w.Redact(b.id, "a hunter2 b"))
 	require.Equal(t, "a hunter2 b", w.Redact("another deployment", "a hunter2 b"))
+}
+
+func TestSecretsAddUpUntilForget(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	w := b.writer()
+	w.SetSecrets(b.id, []string{"before", "stays"})
+	w.SetSecrets(b.id, []string{"after", "stays"})
 	w.SetSecrets(b.id, nil)
-	require.Equal(t, "hunter2", w.Redact(b.id, "hunter2"))
+	w.Append(b.id, line("before after stays"))
+	require.NoError(t, w.Flush(t.Context(), b.id))
+	require.Equal(t, []string{"*** *** ***"}, b.texts())
+	require.Equal(t, "*** ***", w.Redact(b.id, "after before"))
+	w.Forget(b.id)
+	w.SetSecrets(b.id, []string{"after"})
+	require.Equal(t, "*** before", w.Redact(b.id, "after before"))
 }
 
 func TestForget(t *testing.T) {

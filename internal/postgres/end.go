@@ -39,8 +39,8 @@ func (s *Store) Canceling(ctx context.Context, deploymentID, runID string) error
 }
 
 // Finish ends a deployment as failed, canceled or superseded and returns its status as it stands then. One that has
-// ended stays as it is; one that is canceling ends canceled instead of failed. runID is the current run; a deployment
-// whose run never began can be ended by anybody.
+// ended stays as it is; one that is canceling ends canceled instead of failed; one that ends superseded names what is live
+// instead. runID is the current run; a deployment whose run never began can be ended by anybody.
 func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error) {
 	var stands deployment.Status
 	err := s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {

@@ -96,6 +96,35 @@ func TestFinish(t *testing.T) {
 	}
 }
 
+func TestFinishNamesWhatIsLiveInstead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	older, failed, newer, elsewhere := b.deploy(p, "production"), b.deploy(p, "production"), b.deploy(p, "production"), b.deploy(p, "branch/a")
+	for _, d := range []deployment.Deployment{older, failed, elsewhere} {
+		b.through(d, "run", deployment.StepRelease)
+	}
+	b.live(newer, "run-2")
+	_, err := b.SwitchRoute(t.Context(), "run", preview(older))
+	require.ErrorIs(t, err, deployment.ErrSuperseded)
+	for _, c := range []struct {
+		d       deployment.Deployment
+		outcome deployment.Status
+		by      string
+	}{
+		{older, deployment.StatusSuperseded, newer.ID},
+		{failed, deployment.StatusFailed, ""},
+		{elsewhere, deployment.StatusSuperseded, ""}, // nothing is live there
+	} {
+		_, err := b.Finish(t.Context(), c.d.ID, "run", c.outcome, &deployment.Failure{Class: deployment.ClassUser, Code: "x", Message: "x"})
+		require.NoError(t, err)
+		ended, err := b.Deployment(t.Context(), c.d.ID)
+		require.NoError(t, err)
+		require.Equal(t, c.outcome, ended.Status)
+		require.Equal(t, c.by, ended.SupersededBy)
+	}
+}
+
 func TestFinishLeavesWhatIsReady(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres/db"
@@ -43,6 +44,13 @@ func (s *Store) Owned(ctx context.Context, deploymentID, host string, kinds ...d
 func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resource, error) {
 	rows, err := s.q.OpenLeases(ctx, host)
 	return toResources(rows), at(err, "list open leases of host %q", host)
+}
+
+// LeftOver lists the containers, networks and workspaces that a host still holds although nobody needs them any more:
+// their deployment ended without becoming ready, was replaced, or runs elsewhere, longer than age ago.
+func (s *Store) LeftOver(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error) {
+	rows, err := s.q.LeftOver(ctx, db.LeftOverParams{Host: host, Age: age})
+	return toResources(rows), at(err, "list what is left on host %q", host)
 }
 
 func toResources(rows []db.Resource) []deployment.Resource {

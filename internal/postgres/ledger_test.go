@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,4 +71,42 @@ func TestPreviewHost(t *testing.T) {
 	require.Equal(t, "host-1", chosen(), "host-2 is gone")
 	require.NoError(t, b.SeenHost(t.Context(), "host-2", []string{"preview"}, 0))
 	require.Equal(t, "host-2", chosen(), "and back")
+}
+
+func TestLeftOver(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	own := func(d deployment.Deployment, kind deployment.ResourceKind, host string) deployment.Resource {
+		r := deployment.Resource{Kind: kind, Name: string(kind) + "-" + d.ID, Host: host, DeploymentID: d.ID, RunID: "run"}
+		require.NoError(t, b.Own(t.Context(), r))
+		return r
+	}
+	left := func(host string) []deployment.Resource {
+		found, err := b.LeftOver(t.Context(), host, 0)
+		require.NoError(t, err)
+		return found
+	}
+	failed, underWay, replaced, live := b.deploy(p, "branch/a"), b.deploy(p, "branch/b"), b.deploy(p, "production"), b.deploy(p, "production")
+	ofFailed := []deployment.Resource{
+		own(failed, deployment.ResourceContainer, "host-1"), own(failed, deployment.ResourceNetwork, "host-1"), own(failed, deployment.ResourceWorkspace, "host-1"),
+	}
+	own(failed, deployment.ResourceImageTag, "")
+	own(underWay, deployment.ResourceContainer, "host-1")
+	ofReplaced := own(replaced, deployment.ResourceContainer, "host-1")
+	own(live, deployment.ResourceContainer, "host-1")
+	moved := own(live, deployment.ResourceNetwork, "host-2")
+	b.live(replaced, "run")
+	require.Empty(t, left("host-1"), "nothing has ended but what is live")
+
+	_, err := b.Finish(t.Context(), failed.ID, "", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	require.Equal(t, ofFailed, left("host-1"), "containers first")
+	b.live(live, "run")
+	require.ElementsMatch(t, append(ofFailed, ofReplaced), left("host-1"))
+	require.Equal(t, []deployment.Resource{moved}, left("host-2"), "the preview runs on another host")
+
+	young, err := b.LeftOver(t.Context(), "host-1", time.Hour)
+	require.NoError(t, err)
+	require.Empty(t, young, "whoever is about to remove it in order has time to")
 }

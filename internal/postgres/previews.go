@@ -108,19 +108,6 @@ func (s *Store) ReplacedPreviews(ctx context.Context, deploymentID string) ([]de
 	return toPreviews(rows), at(err, "list previews that deployment %s replaced", deploymentID)
 }
 
-// ProjectPreviews lists the places where deployments of a project, a deleted one's too, still own containers or networks.
-func (s *Store) ProjectPreviews(ctx context.Context, projectID string) ([]deployment.Preview, error) {
-	rows, err := s.q.ProjectPreviews(ctx, projectID)
-	previews := make([]deployment.Preview, len(rows))
-	for i, r := range rows {
-		previews[i] = deployment.Preview{
-			DeploymentID: r.DeploymentID, Host: r.Host, ContainerID: r.ContainerID, Container: r.Container,
-			Network: r.Network, Address: r.Address, State: deployment.PreviewState(r.State),
-		}
-	}
-	return previews, at(err, "list previews of project %s", projectID)
-}
-
 // LivePreviews returns the previews that should be running on a host, on every host when it is empty.
 func (s *Store) LivePreviews(ctx context.Context, host string) ([]deployment.Preview, error) {
 	rows, err := s.q.LivePreviews(ctx, host)

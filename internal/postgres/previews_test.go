@@ -122,8 +122,19 @@ func TestLivePreviews(t *testing.T) {
 	first, second := b.deploy(p, "production"), b.deploy(p, "branch/a")
 	elsewhere := preview(second)
 	elsewhere.Host = "host-2"
-	require.NoError(t, b.SetPreview(t.Context(), preview(first)))
-	require.NoError(t, b.SetPreview(t.Context(), elsewhere))
+	for d, at := range map[*deployment.Deployment]deployment.Preview{&first: preview(first), &second: elsewhere} {
+		require.NoError(t, b.BeginRun(t.Context(), d.ID, "run"))
+		b.through(*d, "run", deployment.StepRelease)
+		require.NoError(t, b.SetPreview(t.Context(), at))
+		if d == &second {
+			live, err := b.LivePreviews(t.Context(), "host-2")
+			require.NoError(t, err)
+			require.Empty(t, live, "one that is starting is not live")
+		}
+		_, err := b.SwitchRoute(t.Context(), "run", at)
+		require.NoError(t, err)
+	}
+	elsewhere.State = deployment.PreviewLive
 	for host, want := range map[string]int{"host-1": 1, "host-2": 1, "host-3": 0, "": 2} {
 		live, err := b.LivePreviews(t.Context(), host)
 		require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -26,12 +27,18 @@ func (s *Store) CreateProject(ctx context.Context, p deployment.Project) (deploy
 	return toProject(row), nil
 }
 
-// UpdateProject replaces the settings of the project with p's id.
+// UpdateProject replaces the settings of the project with p's id, which were read at p.UpdatedAt; deployment.ErrConflict
+// when somebody has changed them since.
 func (s *Store) UpdateProject(ctx context.Context, p deployment.Project) (deployment.Project, error) {
 	if !isID(p.ID) {
 		return deployment.Project{}, at(deployment.ErrNotFound, "update project %q", p.ID)
 	}
-	row, err := s.q.UpdateProject(ctx, db.UpdateProjectParams(projectParams(p.ID, p)))
+	row, err := s.q.UpdateProject(ctx, updateParams(p))
+	if errors.Is(err, pgx.ErrNoRows) {
+		if _, err = s.q.ProjectByID(ctx, p.ID); err == nil {
+			err = deployment.ErrConflict
+		}
+	}
 	if err != nil {
 		return deployment.Project{}, at(nameTaken(err), "update project %q", p.Name)
 	}
@@ -45,6 +52,16 @@ func projectParams(id string, p deployment.Project) db.CreateProjectParams {
 		HealthPath: p.HealthCheck.Path, HealthStatus: int32(p.HealthCheck.Status),
 		HealthTimeoutSeconds: int32(p.HealthCheck.TimeoutSeconds), ProductionBranch: p.ProductionBranch,
 		BuildTimeoutSeconds: int32(p.BuildTimeoutSeconds), Cpus: p.Resources.CPUs, MemoryMb: int32(p.Resources.MemoryMB),
+	}
+}
+
+func updateParams(p deployment.Project) db.UpdateProjectParams {
+	c := projectParams(p.ID, p)
+	return db.UpdateProjectParams{
+		ID: c.ID, Name: c.Name, RepoUrl: c.RepoUrl, RootDir: c.RootDir, Builder: c.Builder, InstallCommand: c.InstallCommand,
+		BuildCommand: c.BuildCommand, StartCommand: c.StartCommand, Port: c.Port, HealthPath: c.HealthPath,
+		HealthStatus: c.HealthStatus, HealthTimeoutSeconds: c.HealthTimeoutSeconds, ProductionBranch: c.ProductionBranch,
+		BuildTimeoutSeconds: c.BuildTimeoutSeconds, Cpus: c.Cpus, MemoryMb: c.MemoryMb, UpdatedAt: p.UpdatedAt,
 	}
 }
 

@@ -23,18 +23,6 @@ func (s *Store) BeginRun(ctx context.Context, deploymentID, runID string) error 
 	}), "begin run %s of deployment %s", runID, deploymentID)
 }
 
-// SetRun notes the run that the start of the workflow answered with, unless the workflow itself has done so.
-func (s *Store) SetRun(ctx context.Context, deploymentID, runID string) error {
-	if !isID(deploymentID) {
-		return at(deployment.ErrNotFound, "set run of deployment %q", deploymentID)
-	}
-	n, err := s.q.SetRun(ctx, db.SetRunParams{ID: deploymentID, RunID: runID})
-	if err == nil && n == 0 {
-		err = deployment.ErrNotFound
-	}
-	return at(err, "set run of deployment %s", deploymentID)
-}
-
 // SetCommit stores what the ref was resolved to, unless a commit is stored already.
 func (s *Store) SetCommit(ctx context.Context, deploymentID, runID, commit, branch string) error {
 	return at(s.write(ctx, deploymentID, runID, func(q *db.Queries) error {

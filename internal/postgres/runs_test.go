@@ -62,18 +62,6 @@ func TestBeginRun(t *testing.T) {
 	require.ErrorIs(t, b.BeginRun(t.Context(), "nope", "run-4"), deployment.ErrNotFound)
 }
 
-func TestSetRunLeavesTheWordOfTheWorkflow(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	d := b.deploy(b.project("app"), "production")
-	require.NoError(t, b.SetRun(t.Context(), d.ID, "run-1"))
-	require.NoError(t, b.SetRun(t.Context(), d.ID, "run-0"))
-	found, err := b.Deployment(t.Context(), d.ID)
-	require.NoError(t, err)
-	require.Equal(t, "run-1", found.RunID)
-	require.Nil(t, found.StartedAt)
-}
-
 func TestThePlanComesBackWithItsDigest(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -140,17 +140,23 @@ func (q *Queries) Deployments(ctx context.Context, arg DeploymentsParams) ([]Dep
 }
 
 const endDeployment = `-- name: EndDeployment :exec
-UPDATE deployments SET status = $2, failure = $3, step = NULL, finished_at = now() WHERE id = $1
+UPDATE deployments d
+   SET status = $1, failure = $2, step = NULL, finished_at = now(),
+       superseded_by = CASE WHEN $1::text = 'superseded'
+                            THEN (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id)
+                            ELSE d.superseded_by END
+ WHERE d.id = $3
 `
 
 type EndDeploymentParams struct {
-	ID      string
 	Status  string
 	Failure []byte
+	ID      string
 }
 
+// What supersedes a deployment that never was live is what is live instead.
 func (q *Queries) EndDeployment(ctx context.Context, arg EndDeploymentParams) error {
-	_, err := q.db.Exec(ctx, endDeployment, arg.ID, arg.Status, arg.Failure)
+	_, err := q.db.Exec(ctx, endDeployment, arg.Status, arg.Failure, arg.ID)
 	return err
 }
 

@@ -7,6 +7,8 @@ package db
 
 import (
 	"context"
+
+	"time"
 )
 
 const disown = `-- name: Disown :exec
@@ -28,6 +30,53 @@ func (q *Queries) Disown(ctx context.Context, arg DisownParams) error {
 		arg.DeploymentID,
 	)
 	return err
+}
+
+const leftOver = `-- name: LeftOver :many
+SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at FROM resources r
+  JOIN deployments d ON d.id = r.deployment_id
+  JOIN environments e ON e.id = d.environment_id
+  LEFT JOIN deployments l ON l.id = e.live_deployment_id
+  LEFT JOIN previews v ON v.deployment_id = d.id
+ WHERE r.host = $1 AND r.kind IN ('container', 'network', 'workspace')
+   AND d.finished_at < now() - $2::interval AND coalesce(l.ready_at, d.finished_at) < now() - $2::interval
+   AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host)
+ ORDER BY r.kind, r.name
+`
+
+type LeftOverParams struct {
+	Host string
+	Age  time.Duration
+}
+
+// What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
+// becoming ready, that were replaced, or whose preview runs on another host. The age leaves time to whoever is about to
+// remove it in order.
+func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource, error) {
+	rows, err := q.db.Query(ctx, leftOver, arg.Host, arg.Age)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Resource
+	for rows.Next() {
+		var i Resource
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Name,
+			&i.Host,
+			&i.DeploymentID,
+			&i.RunID,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const openLeases = `-- name: OpenLeases :many

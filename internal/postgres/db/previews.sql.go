@@ -21,7 +21,11 @@ func (q *Queries) GenerationOf(ctx context.Context, id string) (int64, error) {
 }
 
 const livePreviews = `-- name: LivePreviews :many
-SELECT deployment_id, host, container_id, container, network, address, state, created_at, updated_at FROM previews WHERE state IN ('starting', 'live') AND ($1::text = '' OR host = $1) ORDER BY deployment_id
+SELECT v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at FROM previews v
+  JOIN deployments d ON d.id = v.deployment_id AND d.status = 'ready'
+  JOIN environments e ON e.id = d.environment_id AND e.live_deployment_id = d.id
+ WHERE v.state = 'live' AND ($1::text = '' OR v.host = $1)
+ ORDER BY v.deployment_id
 `
 
 func (q *Queries) LivePreviews(ctx context.Context, host string) ([]Preview, error) {
@@ -80,55 +84,6 @@ UPDATE deployments SET status = 'ready', step = NULL, ready_at = now(), finished
 func (q *Queries) MarkReady(ctx context.Context, id string) error {
 	_, err := q.db.Exec(ctx, markReady, id)
 	return err
-}
-
-const projectPreviews = `-- name: ProjectPreviews :many
-SELECT DISTINCT r.deployment_id, r.host, coalesce(v.container_id, '')::text AS container_id, coalesce(v.container, '')::text AS container,
-       coalesce(v.network, '')::text AS network, coalesce(v.address, '')::text AS address, coalesce(v.state, 'failed')::text AS state
-  FROM resources r
-  JOIN deployments d ON d.id = r.deployment_id
-  LEFT JOIN previews v ON v.deployment_id = r.deployment_id AND v.host = r.host
- WHERE d.project_id = $1 AND r.kind IN ('container', 'network')
- ORDER BY r.deployment_id, r.host
-`
-
-type ProjectPreviewsRow struct {
-	DeploymentID string
-	Host         string
-	ContainerID  string
-	Container    string
-	Network      string
-	Address      string
-	State        string
-}
-
-// Every place where a deployment of the project still owns something of a preview, also when no preview row was written.
-func (q *Queries) ProjectPreviews(ctx context.Context, projectID string) ([]ProjectPreviewsRow, error) {
-	rows, err := q.db.Query(ctx, projectPreviews, projectID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ProjectPreviewsRow
-	for rows.Next() {
-		var i ProjectPreviewsRow
-		if err := rows.Scan(
-			&i.DeploymentID,
-			&i.Host,
-			&i.ContainerID,
-			&i.Container,
-			&i.Network,
-			&i.Address,
-			&i.State,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const replacedPreviews = `-- name: ReplacedPreviews :many

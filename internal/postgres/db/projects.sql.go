@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 )
 
 const createProject = `-- name: CreateProject :one
@@ -237,7 +238,8 @@ func (q *Queries) Projects(ctx context.Context, arg ProjectsParams) ([]Project, 
 
 const setProductionBranch = `-- name: SetProductionBranch :execrows
 UPDATE projects
-   SET production_branch = CASE WHEN production_branch = '' THEN $1::text ELSE production_branch END
+   SET production_branch = CASE WHEN production_branch = '' THEN $1::text ELSE production_branch END,
+       updated_at = CASE WHEN production_branch = '' THEN greatest(now(), updated_at + interval '1 microsecond') ELSE updated_at END
  WHERE id = $2 AND deleted_at IS NULL
 `
 
@@ -259,8 +261,9 @@ const updateProject = `-- name: UpdateProject :one
 UPDATE projects
    SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
        port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
-       build_timeout_seconds = $14, cpus = $15, memory_mb = $16, updated_at = now()
- WHERE id = $1 AND deleted_at IS NULL
+       build_timeout_seconds = $14, cpus = $15, memory_mb = $16,
+       updated_at = greatest(now(), updated_at + interval '1 microsecond')
+ WHERE id = $1 AND deleted_at IS NULL AND updated_at = $17
 RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at
 `
 
@@ -281,8 +284,10 @@ type UpdateProjectParams struct {
 	BuildTimeoutSeconds  int32
 	Cpus                 float64
 	MemoryMb             int32
+	UpdatedAt            time.Time
 }
 
+// updated_at is the version that was read; it rises with each change, whatever the clock does.
 func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (Project, error) {
 	row := q.db.QueryRow(ctx, updateProject,
 		arg.ID,
@@ -301,6 +306,7 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		arg.BuildTimeoutSeconds,
 		arg.Cpus,
 		arg.MemoryMb,
+		arg.UpdatedAt,
 	)
 	var i Project
 	err := row.Scan(

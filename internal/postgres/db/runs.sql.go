@@ -76,21 +76,3 @@ func (q *Queries) SetPlan(ctx context.Context, arg SetPlanParams) error {
 	)
 	return err
 }
-
-const setRun = `-- name: SetRun :execrows
-UPDATE deployments SET run_id = CASE WHEN run_id = '' THEN $1::text ELSE run_id END WHERE id = $2
-`
-
-type SetRunParams struct {
-	RunID string
-	ID    string
-}
-
-// The workflow itself may have been quicker: then its word stands.
-func (q *Queries) SetRun(ctx context.Context, arg SetRunParams) (int64, error) {
-	result, err := q.db.Exec(ctx, setRun, arg.RunID, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}

@@ -77,7 +77,6 @@ CREATE TABLE deployments (
                                     'releasing', 'ready', 'canceling', 'failed', 'canceled', 'superseded')),
     ref_kind            text        NOT NULL CHECK (ref_kind IN ('', 'branch', 'tag', 'commit')),
     ref_name            text        NOT NULL,
-    force               boolean     NOT NULL,
     branch              text        NOT NULL DEFAULT '',
     commit              text        NOT NULL DEFAULT '' CHECK (commit ~ '^([0-9a-f]{40})?$'),
     workflow_id         text        NOT NULL UNIQUE,

@@ -31,4 +31,10 @@ SELECT status, run_id, environment_id, generation, cancel_requested_at, finished
 UPDATE deployments SET status = $2 WHERE id = $1;
 
 -- name: EndDeployment :exec
-UPDATE deployments SET status = $2, failure = $3, step = NULL, finished_at = now() WHERE id = $1;
+-- What supersedes a deployment that never was live is what is live instead.
+UPDATE deployments d
+   SET status = @status, failure = @failure, step = NULL, finished_at = now(),
+       superseded_by = CASE WHEN @status::text = 'superseded'
+                            THEN (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id)
+                            ELSE d.superseded_by END
+ WHERE d.id = @id;

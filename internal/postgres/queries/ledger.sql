@@ -13,3 +13,17 @@ SELECT * FROM resources
 
 -- name: OpenLeases :many
 SELECT * FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, name;
+
+-- name: LeftOver :many
+-- What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
+-- becoming ready, that were replaced, or whose preview runs on another host. The age leaves time to whoever is about to
+-- remove it in order.
+SELECT r.* FROM resources r
+  JOIN deployments d ON d.id = r.deployment_id
+  JOIN environments e ON e.id = d.environment_id
+  LEFT JOIN deployments l ON l.id = e.live_deployment_id
+  LEFT JOIN previews v ON v.deployment_id = d.id
+ WHERE r.host = @host AND r.kind IN ('container', 'network', 'workspace')
+   AND d.finished_at < now() - @age::interval AND coalesce(l.ready_at, d.finished_at) < now() - @age::interval
+   AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host)
+ ORDER BY r.kind, r.name;

@@ -36,18 +36,12 @@ SELECT v.*
    AND v.state IN ('starting', 'live')
  ORDER BY former.generation;
 
--- name: ProjectPreviews :many
--- Every place where a deployment of the project still owns something of a preview, also when no preview row was written.
-SELECT DISTINCT r.deployment_id, r.host, coalesce(v.container_id, '')::text AS container_id, coalesce(v.container, '')::text AS container,
-       coalesce(v.network, '')::text AS network, coalesce(v.address, '')::text AS address, coalesce(v.state, 'failed')::text AS state
-  FROM resources r
-  JOIN deployments d ON d.id = r.deployment_id
-  LEFT JOIN previews v ON v.deployment_id = r.deployment_id AND v.host = r.host
- WHERE d.project_id = $1 AND r.kind IN ('container', 'network')
- ORDER BY r.deployment_id, r.host;
-
 -- name: LivePreviews :many
-SELECT * FROM previews WHERE state IN ('starting', 'live') AND (@host::text = '' OR host = @host) ORDER BY deployment_id;
+SELECT v.* FROM previews v
+  JOIN deployments d ON d.id = v.deployment_id AND d.status = 'ready'
+  JOIN environments e ON e.id = d.environment_id AND e.live_deployment_id = d.id
+ WHERE v.state = 'live' AND (@host::text = '' OR v.host = @host)
+ ORDER BY v.deployment_id;
 
 -- name: RouteTo :one
 -- A deployment's own name wins over an environment's; that leads to what is live or, before anything was, to the newest.

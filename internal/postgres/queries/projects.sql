@@ -5,11 +5,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 RETURNING *;
 
 -- name: UpdateProject :one
+-- updated_at is the version that was read; it rises with each change, whatever the clock does.
 UPDATE projects
    SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
        port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
-       build_timeout_seconds = $14, cpus = $15, memory_mb = $16, updated_at = now()
- WHERE id = $1 AND deleted_at IS NULL
+       build_timeout_seconds = $14, cpus = $15, memory_mb = $16,
+       updated_at = greatest(now(), updated_at + interval '1 microsecond')
+ WHERE id = $1 AND deleted_at IS NULL AND updated_at = $17
 RETURNING *;
 
 -- name: ProjectByID :one
@@ -24,7 +26,8 @@ SELECT * FROM projects WHERE deleted_at IS NULL AND name > @after ORDER BY name 
 -- name: SetProductionBranch :execrows
 -- The first answer of the remote stands; a branch that somebody chose is never overwritten.
 UPDATE projects
-   SET production_branch = CASE WHEN production_branch = '' THEN @branch::text ELSE production_branch END
+   SET production_branch = CASE WHEN production_branch = '' THEN @branch::text ELSE production_branch END,
+       updated_at = CASE WHEN production_branch = '' THEN greatest(now(), updated_at + interval '1 microsecond') ELSE updated_at END
  WHERE id = @id AND deleted_at IS NULL;
 
 -- name: LockProject :one

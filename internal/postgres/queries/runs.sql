@@ -1,10 +1,6 @@
 -- name: BeginRun :exec
 UPDATE deployments SET run_id = $2, started_at = coalesce(started_at, now()) WHERE id = $1;
 
--- name: SetRun :execrows
--- The workflow itself may have been quicker: then its word stands.
-UPDATE deployments SET run_id = CASE WHEN run_id = '' THEN @run_id::text ELSE run_id END WHERE id = @id;
-
 -- name: SetCommit :exec
 -- The first word stands: two attempts may have asked the remote at different moments.
 UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
