@@ -17,6 +17,10 @@ import (
 // gateway address, where nothing listens that is bound to the loopback; and bridges of other daemons are closed to them.
 // They do reach, until Isolate is called, what listens on all addresses of the host, and containers on Docker's networks.
 // Private networks beyond the host stay reachable: a company's package registry stands there.
+//
+// ADD, FROM and git sources are fetched by buildkitd from the host's own network. Builder refuses those whose host is
+// written as an inward address or name; a public name that resolves inward, a redirect, a submodule and the host's own
+// public address are not covered, and git over ssh greets the named host before it is refused.
 type DaemonConfig struct {
 	Root           string   // state: layers, caches, history
 	Address        string   // unix:///path; keep it short, sockets have about 100 characters

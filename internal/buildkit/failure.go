@@ -24,6 +24,7 @@ var (
 	baseImage   = regexp.MustCompile(`failed to resolve source metadata for ([^\s:]+(?::\d+/[^\s:]+)?(?::[^\s:]+)?(?:@sha256:[0-9a-f]+)?)`)
 	missingFile = regexp.MustCompile(`failed to (?:compute cache key|calculate checksum).*?("[^"]+"): not found`)
 	noProgram   = regexp.MustCompile(`executable file not found|exec format error|unable to start container process`)
+	refused     = regexp.MustCompile(`source "([^"]+)" denied by policy`)
 	notAllowed  = regexp.MustCompile(`is not allowed|entitlement`)
 )
 
@@ -96,6 +97,13 @@ func pushFailure(err error, text string) error {
 // sourceFailure explains errors that lie in the Dockerfile or in what it names; nil when err is none.
 func sourceFailure(err error, text string) error {
 	lines := excerpt(err)
+	if m := refused.FindStringSubmatch(text); m != nil {
+		f := deployment.UserFailure("build.source_refused",
+			"name a public host, commit the file to the repository, or add a base image to slipway's registry: slipway admin images add NAME TARBALL",
+			"%s is refused: builds fetch from public hosts only", m[1])
+		f.Lines = lines
+		return f
+	}
 	if m := baseImage.FindStringSubmatch(text); m != nil {
 		return baseImageFailure(err, text, m[1], lines)
 	}

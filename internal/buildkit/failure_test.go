@@ -37,7 +37,7 @@ func TestFailuresAreExplained(t *testing.T) {
 		"base image":     {dockerfile: "FROM node:20\n", code: "build.base_image_missing", message: "base image node:20 was not found", fix: "slipway admin images add library/node:20 TARBALL", line: ">>> FROM node:20"},
 		"missing digest": {dockerfile: "FROM x/y@sha256:" + strings.Repeat("0", 64) + "\n", code: "build.base_image_missing", message: "base image x/y@sha256:0000"},
 		"base unreachable": {
-			dockerfile: "FROM 127.0.0.1:1/x/y:1\n", code: "build.base_image_unreachable", message: "base image 127.0.0.1:1/x/y:1 cannot be fetched",
+			dockerfile: "FROM nowhere.invalid/x/y:1\n", code: "build.base_image_unreachable", message: "base image nowhere.invalid/x/y:1 cannot be fetched",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,9 +21,8 @@ func TestLineSplitter(t *testing.T) {
 		"bar without an end":   {[]string{"1%\r2%\r"}, []string{"2%"}},
 		"bar, then text":       {[]string{"99%\rdone\n"}, []string{"done"}},
 		"not UTF-8":            {[]string{"a\xffb\n"}, []string{"a\ufffdb"}},
-		"too long": {
-			[]string{strings.Repeat("x", maxLine) + "tail\n"}, []string{strings.Repeat("x", maxLine), "tail"},
-		},
+		"long stays whole":     {[]string{strings.Repeat("x", maxLine-1), "y\nz\n"}, []string{strings.Repeat("x", maxLine-1) + "y", "z"}},
+		"too long":             {[]string{strings.Repeat("x", maxLine) + "tail", "more\nnext\n"}, []string{strings.Repeat("x", maxLine), "next"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,8 +5,10 @@ import (
 	"strings"
 )
 
-// maxLine is where a line without an end is cut: a bound on memory, above what a log stores of one line.
-const maxLine = 32 << 10
+// maxLine is how many bytes of a line are handed on: a bound on memory, far above what is stored of one. Whoever stores
+// lines cuts them after looking for secrets, which a cut here would hide from that look; so the rest of a line that is
+// longer still is left out, never made a line of its own.
+const maxLine = 1 << 20
 
 // lineSplitter turns a stream that arrives in pieces into lines. A progress bar, which redraws its line after a carriage
 // return, gives one line: its last state.
@@ -23,12 +25,7 @@ func (s *lineSplitter) write(piece []byte) []string {
 		if end < 0 {
 			end = len(piece)
 		}
-		if room := maxLine - len(s.current); end > room {
-			s.current = append(s.current, piece[:room]...)
-			lines, piece = append(lines, s.take()), piece[room:]
-			continue
-		}
-		s.current = append(s.current, piece[:end]...)
+		s.current = append(s.current, piece[:min(end, maxLine-len(s.current))]...)
 		if end == len(piece) {
 			break
 		}

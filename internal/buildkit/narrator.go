@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,8 +29,12 @@ type vertex struct {
 	name     string
 	finished bool
 	output   map[int]*lineSplitter // by stream
-	tail     []string              // its last lines, at most deployment.MaxFailureLines
+	tail     []string              // its last lines, at most deployment.MaxFailureLines and maxTail bytes
 }
+
+// maxTail bounds what a vertex keeps for a failure. Its lines are whole: who records the failure cuts them after looking
+// for secrets.
+const maxTail = 2 * maxLine
 
 func newNarrator(sink deployment.BuildSink) *narrator {
 	return &narrator{sink: sink, vertices: map[digest.Digest]*vertex{}, told: map[string]bool{}, progress: newTracker()}
@@ -95,6 +100,9 @@ func (n *narrator) finish(update *client.Vertex) {
 	}
 	v.finished = true
 	n.flushVertex(v)
+	if update.Error == "" {
+		v.tail = nil // nothing has to be explained
+	}
 	if isStep(v.name) {
 		n.steps++
 		if update.Cached {
@@ -150,9 +158,20 @@ func (n *narrator) print(v *vertex, stream int, lines []string) {
 		n.sink.Line(name, fmt.Sprintf("#%d %s", v.number, line))
 		v.tail = append(v.tail, line)
 	}
-	if extra := len(v.tail) - deployment.MaxFailureLines; extra > 0 {
-		v.tail = append([]string(nil), v.tail[extra:]...)
+	v.tail = lastLines(v.tail)
+}
+
+// lastLines returns the end of lines that a failure has room for.
+func lastLines(lines []string) []string {
+	first, size := len(lines), 0
+	for first > 0 && len(lines)-first < deployment.MaxFailureLines && size+len(lines[first-1]) <= maxTail {
+		first--
+		size += len(lines[first])
 	}
+	if first == 0 {
+		return lines
+	}
+	return slices.Clone(lines[first:]) // lets go of the rest
 }
 
 func elapsed(v *client.Vertex) time.Duration {

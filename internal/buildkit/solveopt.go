@@ -44,6 +44,7 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 		SharedKey:     r.CacheScope, // without it all projects take turns in one slot, and each uploads its context whole
 		Session:       []session.Attachable{secretsprovider.FromMap(secrets)},
 		Exports:       []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(r)}},
+		SourcePolicy:  sourcePolicy(r.Image),
 	}, nil
 }
 

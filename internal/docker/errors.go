@@ -29,7 +29,8 @@ func (e *Engine) failure(ctx context.Context, doing string, err error) error {
 		return deployment.TransientFailure("release.docker_unavailable",
 			"see that the Docker engine at "+e.client.DaemonHost()+" runs and that slipway may use it", "%s: %w", doing, err)
 	default:
-		return deployment.PlatformFailure("release.docker_failed", "", "%s: %w", doing, err)
+		return deployment.PlatformFailure("release.docker_failed",
+			"look into the log of the Docker engine at "+e.client.DaemonHost()+", correct what it complains of and deploy again", "%s: %w", doing, err)
 	}
 }
 

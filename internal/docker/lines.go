@@ -7,12 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// The longest line of output that is handed on, and the longest that goes into a failure (which ends up in a workflow
-// history, 50 of them at most).
+// maxLine is how many bytes of a line are handed on: a bound on memory, far above what is stored of one. Whoever stores
+// lines, in a log or in a failure, cuts them after looking for secrets, which a cut here would hide from that look.
 const (
-	maxLine        = 16 << 10
-	maxFailureLine = 1 << 10
-	cutMark        = " … [cut]"
+	maxLine = 1 << 20
+	cutMark = " … [cut]"
 )
 
 // bounded returns text as valid UTF-8 of at most limit bytes, marked where it was cut.

@@ -19,7 +19,7 @@ const restartInterval = 250 * time.Millisecond
 
 // Logs copies the container's output so far and then what follows, across restarts, each line once and in order. It
 // returns nil when the container has ended for good or is removed, the context's cause when ctx ends. Lines are valid
-// UTF-8 of at most 16 KiB. line is called by one goroutine at a time.
+// UTF-8 of at most 1 MiB. line is called by one goroutine at a time.
 func (e *Engine) Logs(ctx context.Context, name string, line func(stream, text string)) error {
 	if err := e.connect(ctx); err != nil {
 		return err
@@ -96,15 +96,16 @@ func demultiplex(body io.Reader, last *time.Time, line func(stream, text string)
 	return err
 }
 
-// tail returns the last lines of a container's output, short enough for a failure. It is there to explain another error,
-// so its own only goes to the log.
+// tail returns the last lines of a container's output, few enough for a failure; they are whole, and cut when they are
+// recorded. The engine counts records of 16 KiB at most, which bounds them together. It is there to explain another
+// error, so its own only goes to the log.
 func (e *Engine) tail(ctx context.Context, name string) []string {
 	var lines []outputLine
 	options := container.LogsOptions{
 		ShowStdout: true, ShowStderr: true, Timestamps: true, Tail: strconv.Itoa(4 * deployment.MaxFailureLines),
 	}
 	err := e.copyLogs(ctx, name, options, new(time.Time), func(stream, text string) {
-		lines = append(lines, outputLine{stream, bounded(text, maxFailureLine)})
+		lines = append(lines, outputLine{stream, text})
 	})
 	if err != nil {
 		e.log.WarnContext(ctx, "cannot read the last lines of a container", "container", name, "error", err)

@@ -47,7 +47,8 @@ func (e *Engine) ensureNetwork(ctx context.Context, s deployment.RunSpec) (bridg
 	}
 	switch len(found) {
 	case 0:
-		return bridge{}, deployment.TransientFailure("release.network_gone", "", "network %s was removed while it was made", name)
+		return bridge{}, deployment.TransientFailure("release.network_gone",
+			"see that nothing else removes networks on the Docker engine, such as a scheduled docker network prune, and deploy again", "network %s was removed while it was made", name)
 	case 1:
 		return bridgeOf(found[0])
 	default: // another process made one at the same time

@@ -54,5 +54,6 @@ func (e *Engine) Probe(ctx context.Context, p deployment.Preview, s deployment.P
 
 // gone is the failure for a container that was removed while it was needed.
 func gone() error {
-	return deployment.TransientFailure("release.container_gone", "", "the container was removed while it was probed")
+	return deployment.TransientFailure("release.container_gone",
+		"see that nothing else removes containers on the Docker engine, and deploy again", "the container was removed while it was probed")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/uuid"
@@ -25,11 +26,17 @@ import (
 // pushed starts a registry on loopback, which the engine reads without TLS, and pushes a fresh image into it.
 func pushed(t *testing.T, around func(http.Handler) http.Handler) (ref string) {
 	t.Helper()
+	img, err := random.Image(256<<10, 3)
+	require.NoError(t, err)
+	return push(t, img, around)
+}
+
+// push does so with an image that is given.
+func push(t *testing.T, img v1.Image, around func(http.Handler) http.Handler) (ref string) {
+	t.Helper()
 	plain := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(plain)
 	t.Cleanup(server.Close)
-	img, err := random.Image(256<<10, 3)
-	require.NoError(t, err)
 	digest, err := img.Digest()
 	require.NoError(t, err)
 	repository := strings.TrimPrefix(server.URL, "http://") + "/slipway-test/" + uuid.NewString()

@@ -53,7 +53,7 @@ func (e *Engine) Resume(ctx context.Context, name string) (there bool, err error
 	return err == nil, e.failure(ctx, "start container "+name, err)
 }
 
-// RemoveAll removes everything that this installation has on the engine.
+// RemoveAll removes everything that this installation has on the engine, the images of its containers too.
 func (e *Engine) RemoveAll(ctx context.Context) error {
 	owned, err := e.Owned(ctx) // containers come before networks, as they have to go
 	if err != nil {

@@ -72,7 +72,7 @@ func eat() {
 func output() {
 	fmt.Println("to stdout")
 	fmt.Fprintln(os.Stderr, "to stderr")
-	fmt.Println(strings.Repeat("é", 20<<10))
+	fmt.Println(strings.Repeat("é", 20<<10) + " the end")
 	fmt.Print("bad \xff byte\r\n")
 	fmt.Print("no line break")
 }
