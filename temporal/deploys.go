@@ -51,16 +51,34 @@ func (s *Deploys) limits(p deployment.Project) Limits {
 
 // Cancel asks a deployment's workflow to cancel. found is false when there is no open workflow to ask.
 func (s *Deploys) Cancel(ctx context.Context, deploymentID string) (found bool, err error) {
-	err = s.Client.CancelWorkflow(ctx, DeployWorkflowID(deploymentID), "")
+	id := DeployWorkflowID(deploymentID)
+	// The server takes a cancel of a closed workflow without a word, so it is asked first.
+	described, err := s.Client.DescribeWorkflowExecution(ctx, id, "")
+	open := described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	if err == nil && open {
+		err = s.Client.CancelWorkflow(ctx, id, "")
+	}
 	var missing *serviceerror.NotFound
 	switch {
 	case err == nil:
-		return true, nil
+		return open, nil
 	case errors.As(err, &missing):
 		return false, nil
 	default:
-		return false, fmt.Errorf("cancel workflow %s: %w", DeployWorkflowID(deploymentID), err)
+		return false, fmt.Errorf("cancel workflow %s: %w", id, err)
 	}
+}
+
+// Closed reports whether a deployment's workflow has ended, in whatever way, or is not known any more.
+func (s *Deploys) Closed(ctx context.Context, deploymentID string) (bool, error) {
+	found, err := s.Client.DescribeWorkflowExecution(ctx, DeployWorkflowID(deploymentID), "")
+	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at workflow %s: %w", DeployWorkflowID(deploymentID), err)
+	}
+	return found.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
 
 // Teardown starts the workflow that removes everything a deleted project owns; one that runs already is enough.

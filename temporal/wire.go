@@ -165,5 +165,6 @@ type ReconcileInput struct {
 type ReconcileResult struct {
 	Started  int `json:"started"`
 	Canceled int `json:"canceled"`
+	Closed   int `json:"closed"`
 	Torn     int `json:"torn"`
 }

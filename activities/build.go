@@ -1,0 +1,156 @@
+package activities
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// Build turns a stored plan into an image in the registry.
+type Build struct {
+	Store      Store
+	Ledger     Ledger
+	Logs       LogWriter
+	Builder    Builder
+	Images     ImageStore
+	Workspaces Workspaces
+	PushHost   string             // the registry as BuildKit reaches it
+	Gateway    deployment.Gateway // makes the addresses that apps are told
+}
+
+// BuildImage solves and pushes to a tag of this attempt alone; the digest is the result. An attempt whose predecessor
+// died looks for what that one finished before it builds again.
+func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (temporal.BuildResult, error) {
+	d, p, err := load(ctx, b.Store, in.DeploymentID)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	log := logOf(ctx, b.Logs)
+	repository := p.Name
+	if digest, err := b.finishedBefore(ctx, d, repository); err != nil {
+		return temporal.BuildResult{}, err
+	} else if digest != "" {
+		log.say("image %s was built before", digest)
+		return b.done(ctx, d, repository, digest, true)
+	}
+	checkout, err := b.Workspaces.Open(d.ID, in.Commit)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	request, err := b.request(ctx, d, p, checkout)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	if err := b.announce(ctx, d, request); err != nil {
+		return temporal.BuildResult{}, err
+	}
+	outcome, err := b.solve(ctx, request, time.Duration(p.BuildTimeoutSeconds)*time.Second)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	log.say("pushed %s (%d of %d steps from cache)", outcome.Digest, outcome.Cached, outcome.Steps)
+	return b.done(ctx, d, repository, outcome.Digest, false)
+}
+
+// announce makes the attempt known before it begins: its tag in the ledger, its ref in the heartbeat.
+func (b *Build) announce(ctx context.Context, d deployment.Deployment, r BuildRequest) error {
+	tag := deployment.Resource{Kind: deployment.ResourceImageTag, Name: r.Image, DeploymentID: d.ID, RunID: attemptOf(ctx).RunID}
+	if err := b.Ledger.Own(ctx, tag); err != nil {
+		return err
+	}
+	pulseOf(ctx).change(func(beat *Beat) {
+		beat.Builder, beat.Ref, beat.Image = b.Builder.Address(), r.Ref, r.Image
+		beat.Progress = deployment.Progress{Phase: deployment.PhaseSolve}
+	})
+	return nil
+}
+
+// solve builds within the project's build time-out: passing it is the user's to change, so it is class user.
+func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration) (BuildOutcome, error) {
+	errLate := errors.New("build time-out")
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, errLate)
+	defer cancel()
+	tail := &tailSink{log: logOf(ctx, b.Logs), pulse: pulseOf(ctx)}
+	outcome, err := b.Builder.Solve(limited, r, tail)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), errLate) {
+		f := deployment.UserFailure("build.timeout", "make the build faster, or raise the project's build_timeout_seconds",
+			"build image: not finished within %s", timeout)
+		f.Lines = tail.last()
+		return outcome, f
+	}
+	return outcome, err
+}
+
+// finishedBefore returns the digest of an image that this deployment has built already and that is still there: stored,
+// or pushed by an attempt of this run that died before it could say so, or finished in that builder's history.
+func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, repository string) (string, error) {
+	if d.ImageDigest != "" {
+		return b.digest(ctx, b.PushHost+"/"+repository+"@"+d.ImageDigest)
+	}
+	if attemptOf(ctx).Attempt <= 1 {
+		return "", nil
+	}
+	var last Beat
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.Ref != "" {
+		if digest, err := b.digest(ctx, last.Image); err != nil || digest != "" {
+			return digest, err
+		}
+		if last.Builder == b.Builder.Address() {
+			wait, cancel := context.WithTimeout(ctx, 30*time.Second)
+			defer cancel()
+			digest, err := b.Builder.Lookup(wait, last.Ref)
+			if err == nil && digest != "" {
+				return b.digest(ctx, b.PushHost+"/"+repository+"@"+digest)
+			}
+		}
+	}
+	return "", nil
+}
+
+// digest looks an image up in the registry, which may be away for a moment.
+func (b *Build) digest(ctx context.Context, image string) (string, error) {
+	digest, err := b.Images.Digest(ctx, image)
+	if err != nil && ctx.Err() == nil {
+		err = deployment.TransientFailure("build.registry_unreachable", "check that the registry "+b.PushHost+" runs", "%w", err)
+	}
+	return digest, err
+}
+
+func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployment.Project, checkout string) (BuildRequest, error) {
+	if d.Plan == nil {
+		return BuildRequest{}, deployment.PlatformFailure("plan.missing", "deploy again", "build image: no plan is stored")
+	}
+	secrets, err := buildSecrets(ctx, b.Store, d)
+	if err != nil {
+		return BuildRequest{}, err
+	}
+	variables := systemVariables(d, b.Gateway.Environment(d))
+	for _, name := range environmentVariables {
+		secrets[name] = variables[name]
+		delete(variables, name)
+	}
+	name := fmt.Sprintf("%s/%s:%s-%d-%s", b.PushHost, p.Name, d.ID, attemptOf(ctx).Attempt, strings.ToLower(rand.Text()[:8]))
+	return BuildRequest{
+		Ref:        strings.ReplaceAll(name[strings.LastIndex(name, ":")+1:], "_", "-"),
+		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.RootDir)),
+		Dockerfile: d.Dockerfile, Ignore: d.Plan.Ignore, Image: name,
+		Secrets: secrets, Variables: variables, CacheScope: p.ID,
+		Labels: map[string]string{"slipway.project": p.ID, "slipway.deployment": d.ID, "org.opencontainers.image.revision": d.Commit},
+	}, nil
+}
+
+func (b *Build) done(ctx context.Context, d deployment.Deployment, repository, digest string, reused bool) (temporal.BuildResult, error) {
+	if err := b.Store.SetImage(ctx, d.ID, attemptOf(ctx).RunID, repository, digest); err != nil {
+		return temporal.BuildResult{}, err
+	}
+	return temporal.BuildResult{Image: repository, Digest: digest, Reused: reused}, nil
+}

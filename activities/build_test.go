@@ -1,0 +1,124 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// builds runs a deploy up to and with its build.
+func (b *bench) builds(d deployment.Deployment) (built temporal.BuildResult, err error) {
+	b.t.Helper()
+	err = b.run(d, func(ctx workflow.Context) (err error) {
+		if err := b.upTo(ctx, d, deployment.StepBuild); err != nil {
+			return err
+		}
+		built, err = call[temporal.BuildResult](ctx, b, b.build.BuildImage, b.buildInput(d))
+		return err
+	})
+	return built, err
+}
+
+func TestBuildImage_ATagOfThisAttemptAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.setSecret()
+	d := b.deploy()
+	built, err := b.builds(d)
+	require.NoError(t, err)
+	require.Equal(t, temporal.BuildResult{Image: "app", Digest: digestOf("app")}, built)
+	request := b.builder.solves()[0]
+	require.Regexp(t, `^registry:5000/app:`+d.ID+`-1-[a-z0-9]{8}$`, request.Image)
+	require.Equal(t, []string{request.Image}, b.owned(d, deployment.ResourceImageTag))
+	require.Equal(t, request.Image, "registry:5000/app:"+request.Ref, "the ref is the tag, to find one by the other")
+	require.Equal(t, secret, request.Secrets["TOKEN"])
+	require.Equal(t, b.commit, request.Variables["SLIPWAY_COMMIT"])
+	require.NotContains(t, fmt.Sprint(request.Labels), secret)
+	require.Equal(t, digestOf("app"), b.get(d).ImageDigest)
+}
+
+func TestBuildImage_FindsWhatTheBuildersHistoryHolds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	b.builder.on("before push", once(func(context.Context) error {
+		b.beats.waitHeard(2)
+		last := b.owned(d, deployment.ResourceImageTag)[0]
+		// Solved and pushed, then the tag was moved away by somebody: the history alone knows.
+		b.builder.finished[last[len("registry:5000/app:"):]] = digestOf("app")
+		b.shelf.push("registry:5000/app:elsewhere", digestOf("app"))
+		panic("died")
+	}))
+	built, err := b.builds(d)
+	require.NoError(t, err)
+	require.True(t, built.Reused)
+	require.Empty(t, b.builder.solves())
+	require.Len(t, b.builder.looked, 1)
+}
+
+func TestBuildImage_BuildsAgainWhatIsNotThereAnyMore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	var again temporal.BuildResult
+	require.NoError(t, b.run(d, func(ctx workflow.Context) (err error) {
+		if err := b.upTo(ctx, d, deployment.StepRelease); err != nil {
+			return err
+		}
+		if err := b.shelf.Delete(b.t.Context(), b.shelf.tags()[0]); err != nil {
+			return err
+		}
+		again, err = call[temporal.BuildResult](ctx, b, b.build.BuildImage, b.buildInput(d))
+		return err
+	}))
+	require.False(t, again.Reused)
+	require.Len(t, b.builder.solves(), 2)
+}
+
+func TestBuildImage_TimeoutIsTheUsers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.project.BuildTimeoutSeconds = 1
+	_, err := b.store.UpdateProject(t.Context(), b.project)
+	require.NoError(t, err)
+	d := b.deploy()
+	b.builder.say = func(sink deployment.BuildSink) {
+		for i := range deployment.MaxFailureLines + 5 {
+			sink.Line(deployment.StreamStdout, fmt.Sprintf("line %d", i))
+		}
+	}
+	b.builder.on("after push", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	_, err = b.builds(d)
+	failure := activities.Failure(err, "")
+	require.Equal(t, deployment.ClassUser, failure.Class, "%v", err)
+	require.Equal(t, "build.timeout", failure.Code)
+	require.Contains(t, failure.Message, "1s")
+	require.Len(t, failure.Lines, deployment.MaxFailureLines)
+	require.Equal(t, fmt.Sprintf("line %d", deployment.MaxFailureLines+4), failure.Lines[deployment.MaxFailureLines-1])
+	require.Len(t, b.steps(d, deployment.StepBuild), 1, "it is not tried again")
+}
+
+func TestBuildImage_WithoutItsWorkspace(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	err := b.run(d, func(ctx workflow.Context) error {
+		if err := b.upTo(ctx, d, deployment.StepBuild); err != nil {
+			return err
+		}
+		if err := b.workspaces.Remove(d.ID); err != nil {
+			return err
+		}
+		_, err := call[temporal.BuildResult](ctx, b, b.build.BuildImage, b.buildInput(d))
+		return err
+	})
+	require.True(t, activities.IsType(err, activities.ErrTypeWorkspaceGone), "%v", err)
+	require.Len(t, b.steps(d, deployment.StepBuild), 1, "the segment starts again, not the attempt")
+}

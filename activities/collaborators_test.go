@@ -1,0 +1,313 @@
+package activities_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// points are places where a collaborator can be made to do something else than its work.
+type points struct {
+	mu    sync.Mutex
+	hooks map[string]func(context.Context) error
+}
+
+// on sets what happens at a point; once limits it to the first time.
+func (p *points) on(point string, hook func(context.Context) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hooks == nil {
+		p.hooks = map[string]func(context.Context) error{}
+	}
+	p.hooks[point] = hook
+}
+
+func (p *points) at(ctx context.Context, point string) error {
+	p.mu.Lock()
+	hook := p.hooks[point]
+	p.mu.Unlock()
+	if hook == nil {
+		return nil
+	}
+	return hook(ctx)
+}
+
+// once does something the first time only.
+func once(do func(context.Context) error) func(context.Context) error {
+	var done atomic.Bool
+	return func(ctx context.Context) error {
+		if done.Swap(true) {
+			return nil
+		}
+		return do(ctx)
+	}
+}
+
+func die(context.Context) error { panic("died") }
+
+// beats can be made silent: the server then gives the attempt up although it still runs.
+type beats struct {
+	activities.HeartbeatClient
+	silent atomic.Bool
+	sent   atomic.Int64
+	heard  atomic.Int64 // by the server
+}
+
+func (h *beats) RecordActivityHeartbeat(ctx context.Context, token []byte, details ...any) error {
+	if h.silent.Load() {
+		return context.DeadlineExceeded
+	}
+	h.sent.Add(1)
+	err := h.HeartbeatClient.RecordActivityHeartbeat(ctx, token, details...)
+	if err == nil {
+		h.heard.Add(1)
+	}
+	return err
+}
+
+// waitHeard returns when the server has taken n more beats.
+func (h *beats) waitHeard(n int64) {
+	until := h.heard.Load() + n
+	for range time.Tick(interval / 10) {
+		if h.heard.Load() >= until {
+			return
+		}
+	}
+}
+
+// git is real, with points around it.
+type git struct {
+	activities.Git
+	points
+}
+
+func (g *git) Resolve(ctx context.Context, url string, ref deployment.Ref) (string, string, error) {
+	if err := g.at(ctx, "before resolve"); err != nil {
+		return "", "", err
+	}
+	commit, branch, err := g.Git.Resolve(ctx, url, ref)
+	if e := g.at(ctx, "after resolve"); e != nil {
+		return "", "", e
+	}
+	return commit, branch, err
+}
+
+func (g *git) Fetch(ctx context.Context, url, commit string, ref deployment.Ref, dir string, line func(string)) error {
+	if err := g.at(ctx, "before fetch"); err != nil {
+		return err
+	}
+	if err := g.Git.Fetch(ctx, url, commit, ref, dir, line); err != nil {
+		return err
+	}
+	return g.at(ctx, "after fetch")
+}
+
+// planner makes the same plan of everything.
+type planner struct {
+	points
+}
+
+func (p *planner) Plan(ctx context.Context, _ string, _ deployment.Project, names []string) (*deployment.Plan, string, error) {
+	if err := p.at(ctx, "plan"); err != nil {
+		return nil, "", err
+	}
+	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}}
+	return plan, "FROM scratch\n", nil
+}
+
+// digestOf is the digest of what is built of a repository: like BuildKit's, the same every time.
+func digestOf(repository string) string {
+	sum := sha256.Sum256([]byte(repository))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// shelf is a registry.
+type shelf struct {
+	points
+	mu      sync.Mutex
+	digests map[string]string // host/repository:tag → digest
+}
+
+func (s *shelf) Digest(ctx context.Context, image string) (string, error) {
+	if err := s.at(ctx, "digest"); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	repository, digest, byDigest := strings.Cut(image, "@")
+	if !byDigest {
+		return s.digests[image], nil
+	}
+	for tag, d := range s.digests {
+		if strings.HasPrefix(tag, repository+":") && d == digest {
+			return digest, nil
+		}
+	}
+	return "", nil
+}
+
+func (s *shelf) Delete(ctx context.Context, image string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.digests, image)
+	return nil
+}
+
+func (s *shelf) push(image, digest string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.digests[image] = digest
+}
+
+func (s *shelf) tags() (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for tag := range s.digests {
+		list = append(list, tag)
+	}
+	return list
+}
+
+// builder is a BuildKit that needs no time.
+type builder struct {
+	points
+	b        *bench
+	mu       sync.Mutex
+	solved   []deployment.BuildRequest
+	looked   []string
+	finished map[string]string // ref → digest: the history
+	say      func(deployment.BuildSink)
+}
+
+func (*builder) Address() string { return "unix:///builder" }
+
+func (f *builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+	if err := f.at(ctx, "before push"); err != nil {
+		return deployment.BuildOutcome{}, err
+	}
+	f.b.mustBeOwned(deployment.ResourceImageTag, r.Image, "")
+	f.mu.Lock()
+	f.solved = append(f.solved, r)
+	f.mu.Unlock()
+	if f.say != nil {
+		f.say(sink)
+	}
+	digest := digestOf("app")
+	f.b.shelf.push(r.Image, digest)
+	return deployment.BuildOutcome{Digest: digest, Steps: 3, Cached: 1}, f.at(ctx, "after push")
+}
+
+func (f *builder) Lookup(_ context.Context, ref string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked = append(f.looked, ref)
+	return f.finished[ref], nil
+}
+
+func (f *builder) solves() []deployment.BuildRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.solved)
+}
+
+// engine is a Docker engine that only counts; like the real one it keeps what stands already.
+type engine struct {
+	points
+	b          *bench
+	mu         sync.Mutex
+	containers map[string]int // name → how often it was made
+	networks   map[string]int
+	stopped    []string
+}
+
+func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Progress)) error {
+	progress(deployment.Progress{Percent: 100})
+	return e.at(ctx, "pull")
+}
+
+func (*engine) NetworkName(deploymentID string) string { return "net-" + deploymentID }
+
+func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Preview, error) {
+	if err := e.at(ctx, "before start"); err != nil {
+		return deployment.Preview{}, err
+	}
+	network := e.NetworkName(s.DeploymentID)
+	e.b.mustBeOwned(deployment.ResourceNetwork, network, hostID)
+	e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
+	e.mu.Lock()
+	if e.containers[s.Name] == 0 {
+		e.containers[s.Name]++
+		e.networks[network]++
+	}
+	e.mu.Unlock()
+	p := deployment.Preview{
+		DeploymentID: s.DeploymentID, Host: hostID, ContainerID: "id-" + s.Name, Container: s.Name, Network: network,
+		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
+	}
+	return p, e.at(ctx, "after start")
+}
+
+func (e *engine) Probe(ctx context.Context, _ deployment.Preview, _ deployment.ProbeSpec, line func(string)) error {
+	line("200 OK")
+	return e.at(ctx, "probe")
+}
+
+func (e *engine) KeepAlive(ctx context.Context, _ string) error { return e.at(ctx, "keep alive") }
+
+func (e *engine) Logs(ctx context.Context, _ string, line func(stream, text string)) error {
+	line(deployment.StreamStdout, "listening")
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (e *engine) Stop(ctx context.Context, container string, _ time.Duration) error {
+	if err := e.at(ctx, "stop"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.containers, container)
+	e.stopped = append(e.stopped, container)
+	return nil
+}
+
+func (e *engine) RemoveNetwork(_ context.Context, name string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for container := range e.containers {
+		if strings.Contains(container, strings.TrimPrefix(name, "net-")) {
+			return fmt.Errorf("network %s has active endpoints", name)
+		}
+	}
+	delete(e.networks, name)
+	return nil
+}
+
+func (e *engine) running() (list []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name := range e.containers {
+		list = append(list, name)
+	}
+	return list
+}
+
+// mustBeOwned checks that a thing has its row at the moment in which it is made.
+func (b *bench) mustBeOwned(kind deployment.ResourceKind, name, host string) {
+	var n int
+	err := b.pool.QueryRow(context.Background(), "SELECT count(*) FROM resources WHERE kind = $1 AND name = $2 AND host = $3",
+		string(kind), name, host).Scan(&n)
+	assert.NoError(b.t, err) //nolint:testifylint // called on an activity's goroutine, where require must not be
+	assert.Equal(b.t, 1, n, "%s %s is made without a row", kind, name)
+}

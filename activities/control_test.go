@@ -1,0 +1,242 @@
+package activities_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+func TestCloseDeployment_Repeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	in := temporal.CloseInput{
+		DeploymentID: d.ID, Outcome: deployment.StatusFailed, Failure: deployment.UserFailure("plan.none", "", "nothing to build"),
+	}
+	var first, again temporal.CloseResult
+	require.NoError(t, b.run(d, func(ctx workflow.Context) (err error) {
+		if err := b.upTo(ctx, d, deployment.StepFetch); err != nil {
+			return err
+		}
+		if _, err := call[temporal.ClaimResult](ctx, b, b.slots.ClaimHost, temporal.StepInput{DeploymentID: d.ID}); err != nil {
+			return err
+		}
+		if first, err = call[temporal.CloseResult](ctx, b, b.control.CloseDeployment, in); err != nil {
+			return err
+		}
+		in.Outcome = deployment.StatusCanceled
+		again, err = call[temporal.CloseResult](ctx, b, b.control.CloseDeployment, in)
+		return err
+	}))
+	require.Equal(t, deployment.StatusFailed, first.Outcome)
+	require.Equal(t, first, again, "the first word stands")
+	require.Empty(t, b.owned(d, deployment.ResourceLease))
+	require.Equal(t, "plan.none", b.get(d).Failure.Code)
+}
+
+func TestCloseDeployment_OfAStaleRunLeavesTheOthersLease(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	err := b.run(d, func(ctx workflow.Context) error {
+		if err := b.upTo(ctx, d, deployment.StepFetch); err != nil {
+			return err
+		}
+		if err := b.store.BeginRun(t.Context(), d.ID, "newer"); err != nil {
+			return err
+		}
+		if err := b.store.Own(t.Context(), b.lease(d, hostID)); err != nil {
+			return err
+		}
+		_, err := call[temporal.CloseResult](ctx, b, b.control.CloseDeployment, temporal.CloseInput{DeploymentID: d.ID, Outcome: deployment.StatusFailed})
+		return err
+	})
+	require.True(t, activities.IsType(err, activities.ErrTypeStaleRun), "%v", err)
+	require.Len(t, b.owned(d, deployment.ResourceLease), 1)
+}
+
+func (b *bench) lease(d deployment.Deployment, host string) deployment.Resource {
+	return deployment.Resource{Kind: deployment.ResourceLease, Name: d.ID, Host: host, DeploymentID: d.ID, RunID: "some"}
+}
+
+// The build is over when a place for the preview is looked for: a lease that its host could not give back ends there.
+func TestPlacePreview_GivesUpLeasesThatWereLeft(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	require.NoError(t, b.store.SeenHost(t.Context(), hostID, []string{"preview"}, 1))
+	require.NoError(t, b.store.Own(t.Context(), b.lease(d, "a host that is gone")))
+	var place temporal.PlaceResult
+	require.NoError(t, b.run(d, func(ctx workflow.Context) (err error) {
+		place, err = call[temporal.PlaceResult](ctx, b, b.control.PlacePreview, temporal.StepInput{DeploymentID: d.ID})
+		return err
+	}))
+	require.Equal(t, temporal.PlaceResult{HostID: hostID, Queue: temporal.QueuePreviewHost(hostID)}, place)
+	require.Empty(t, b.owned(d))
+}
+
+func TestVacateHost_Repeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	freed := 0
+	b.slots.Freed = func() { freed++ }
+	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
+		if _, err := call[temporal.ClaimResult](ctx, b, b.slots.ClaimHost, temporal.StepInput{DeploymentID: d.ID}); err != nil {
+			return err
+		}
+		if err := b.upTo(ctx, d, deployment.StepPlan); err != nil {
+			return err
+		}
+		for range 2 {
+			if _, err := call[none](ctx, b, b.slots.VacateHost, temporal.CleanUpInput{DeploymentID: d.ID, Canceled: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.Equal(t, 2, freed)
+	require.Empty(t, b.owned(d))
+	require.NoDirExists(t, filepath.Join(b.workspaces.Root, d.ID))
+	require.Equal(t, deployment.StatusCanceling, b.get(d).Status)
+}
+
+func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ended, underWay := b.deploy(), b.deploy()
+	for _, d := range []deployment.Deployment{ended, underWay} {
+		require.NoError(t, os.MkdirAll(filepath.Join(b.workspaces.Root, d.ID, "fetch-1"), 0o700))
+		require.NoError(t, b.store.Own(t.Context(), b.lease(d, hostID)))
+		require.NoError(t, b.store.Own(t.Context(), deployment.Resource{
+			Kind: deployment.ResourceWorkspace, Name: d.ID, Host: hostID, DeploymentID: d.ID, RunID: "some",
+		}))
+	}
+	purged := filepath.Join(b.workspaces.Root, someDeployment)
+	require.NoError(t, os.MkdirAll(purged, 0o700))
+	_, err := b.store.Finish(t.Context(), ended.ID, "", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	require.NoError(t, b.store.Disown(t.Context(), b.lease(ended, hostID))) // as the deployment's end did
+
+	leases, err := b.store.OpenLeases(t.Context(), hostID)
+	require.NoError(t, err)
+	require.NoError(t, b.slots.SweepWorkspaces(t.Context(), leases))
+	require.NoDirExists(t, filepath.Join(b.workspaces.Root, ended.ID))
+	require.NoDirExists(t, purged)
+	require.Empty(t, b.owned(ended))
+	require.DirExists(t, filepath.Join(b.workspaces.Root, underWay.ID))
+	require.Len(t, b.owned(underWay), 2)
+}
+
+// reconciler is one whose workflows are on the real server, where nobody works on them.
+func (b *bench) reconciler() *activities.Reconciler {
+	deploys := &temporal.Deploys{Client: b.client, Limits: temporal.DefaultLimits()}
+	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Workflows: deploys, Images: b.shelf, Age: time.Hour}
+}
+
+func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	lost := b.deploy()
+	fresh := b.deploy()
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET created_at = created_at - interval '2 hours' WHERE id = $1", lost.ID)
+	require.NoError(t, err)
+	r := b.reconciler()
+	for range 2 { // the second pass finds the workflow there
+		result, err := r.Repair(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, temporal.ReconcileResult{Started: 1}, result)
+	}
+	description, err := b.client.DescribeWorkflowExecution(t.Context(), temporal.DeployWorkflowID(lost.ID), "")
+	require.NoError(t, err)
+	require.Equal(t, temporal.WorkflowDeploy, description.GetWorkflowExecutionInfo().GetType().GetName())
+	_, err = b.client.DescribeWorkflowExecution(t.Context(), temporal.DeployWorkflowID(fresh.ID), "")
+	require.Error(t, err)
+}
+
+func TestRepair_RepeatsCancelsAndClosesWhatHasNoWorkflow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	open, without := b.deploy(), b.deploy()
+	r := b.reconciler()
+	require.NoError(t, r.Workflows.Start(t.Context(), open, b.project))
+	for _, d := range []deployment.Deployment{open, without} {
+		_, err := b.store.RequestCancel(t.Context(), d.ID)
+		require.NoError(t, err)
+		require.NoError(t, b.store.Own(t.Context(), b.lease(d, hostID)))
+	}
+	result, err := r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, result.Canceled)
+	require.Equal(t, deployment.StatusCanceled, b.get(without).Status)
+	require.Empty(t, b.owned(without), "its slot is free again")
+	require.Equal(t, deployment.StatusCanceling, b.get(open).Status, "its workflow will close it")
+	require.Len(t, b.owned(open), 1)
+	require.Contains(t, b.historyOf(open), "WorkflowExecutionCancelRequested")
+}
+
+// What an operator terminated while it was canceling has nobody left to record its end.
+func TestRepair_ClosesWhatWasTerminatedWhileItCanceled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	r := b.reconciler()
+	require.NoError(t, r.Workflows.Start(t.Context(), d, b.project))
+	_, err := b.store.RequestCancel(t.Context(), d.ID)
+	require.NoError(t, err)
+	_, err = r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, deployment.StatusCanceling, b.get(d).Status)
+	require.NoError(t, b.client.TerminateWorkflow(t.Context(), temporal.DeployWorkflowID(d.ID), "", "test"))
+	_, err = r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, deployment.StatusCanceled, b.get(d).Status)
+}
+
+func TestRepair_OneThatCannotBeRepairedKeepsNoOtherFromIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET created_at = created_at - interval '2 hours'")
+	require.NoError(t, err)
+	canceled := b.deploy()
+	_, err = b.store.RequestCancel(t.Context(), canceled.ID)
+	require.NoError(t, err)
+	_, err = b.pool.Exec(t.Context(), "UPDATE projects SET deleted_at = now()") // under d's feet
+	require.NoError(t, err)
+	result, err := b.reconciler().Repair(t.Context())
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+	require.Equal(t, temporal.ReconcileResult{Canceled: 1, Torn: 1}, result)
+	require.Equal(t, deployment.StatusQueued, b.get(d).Status)
+	require.Equal(t, deployment.StatusCanceled, b.get(canceled).Status)
+}
+
+func TestTeardown_RemovesImagesAndRows(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.live()
+	require.NoError(t, b.slots.Workspaces.Remove(d.ID))
+	require.NoError(t, b.store.Disown(t.Context(), deployment.Resource{Kind: deployment.ResourceWorkspace, Name: d.ID, Host: hostID, DeploymentID: d.ID}))
+	require.NoError(t, b.store.Own(t.Context(), b.lease(d, "a host that is gone")))
+	require.NoError(t, b.store.DeleteProject(t.Context(), b.project.ID))
+	r, in := b.reconciler(), temporal.TeardownInput{ProjectID: b.project.ID}
+
+	plan, err := r.ListTeardown(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, []temporal.Replaced{{DeploymentID: d.ID, Queue: temporal.QueuePreviewHost(hostID)}}, plan.Previews)
+	require.Error(t, r.PurgeProject(t.Context(), in), "a container is still owned")
+	require.NoError(t, b.preview.DrainPreview(t.Context(), temporal.StepInput{DeploymentID: d.ID}))
+	require.NoError(t, r.PurgeProject(t.Context(), in))
+	require.NoError(t, r.PurgeProject(t.Context(), in), "once more")
+	require.Empty(t, b.shelf.tags())
+	_, err = b.store.Deployment(t.Context(), d.ID)
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+}

@@ -1,0 +1,150 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// What the activities need of the world, each interface as small as the need. cmd/ wires the adapters in.
+
+// Store is the part of Postgres that the steps read and write. Writes name the run that makes them; a write of a run
+// that is not the row's current one answers deployment.ErrStaleRun.
+type Store interface {
+	Deployment(ctx context.Context, id string) (deployment.Deployment, error)
+	Project(ctx context.Context, idOrName string) (deployment.Project, error)
+	// EnvVars returns a project's variables with their values, sorted by name.
+	EnvVars(ctx context.Context, projectID string) ([]deployment.EnvVar, error)
+
+	// BeginRun makes runID the deployment's current run, unless a newer one is.
+	BeginRun(ctx context.Context, deploymentID, runID string) error
+	// SetCommit stores what the ref was resolved to, unless a commit is stored already.
+	SetCommit(ctx context.Context, deploymentID, runID, commit, branch string) error
+	SetProductionBranch(ctx context.Context, projectID, branch string) error
+	SetPlan(ctx context.Context, deploymentID, runID string, plan *deployment.Plan, digest, dockerfile string) error
+	SetImage(ctx context.Context, deploymentID, runID, image, digest string) error
+
+	// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, in one transaction.
+	// It answers deployment.ErrSuperseded when a newer generation is live, deployment.ErrCancelRequested when a cancel came
+	// first, deployment.ErrStaleRun when another run took over; replaced are the previews that lost the route.
+	SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error)
+	// SetPreview stores how a container stands before the switch; it changes nothing once its deployment is ready.
+	SetPreview(ctx context.Context, p deployment.Preview) error
+	// ReplacedPreviews lists the previews of a ready deployment's environment that lost the route and still run.
+	ReplacedPreviews(ctx context.Context, deploymentID string) ([]deployment.Preview, error)
+	SetPreviewState(ctx context.Context, deploymentID string, state deployment.PreviewState) error
+
+	// Finish ends a deployment as outcome, unless it has ended already, and returns its status as it stands then.
+	// An environment's newer cancel request turns failed into canceled.
+	Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error)
+}
+
+// Ledger is the ownership ledger: Own before making a thing, Disown after it is verified gone.
+type Ledger interface {
+	Own(ctx context.Context, r deployment.Resource) error
+	Disown(ctx context.Context, r deployment.Resource) error
+	// Owned lists what a deployment owns on a host ("" for every host) of the given kinds (none for all).
+	Owned(ctx context.Context, deploymentID, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error)
+}
+
+// StepAttempt identifies one attempt at a step, or at a phase of it.
+type StepAttempt = deployment.StepAttempt
+
+// StepRecorder is what the recording interceptor writes: rows of steps and, with them, the deployment's status. All its
+// methods drop writes of a run that is not current and answer deployment.ErrStaleRun.
+type StepRecorder interface {
+	// StepStarted inserts the attempt as running, marks older running attempts of the same run lost, sets the deployment's
+	// status to the step's and its current step.
+	StepStarted(ctx context.Context, a StepAttempt, at time.Time) error
+	// StepEnded ends the attempt's running row, whichever phase it is in. next is when the next attempt starts, nil for none.
+	StepEnded(ctx context.Context, a StepAttempt, status deployment.StepStatus, f *deployment.Failure, next *time.Time, at time.Time) error
+	// StepPhase ends the attempt's running row and starts one for a.Phase.
+	StepPhase(ctx context.Context, a StepAttempt, at time.Time) error
+	// StepProgress updates the deployment's current step.
+	StepProgress(ctx context.Context, a StepAttempt, p deployment.Progress) error
+	// Canceling moves the deployment to canceling when it is not ended.
+	Canceling(ctx context.Context, deploymentID, runID string) error
+}
+
+// LogWriter appends lines to a deployment's log. Append buffers and returns at once; Flush waits until they are stored.
+type LogWriter interface {
+	Append(deploymentID string, lines ...deployment.LogLine)
+	Flush(ctx context.Context, deploymentID string) error
+	// SetSecrets names the values that are never written for the deployment, in this process, from now on.
+	SetSecrets(deploymentID string, values []string)
+	// Redact replaces those values in a text that goes elsewhere.
+	Redact(deploymentID, text string) string
+	// Forget lets go of those values once nothing more is appended.
+	Forget(deploymentID string)
+}
+
+// Git resolves refs and fetches commits.
+type Git interface {
+	// Resolve turns a ref into a full commit. branch is the branch that was meant (the remote's HEAD for RefDefault), empty
+	// for a tag or commit.
+	Resolve(ctx context.Context, repoURL string, ref deployment.Ref) (commit, branch string, err error)
+	// Fetch checks commit out into dir, which does not exist or is empty. ref helps servers that hand out no bare commits.
+	Fetch(ctx context.Context, repoURL, commit string, ref deployment.Ref, dir string, line func(string)) error
+}
+
+// Planner turns a checkout into a plan and the Dockerfile that is built.
+type Planner interface {
+	Plan(ctx context.Context, checkout string, p deployment.Project, secretNames []string) (plan *deployment.Plan, dockerfile string, err error)
+}
+
+// The words of a build live with the domain, because the builder's adapter uses them too.
+type (
+	BuildRequest = deployment.BuildRequest
+	BuildOutcome = deployment.BuildOutcome
+	BuildSink    = deployment.BuildSink
+)
+
+// Builder solves and pushes.
+type Builder interface {
+	Address() string
+	Solve(ctx context.Context, r BuildRequest, sink BuildSink) (BuildOutcome, error)
+	// Lookup returns the digest of a solve that finished and pushed without error, "" when there is none. A solve that is
+	// still running is waited for within the context's deadline.
+	Lookup(ctx context.Context, ref string) (digest string, err error)
+}
+
+// ImageStore looks into the registry that Builder pushes to.
+type ImageStore interface {
+	// Digest returns what host/repository:tag or host/repository@digest points to, "" when it is not there.
+	Digest(ctx context.Context, image string) (string, error)
+	// Delete removes an image; one that is not there is not an error.
+	Delete(ctx context.Context, image string) error
+}
+
+// RunSpec and ProbeSpec live among the domain words, because adapters import nothing of activities.
+type (
+	RunSpec   = deployment.RunSpec
+	ProbeSpec = deployment.ProbeSpec
+)
+
+// Engine runs previews in Docker.
+type Engine interface {
+	Pull(ctx context.Context, image string, progress func(deployment.Progress)) error
+	// Start makes the network and the container and starts it; what already stands as specified is kept.
+	Start(ctx context.Context, s RunSpec) (deployment.Preview, error)
+	// NetworkName returns the name of the network that Start makes for a deployment, for the ledger's row before it.
+	NetworkName(deploymentID string) string
+	// Probe waits until the preview answers as the check wants. A container that exits, or does not answer within the
+	// check's timeout, is a user failure with the last lines of its output.
+	Probe(ctx context.Context, p deployment.Preview, s ProbeSpec, line func(string)) error
+	// KeepAlive lets the engine restart the container when it crashes. Start leaves that off, so that Probe sees a crash.
+	KeepAlive(ctx context.Context, container string) error
+	// Logs copies the container's output so far and, until ctx ends, what follows.
+	Logs(ctx context.Context, container string, line func(stream, text string)) error
+	// Stop stops a container within the grace period and removes it; one that is not there is not an error.
+	Stop(ctx context.Context, container string, grace time.Duration) error
+	// RemoveNetwork removes a network; one that is not there is not an error.
+	RemoveNetwork(ctx context.Context, name string) error
+}
+
+// Hosts knows which hosts run previews.
+type Hosts interface {
+	// PreviewHost returns the id of a preview host that was seen lately and has the fewest previews.
+	PreviewHost(ctx context.Context) (string, error)
+}

@@ -1,0 +1,211 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// Preview runs previews on one host.
+type Preview struct {
+	Store         Store
+	Steps         StepRecorder
+	Ledger        Ledger
+	Logs          LogWriter
+	Engine        Engine
+	HostID        string
+	PullHost      string             // the registry as the Docker engine reaches it
+	ProbeInterval time.Duration      // between two tries
+	StopGrace     time.Duration      // from SIGTERM to SIGKILL
+	Gateway       deployment.Gateway // makes the addresses that apps are told
+}
+
+// ReleasePreview brings an image live: pull → start → wait until healthy → switch the route. After the switch nothing can
+// take it back, so a cancel that comes then is too late.
+func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) (temporal.ReleaseResult, error) {
+	d, p, err := load(ctx, a.Store, in.DeploymentID)
+	if err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	if d.Status == deployment.StatusReady { // an attempt before this one switched and died before it could say so
+		return a.released(ctx, d)
+	}
+	image := fmt.Sprintf("%s/%s@%s", a.PullHost, in.Image, in.Digest)
+	if err := a.pull(ctx, image); err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	preview, err := a.start(ctx, d, p, image)
+	if err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	if err := a.probe(ctx, p, preview, d.PreviewHost); err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	enter(ctx, deployment.PhaseSwitch)
+	// The last lines come before the switch: whoever follows the log stops reading when the deployment is ready.
+	logOf(ctx, a.Logs).say("healthy, switching %s and %s to it", a.Gateway.Preview(d), a.Gateway.Environment(d))
+	if err := a.Logs.Flush(ctx, d.ID); err != nil {
+		return temporal.ReleaseResult{}, deployment.PlatformFailure("log.unwritable", "look at Postgres", "%w", err)
+	}
+	if _, err := a.Store.SwitchRoute(ctx, attemptOf(ctx).RunID, preview); err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	return a.released(context.WithoutCancel(ctx), d)
+}
+
+func (a *Preview) pull(ctx context.Context, image string) error {
+	enter(ctx, deployment.PhasePull)
+	logOf(ctx, a.Logs).say("pulling %s", image)
+	return a.Engine.Pull(ctx, image, func(p deployment.Progress) {
+		p.Phase = deployment.PhasePull
+		pulseOf(ctx).change(func(b *Beat) { b.Progress = p })
+	})
+}
+
+// start starts the container. The ledger knows of network and container before they exist.
+func (a *Preview) start(ctx context.Context, d deployment.Deployment, p deployment.Project, image string) (deployment.Preview, error) {
+	enter(ctx, deployment.PhaseStart)
+	spec, err := a.spec(ctx, d, p, image)
+	if err != nil {
+		return deployment.Preview{}, err
+	}
+	for _, r := range []deployment.Resource{
+		{Kind: deployment.ResourceNetwork, Name: a.Engine.NetworkName(d.ID)},
+		{Kind: deployment.ResourceContainer, Name: spec.Name},
+	} {
+		r.Host, r.DeploymentID, r.RunID = a.HostID, d.ID, attemptOf(ctx).RunID
+		if err := a.Ledger.Own(ctx, r); err != nil {
+			return deployment.Preview{}, err
+		}
+	}
+	logOf(ctx, a.Logs).say("starting container %s with PORT=%d", spec.Name, spec.Port)
+	preview, err := a.Engine.Start(ctx, spec)
+	if err != nil {
+		return preview, err
+	}
+	return preview, a.Store.SetPreview(ctx, preview)
+}
+
+// spec says what to run: the plan's defaults, the project's runtime env vars over them, and slipway's own over both.
+func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deployment.Project, image string) (RunSpec, error) {
+	vars, err := a.Store.EnvVars(ctx, d.ProjectID)
+	if err != nil {
+		return RunSpec{}, err
+	}
+	env, port := map[string]string{}, deployment.DefaultPort
+	if d.Plan != nil {
+		port = d.Plan.Port
+		maps.Copy(env, d.Plan.Variables)
+	}
+	for _, v := range vars {
+		if v.Target.At(deployment.TargetRuntime) {
+			env[v.Name] = v.Value
+		}
+	}
+	maps.Copy(env, systemVariables(d, a.Gateway.Environment(d)))
+	env["PORT"] = fmt.Sprint(port)
+	list := make([]string, 0, len(env))
+	for _, name := range names(env) {
+		list = append(list, name+"="+env[name])
+	}
+	return RunSpec{
+		DeploymentID: d.ID, ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, RunID: attemptOf(ctx).RunID,
+		Name: containerName(d, attemptOf(ctx).RunID), Image: image, Env: list, Port: port, Resources: p.Resources,
+	}, nil
+}
+
+// containerName is the same for every attempt of a run, so that two attempts end with one container.
+func containerName(d deployment.Deployment, runID string) string {
+	return fmt.Sprintf("slipway-%s-%s", d.ID, runID[max(0, len(runID)-8):]) // a run id begins with a clock
+}
+
+// probe waits until the app answers; meanwhile what it prints goes to the deployment's log.
+func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deployment.Preview, host string) error {
+	enter(ctx, deployment.PhaseProbe)
+	log := logOf(ctx, a.Logs)
+	follow, stop := context.WithCancel(ctx)
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		if err := a.Engine.Logs(follow, preview.Container, log.line); err != nil && follow.Err() == nil {
+			log.say("output of the container is not to be had: %v", err)
+		}
+	}()
+	defer func() { stop(); <-followed }()
+	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: host}
+	if err := a.Engine.Probe(ctx, preview, spec, func(text string) { log.say("%s", text) }); err != nil {
+		return err
+	}
+	return a.Engine.KeepAlive(ctx, preview.Container)
+}
+
+// released says where the preview is and what it replaced, as the store has it: an attempt that repeats says the same.
+func (a *Preview) released(ctx context.Context, d deployment.Deployment) (temporal.ReleaseResult, error) {
+	replaced, err := replacedBy(ctx, a.Store, d.ID)
+	return temporal.ReleaseResult{PreviewURL: a.Gateway.Preview(d), Replaced: replaced}, err
+}
+
+// replacedBy lists the previews that a ready deployment's environment still runs besides it.
+func replacedBy(ctx context.Context, store Store, deploymentID string) ([]temporal.Replaced, error) {
+	previews, err := store.ReplacedPreviews(ctx, deploymentID)
+	if err != nil {
+		return nil, err
+	}
+	var list []temporal.Replaced
+	for _, p := range previews {
+		list = append(list, temporal.Replaced{DeploymentID: p.DeploymentID, Queue: temporal.QueuePreviewHost(p.Host)})
+	}
+	return list, nil
+}
+
+// RemovePreview removes a deployment's containers and networks from this host, unless it is live: a cancel that lost
+// against the switch must not take down what people look at.
+func (a *Preview) RemovePreview(ctx context.Context, in temporal.CleanUpInput) error {
+	if in.Canceled {
+		if err := a.Steps.Canceling(ctx, in.DeploymentID, activity.GetInfo(ctx).WorkflowExecution.RunID); err != nil {
+			return err
+		}
+	}
+	d, err := a.Store.Deployment(ctx, in.DeploymentID)
+	if err != nil || d.Status == deployment.StatusReady {
+		return err
+	}
+	return a.remove(ctx, in.DeploymentID, deployment.PreviewFailed)
+}
+
+// DrainPreview stops a preview that lost its route, within the grace period, and removes it.
+func (a *Preview) DrainPreview(ctx context.Context, in temporal.StepInput) error {
+	return a.remove(ctx, in.DeploymentID, deployment.PreviewStopped)
+}
+
+// remove works from the ledger: containers first, since a network with one in it cannot go.
+func (a *Preview) remove(ctx context.Context, deploymentID string, state deployment.PreviewState) error {
+	for _, kind := range []deployment.ResourceKind{deployment.ResourceContainer, deployment.ResourceNetwork} {
+		owned, err := a.Ledger.Owned(ctx, deploymentID, a.HostID, kind)
+		if err != nil {
+			return err
+		}
+		for _, r := range owned {
+			if err := a.removeOne(ctx, r); err != nil {
+				return err
+			}
+			if err := a.Ledger.Disown(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return a.Store.SetPreviewState(ctx, deploymentID, state)
+}
+
+func (a *Preview) removeOne(ctx context.Context, r deployment.Resource) error {
+	if r.Kind == deployment.ResourceContainer {
+		return a.Engine.Stop(ctx, r.Name, a.StopGrace)
+	}
+	return a.Engine.RemoveNetwork(ctx, r.Name)
+}

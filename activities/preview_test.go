@@ -1,0 +1,193 @@
+package activities_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	sdktemporal "go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// live is a deployment that is live.
+func (b *bench) live() deployment.Deployment {
+	b.t.Helper()
+	d := b.deploy()
+	require.NoError(b.t, b.run(d, b.wholeDeploy(d)))
+	return b.get(d)
+}
+
+func TestReleasePreview_ReplacesAndRepeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	old := b.live()
+	d := b.deploy()
+	var first, again temporal.ReleaseResult
+	require.NoError(t, b.run(d, func(ctx workflow.Context) (err error) {
+		if err := b.upTo(ctx, d, deployment.StepRelease); err != nil {
+			return err
+		}
+		if first, err = call[temporal.ReleaseResult](ctx, b, b.preview.ReleasePreview, b.releaseInput(d)); err != nil {
+			return err
+		}
+		again, err = call[temporal.ReleaseResult](ctx, b, b.preview.ReleasePreview, b.releaseInput(d))
+		return err
+	}))
+	require.Equal(t, []temporal.Replaced{{DeploymentID: old.ID, Queue: temporal.QueuePreviewHost(hostID)}}, first.Replaced)
+	require.Equal(t, first, again)
+	require.Equal(t, "http://"+d.PreviewHost, first.PreviewURL)
+}
+
+func TestReleasePreview_CancelBeforeTheSwitchWins(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	probing := make(chan struct{})
+	b.engine.on("probe", func(ctx context.Context) error { close(probing); <-ctx.Done(); return ctx.Err() })
+	run := b.start(d, b.wholeDeploy(d))
+	<-probing
+	require.NoError(t, b.client.CancelWorkflow(t.Context(), run.GetID(), ""))
+	err := run.Get(t.Context(), nil)
+	require.True(t, sdktemporal.IsCanceledError(err), "%v", err)
+	require.Equal(t, deployment.StatusReleasing, b.get(d).Status)
+	steps := b.steps(d, deployment.StepRelease)
+	require.Equal(t, deployment.StepCanceled, steps[len(steps)-1].Status)
+}
+
+func TestReleasePreview_CancelInTheRowBeforeTheSwitchWins(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	b.engine.on("probe", func(ctx context.Context) error { _, err := b.store.RequestCancel(ctx, d.ID); return err })
+	err := b.run(d, b.wholeDeploy(d))
+	require.True(t, activities.IsType(err, activities.ErrTypeCancelAsked), "%v", err)
+	require.Equal(t, deployment.StatusCanceling, b.get(d).Status)
+}
+
+// lateStore switches the route and then loses the answer, as a worker that is cut off does.
+type lateStore struct {
+	activities.Store
+	after func(ctx context.Context) error
+}
+
+func (s lateStore) SwitchRoute(ctx context.Context, run string, p deployment.Preview) ([]deployment.Preview, error) {
+	replaced, err := s.Store.SwitchRoute(ctx, run, p)
+	if err == nil {
+		err = s.after(ctx)
+	}
+	return replaced, err
+}
+
+func TestReleasePreview_CancelAfterTheSwitchIsTooLate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	switched := make(chan struct{})
+	b.preview.Store = lateStore{b.store, func(ctx context.Context) error { close(switched); <-ctx.Done(); return nil }}
+	run := b.start(d, b.wholeDeploy(d))
+	<-switched
+	require.NoError(t, b.client.CancelWorkflow(t.Context(), run.GetID(), ""))
+	require.NoError(t, run.Get(t.Context(), nil), "the activity answers, although its context has ended")
+	require.Equal(t, deployment.StatusReady, b.get(d).Status)
+}
+
+func TestReleasePreview_AnswerIsLostAfterTheSwitch(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	b.preview.Store = lateStore{b.store, once(die)}
+	var result temporal.ReleaseResult
+	require.NoError(t, b.run(d, func(ctx workflow.Context) (err error) {
+		if err := b.upTo(ctx, d, deployment.StepRelease); err != nil {
+			return err
+		}
+		result, err = call[temporal.ReleaseResult](ctx, b, b.preview.ReleasePreview, b.releaseInput(d))
+		return err
+	}))
+	require.Equal(t, "http://"+d.PreviewHost, result.PreviewURL)
+	require.Len(t, b.engine.running(), 1)
+}
+
+func TestReleasePreview_AnOlderDeploymentNeverReplacesANewerOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	older := b.deploy()
+	newer := b.live()
+	err := b.run(older, b.wholeDeploy(older))
+	require.True(t, activities.IsType(err, activities.ErrTypeSuperseded), "%v", err)
+	environment, err := b.store.Environment(t.Context(), b.project.ID, "production")
+	require.NoError(t, err)
+	require.Equal(t, newer.ID, environment.LiveDeploymentID)
+}
+
+func TestRemovePreview_LeavesALivePreviewAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	var closed temporal.CloseResult
+	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
+		if err := b.wholeDeploy(d)(ctx); err != nil {
+			return err
+		}
+		in := temporal.CleanUpInput{DeploymentID: d.ID, Canceled: true}
+		if _, err := call[none](ctx, b, b.preview.RemovePreview, in); err != nil {
+			return err
+		}
+		var err error
+		closed, err = call[temporal.CloseResult](ctx, b, b.control.CloseDeployment, temporal.CloseInput{
+			DeploymentID: d.ID, Outcome: deployment.StatusCanceled,
+		})
+		return err
+	}))
+	require.Equal(t, deployment.StatusReady, closed.Outcome)
+	require.Len(t, b.engine.running(), 1)
+}
+
+func TestRemovePreview_RemovesWhatIsNotLiveAndRepeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	b.engine.on("probe", func(context.Context) error { return deployment.UserFailure("release.unhealthy", "", "exit 1") })
+	b.engine.on("stop", once(die))
+	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
+		if err := b.wholeDeploy(d)(ctx); err == nil {
+			return deployment.ErrInvalidMove
+		}
+		for range 2 {
+			if _, err := call[none](ctx, b, b.preview.RemovePreview, temporal.CleanUpInput{DeploymentID: d.ID}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.Empty(t, b.engine.running())
+	require.Empty(t, b.engine.networks)
+	require.Empty(t, b.owned(d, deployment.ResourceContainer, deployment.ResourceNetwork))
+}
+
+func TestDrainPreview_Repeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	old, d := b.live(), b.deploy()
+	b.engine.on("stop", once(die))
+	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
+		if err := b.wholeDeploy(d)(ctx); err != nil {
+			return err
+		}
+		for range 2 {
+			if _, err := call[none](ctx, b, b.preview.DrainPreview, temporal.StepInput{DeploymentID: old.ID}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.Len(t, b.engine.running(), 1)
+	require.Contains(t, b.engine.running()[0], d.ID)
+	replaced, err := b.store.ReplacedPreviews(t.Context(), d.ID)
+	require.NoError(t, err)
+	require.Empty(t, replaced)
+}

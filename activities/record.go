@@ -1,0 +1,201 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	sdktemporal "go.temporal.io/sdk/temporal"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// steps says which step an activity is; the others are not shown to people.
+var steps = map[string]deployment.StepName{
+	"ResolveRef":     deployment.StepResolve,
+	"FetchSource":    deployment.StepFetch,
+	"MakePlan":       deployment.StepPlan,
+	"BuildImage":     deployment.StepBuild,
+	"ReleasePreview": deployment.StepRelease,
+}
+
+// firstPhase is the phase that a step begins in, of the steps that have phases.
+var firstPhase = map[deployment.StepName]deployment.Phase{
+	deployment.StepBuild:   deployment.PhaseSolve,
+	deployment.StepRelease: deployment.PhasePull,
+}
+
+// Recorder is the interceptor that alone writes steps and, with them, the status of a deployment: when an activity
+// starts, changes phase and ends. Activities that did it themselves would double the history.
+type Recorder struct {
+	interceptor.WorkerInterceptorBase
+	Steps      StepRecorder
+	Store      Store
+	Logs       LogWriter
+	Heartbeats *Heartbeats
+	HostID     string
+	Now        func() time.Time
+	Log        *slog.Logger
+	Patience   time.Duration // how long the record waits for a Postgres that is away; 0 means 25 s
+
+	mu   sync.Mutex
+	held map[string]int // attempts under way in this process, by deployment
+}
+
+// InterceptActivity puts the recorder around every activity.
+func (r *Recorder) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	inbound := &recorded{recorder: r}
+	inbound.Next = next
+	return inbound
+}
+
+type recorded struct {
+	interceptor.ActivityInboundInterceptorBase
+	recorder *Recorder
+}
+
+// ExecuteActivity runs an activity with a heartbeat, records its step, and translates its error.
+func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	r, info := a.recorder, activity.GetInfo(ctx)
+	step, isStep := steps[info.ActivityType.Name]
+	attempt := StepAttempt{
+		DeploymentID: strings.TrimPrefix(info.WorkflowExecution.ID, "deploy/"), RunID: info.WorkflowExecution.RunID,
+		Step: step, Phase: firstPhase[step], Attempt: int(info.Attempt), Host: r.HostID,
+	}
+	p := newPulse(ctx, attempt.Phase)
+	defer r.Heartbeats.run(ctx, p)() // also while the record waits for Postgres, before the work and after it
+	if !isStep {
+		out, err := a.guarded(ctx, in)
+		return out, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
+	}
+	defer r.hold(attempt.DeploymentID)()
+	if err := r.begin(ctx, attempt); err != nil {
+		return nil, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
+	}
+	p.moved = r.mover(ctx, attempt)
+	work := context.WithValue(context.WithValue(ctx, pulseKey{}, p), attemptKey{}, attempt)
+	out, err := a.guarded(work, in)
+	err = r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
+	r.end(ctx, attempt, wasReused(out), err)
+	return out, err
+}
+
+// guarded runs the activity. A panic becomes an error here rather than in the SDK, which knows of no secrets to redact
+// and would leave the step running.
+func (a *recorded) guarded(ctx context.Context, in *interceptor.ExecuteActivityInput) (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.recorder.Log.Error("activity panicked", "activity", activity.GetInfo(ctx).ActivityType.Name, "stack", string(debug.Stack()))
+			err = deployment.PlatformFailure("panic", "report it with the worker's log", "panic: %v", p)
+		}
+	}()
+	return a.Next.ExecuteActivity(ctx, in)
+}
+
+// begin lets the log know which values it must never write, and records the start of an attempt.
+func (r *Recorder) begin(ctx context.Context, a StepAttempt) error {
+	if a.Step == deployment.StepResolve {
+		if err := r.persist(ctx, func() error { return r.Store.BeginRun(ctx, a.DeploymentID, a.RunID) }); err != nil {
+			return err
+		}
+	}
+	var d deployment.Deployment
+	if err := r.persist(ctx, func() (err error) { d, err = r.Store.Deployment(ctx, a.DeploymentID); return err }); err != nil {
+		return err
+	}
+	vars, err := r.Store.EnvVars(ctx, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	values := make([]string, 0, len(vars))
+	for _, v := range vars {
+		values = append(values, v.Value)
+	}
+	r.Logs.SetSecrets(a.DeploymentID, values)
+	return r.persist(ctx, func() error { return r.Steps.StepStarted(ctx, a, r.Now()) })
+}
+
+// end records how an attempt ended. It outlives the activity's context, and only logs when it cannot write: the next
+// attempt, or the end of the deployment, marks the row.
+func (r *Recorder) end(ctx context.Context, a StepAttempt, reused bool, err error) {
+	status, failure, next := r.verdict(ctx, a, reused, err)
+	if failure != nil {
+		logFrom(r.Logs, a).say("%s failed: %s", a.Step, failure.Message)
+	}
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.patience())
+	defer cancel()
+	if e := r.Logs.Flush(flush, a.DeploymentID); e != nil {
+		r.Log.Warn("flush log", "deployment", a.DeploymentID, "error", e)
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	e := r.persist(after, func() error { return r.Steps.StepEnded(after, a, status, failure, next, r.Now()) })
+	if e != nil && !errors.Is(e, deployment.ErrStaleRun) {
+		r.Log.Warn("record end of step", "deployment", a.DeploymentID, "step", a.Step, "error", e)
+	}
+}
+
+func (r *Recorder) verdict(ctx context.Context, a StepAttempt, reused bool, err error) (deployment.StepStatus, *deployment.Failure, *time.Time) {
+	switch {
+	case err == nil && reused:
+		return deployment.StepReused, nil, nil
+	case err == nil:
+		return deployment.StepSucceeded, nil, nil
+	case sdktemporal.IsCanceledError(err), IsType(err, ErrTypeCancelAsked), IsType(err, ErrTypeSuperseded):
+		return deployment.StepCanceled, nil, nil
+	}
+	failure := Failure(err, a.Step)
+	if app, ok := errors.AsType[*sdktemporal.ApplicationError](err); ok && app.NonRetryable() {
+		return deployment.StepFailed, failure, nil
+	}
+	return deployment.StepFailed, failure, r.nextAttempt(ctx)
+}
+
+// nextAttempt tells when the server will start the next attempt by the activity's retry policy, nil after the last.
+func (r *Recorder) nextAttempt(ctx context.Context) *time.Time {
+	info := activity.GetInfo(ctx)
+	policy := info.RetryPolicy
+	if policy == nil || (policy.MaximumAttempts > 0 && info.Attempt >= policy.MaximumAttempts) {
+		return nil
+	}
+	wait := time.Duration(float64(policy.InitialInterval) * math.Pow(policy.BackoffCoefficient, float64(info.Attempt-1)))
+	if policy.MaximumInterval > 0 {
+		wait = min(wait, policy.MaximumInterval)
+	}
+	at := r.Now().Add(wait)
+	return &at
+}
+
+// mover returns what a pulse tells of every change: a change of phase makes a row of its own at once, percents at most
+// one write a second.
+func (r *Recorder) mover(ctx context.Context, a StepAttempt) func(deployment.Progress) {
+	gate := progressGate{phase: a.Phase}
+	return func(p deployment.Progress) {
+		changed, due := gate.pass(p, r.Now())
+		a := a
+		a.Phase = p.Phase
+		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the work waits for it
+		defer cancel()
+		var err error
+		if changed {
+			err = r.Steps.StepPhase(write, a, r.Now())
+		} else if due {
+			err = r.Steps.StepProgress(write, a, p)
+		}
+		if err != nil && !errors.Is(err, deployment.ErrStaleRun) {
+			r.Log.Warn("record progress", "deployment", a.DeploymentID, "step", a.Step, "error", err)
+		}
+	}
+}
+
+func wasReused(out any) bool {
+	reuse, ok := out.(interface{ WasReused() bool })
+	return ok && reuse.WasReused()
+}

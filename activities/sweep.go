@@ -1,0 +1,60 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// LeftOvers lists what a host still holds although nobody needs it any more.
+type LeftOvers interface {
+	LeftOver(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error)
+}
+
+// Sweeper removes what deployments left on one host: what a cancel, a failure or a drain could not remove because the
+// host, its engine or Postgres was away. It runs on the host itself, again and again, since only the host can remove it.
+type Sweeper struct {
+	LeftOvers  LeftOvers
+	Ledger     Ledger
+	Engine     Engine
+	Workspaces Workspaces
+	HostID     string
+	Age        time.Duration // how long after its end a deployment's own workflow has to clean up
+	StopGrace  time.Duration // from SIGTERM to SIGKILL
+}
+
+// Sweep makes one pass and returns how many things it removed. Containers come before the networks that they are in, as
+// the list is sorted by kind; what cannot be removed does not keep the rest from it.
+func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
+	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age)
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	var errs []error
+	for _, r := range left {
+		err := s.remove(ctx, r)
+		if err == nil {
+			err = s.Ledger.Disown(ctx, r)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed++
+	}
+	return removed, errors.Join(errs...)
+}
+
+func (s *Sweeper) remove(ctx context.Context, r deployment.Resource) error {
+	switch r.Kind {
+	case deployment.ResourceContainer:
+		return s.Engine.Stop(ctx, r.Name, s.StopGrace)
+	case deployment.ResourceNetwork:
+		return s.Engine.RemoveNetwork(ctx, r.Name)
+	default:
+		return s.Workspaces.Remove(r.DeploymentID)
+	}
+}

@@ -1,0 +1,75 @@
+package activities_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// A deploy that ended while its host was away: nobody removed its container, its network and its checkout.
+func TestSweep_RemovesWhatADeployCouldNot(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "run"))
+	spec := deployment.RunSpec{DeploymentID: d.ID, RunID: "run", Name: "container-" + d.ID, Port: 3000}
+	for kind, name := range map[deployment.ResourceKind]string{
+		deployment.ResourceContainer: spec.Name, deployment.ResourceNetwork: b.engine.NetworkName(d.ID), deployment.ResourceWorkspace: d.ID,
+	} {
+		require.NoError(t, b.store.Own(t.Context(), deployment.Resource{Kind: kind, Name: name, Host: hostID, DeploymentID: d.ID, RunID: "run"}))
+	}
+	_, err := b.engine.Start(t.Context(), spec)
+	require.NoError(t, err)
+	dir, err := b.workspaces.Prepare(d.ID)
+	require.NoError(t, err)
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, HostID: hostID}
+
+	removed, err := sweeper.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, removed, "it is under way")
+	_, err = b.store.Finish(t.Context(), d.ID, "run", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	removed, err = sweeper.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 3, removed)
+	require.Empty(t, b.engine.running())
+	require.Empty(t, b.owned(d))
+	_, err = os.Stat(dir)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	removed, err = sweeper.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, removed, "a second pass finds nothing")
+}
+
+// A workflow that was terminated never sees it: its deployment would be building, and hold a build slot, for ever.
+func TestRepair_ClosesWhatWasTerminated(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	r := b.reconciler()
+	r.Age = time.Minute
+	require.NoError(t, r.Workflows.Start(t.Context(), d, b.project))
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "run"))
+	require.NoError(t, b.store.Own(t.Context(), b.lease(d, hostID)))
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '1 hour'")
+	require.NoError(t, err)
+
+	result, err := r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, temporal.ReconcileResult{}, result, "its workflow runs")
+	require.NoError(t, b.client.TerminateWorkflow(t.Context(), temporal.DeployWorkflowID(d.ID), "", "test"))
+	result, err = r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, temporal.ReconcileResult{Closed: 1}, result)
+	closed := b.get(d)
+	require.Equal(t, deployment.StatusFailed, closed.Status)
+	require.Equal(t, "deploy.workflow_lost", closed.Failure.Code)
+	require.NotEmpty(t, closed.Failure.Fix)
+	require.Empty(t, b.owned(d), "its slot is free again")
+}

@@ -1,0 +1,168 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	sdkclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	sdktemporal "go.temporal.io/sdk/temporal"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// Options say what a worker process runs.
+type Options struct {
+	Client         sdkclient.Client
+	HostID         string
+	Activities     Activities
+	Recorder       *activities.Recorder
+	Leases         *LeaseSlots   // of this host, when it builds
+	BuildSlots     int           // builds at the same time on this host
+	StopTimeout    time.Duration // for running activities, when the process drains
+	ReconcileEvery time.Duration
+	Limits         temporal.Limits
+	Log            *slog.Logger
+}
+
+// Worker polls the queues that its sets of activities belong to.
+type Worker struct {
+	options Options
+	workers []sdkworker.Worker
+}
+
+// New returns a worker that does not poll yet.
+func New(o Options) (*Worker, error) {
+	w := &Worker{options: o}
+	w.addControl()
+	if o.Activities.Build != nil {
+		if err := w.addBuild(); err != nil {
+			return nil, err
+		}
+	}
+	if o.Activities.Preview != nil {
+		preview := w.add(temporal.QueuePreviewHost(o.HostID), sdkworker.Options{DisableWorkflowWorker: true})
+		preview.RegisterActivity(o.Activities.Preview)
+	}
+	return w, nil
+}
+
+// addControl serves workflows and the short activities that any host can run.
+func (w *Worker) addControl() {
+	a := w.options.Activities
+	control := w.add(temporal.QueueControl, sdkworker.Options{StickyScheduleToStartTimeout: 2 * time.Second})
+	RegisterWorkflows(control)
+	control.RegisterActivity(a.Control)
+	control.RegisterActivity(a.Reconciler)
+	control.RegisterActivity(a.Source)
+}
+
+// addBuild serves claims while a lease is free, and the host's own queue with as many slots as leases, plus one for the
+// activity that gives a slot back.
+func (w *Worker) addBuild() error {
+	a := w.options.Activities
+	tuner, err := leaseTuner(w.options.Leases)
+	if err != nil {
+		return fmt.Errorf("tune claims: %w", err)
+	}
+	claims := w.add(temporal.QueueBuild, sdkworker.Options{DisableWorkflowWorker: true, DisableEagerActivities: true, Tuner: tuner})
+	claims.RegisterActivity(a.Slots)
+	host := w.add(temporal.QueueBuildHost(w.options.HostID), sdkworker.Options{
+		DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: w.options.BuildSlots + 1,
+	})
+	host.RegisterActivity(a.Source)
+	host.RegisterActivity(a.Plan)
+	host.RegisterActivity(a.Build)
+	host.RegisterActivity(a.Slots)
+	return nil
+}
+
+func leaseTuner(leases *LeaseSlots) (sdkworker.WorkerTuner, error) {
+	fixed := func(n int) (sdkworker.SlotSupplier, error) { return sdkworker.NewFixedSizeSlotSupplier(n) }
+	workflow, err1 := fixed(2)
+	local, err2 := fixed(1)
+	nexus, err3 := fixed(2)
+	session, err4 := fixed(1)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, err
+	}
+	return sdkworker.NewCompositeTuner(sdkworker.CompositeTunerOptions{
+		WorkflowSlotSupplier: workflow, ActivitySlotSupplier: leases, LocalActivitySlotSupplier: local,
+		NexusSlotSupplier: nexus, SessionActivitySlotSupplier: session,
+	})
+}
+
+func (w *Worker) add(queue string, options sdkworker.Options) sdkworker.Worker {
+	options.Identity = w.options.HostID + "/" + queue
+	options.WorkerStopTimeout = w.options.StopTimeout
+	options.Interceptors = []interceptor.WorkerInterceptor{w.options.Recorder}
+	added := sdkworker.New(w.options.Client, queue, options)
+	w.workers = append(w.workers, added)
+	return added
+}
+
+// Start begins to poll; what was started is stopped again when a part cannot start.
+func (w *Worker) Start(ctx context.Context) error {
+	for i, worker := range w.workers {
+		if err := worker.Start(); err != nil {
+			for _, started := range w.workers[:i] {
+				started.Stop()
+			}
+			return fmt.Errorf("start worker: %w", err)
+		}
+	}
+	if w.options.ReconcileEvery == 0 {
+		return nil
+	}
+	if err := w.schedule(ctx); err != nil {
+		w.Stop()
+		return err
+	}
+	return nil
+}
+
+// Stop stops polling, lets running activities finish within the stop time-out, and returns.
+func (w *Worker) Stop() {
+	done := make(chan struct{})
+	for _, worker := range w.workers {
+		go func() { worker.Stop(); done <- struct{}{} }()
+	}
+	for range w.workers {
+		<-done
+	}
+}
+
+// schedule makes the reconcile schedule, or updates the one that stands: Create alone would keep old settings for ever.
+func (w *Worker) schedule(ctx context.Context) error {
+	schedules := w.options.Client.ScheduleClient()
+	spec := sdkclient.ScheduleSpec{Intervals: []sdkclient.ScheduleIntervalSpec{{Every: w.options.ReconcileEvery}}}
+	action := &sdkclient.ScheduleWorkflowAction{
+		ID: temporal.ReconcileScheduleID, Workflow: temporal.WorkflowReconcile, TaskQueue: temporal.QueueControl,
+		Args: []any{temporal.ReconcileInput{Limits: w.options.Limits}}, WorkflowExecutionTimeout: 5 * time.Minute,
+	}
+	_, err := schedules.Create(ctx, sdkclient.ScheduleOptions{
+		ID: temporal.ReconcileScheduleID, Spec: spec, Action: action, CatchupWindow: time.Minute,
+		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, TriggerImmediately: true,
+	})
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, sdktemporal.ErrScheduleAlreadyRunning) {
+		return fmt.Errorf("make reconcile schedule: %w", err)
+	}
+	update := func(in sdkclient.ScheduleUpdateInput) (*sdkclient.ScheduleUpdate, error) {
+		schedule := in.Description.Schedule
+		schedule.Spec, schedule.Action = &spec, action
+		return &sdkclient.ScheduleUpdate{Schedule: &schedule}, nil
+	}
+	if err := schedules.GetHandle(ctx, temporal.ReconcileScheduleID).Update(ctx, sdkclient.ScheduleUpdateOptions{DoUpdate: update}); err != nil {
+		return fmt.Errorf("update reconcile schedule: %w", err)
+	}
+	return nil
+}

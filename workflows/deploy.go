@@ -1,0 +1,167 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// Typed nil pointers: they name activities without running them, and a rename of a method is a compile error here.
+var (
+	source  *activities.Source
+	slots   *activities.Slots
+	planner *activities.Plan
+	builder *activities.Build
+	preview *activities.Preview
+	control *activities.Control
+)
+
+// Deploy brings one commit live: resolve → (fetch → plan → build on one host) → release → ready. It fails with the
+// deployment's failure, and ends canceled when it was canceled, in both cases after everything it made is gone.
+func Deploy(ctx workflow.Context, in temporal.DeployInput) (*temporal.DeployResult, error) {
+	d := &deploy{in: in, limits: in.Limits}
+	work, stop := d.withDeadline(ctx)
+	defer stop()
+	result, replaced, err := d.run(work)
+	if err != nil {
+		if replaced, err = d.end(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+	d.drain(ctx, replaced)
+	return result, nil
+}
+
+// deploy is the state of one run.
+type deploy struct {
+	in      temporal.DeployInput
+	limits  temporal.Limits
+	step    deployment.StepName
+	late    bool     // the deploy's own deadline has passed
+	engines []string // queues of the preview hosts that may hold something of this run
+}
+
+// run takes the steps.
+func (d *deploy) run(ctx workflow.Context) (*temporal.DeployResult, []temporal.Replaced, error) {
+	resolved, err := d.resolve(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	built, err := d.makeImage(ctx, resolved.Commit)
+	if err != nil {
+		return nil, nil, err
+	}
+	released, err := d.release(ctx, built)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.tell(ctx, d.step, deployment.StatusReady)
+	result := &temporal.DeployResult{PreviewURL: released.PreviewURL, Commit: resolved.Commit, ImageDigest: built.Digest}
+	return result, released.Replaced, nil
+}
+
+func (d *deploy) resolve(ctx workflow.Context) (result temporal.ResolveResult, err error) {
+	d.enter(ctx, deployment.StepResolve)
+	ctx = working(ctx, d.limits, temporal.QueueControl, d.limits.Resolve, "resolve the ref")
+	err = workflow.ExecuteActivity(ctx, source.ResolveRef, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &result)
+	if err == nil {
+		err = workflow.UpsertTypedSearchAttributes(ctx, temporal.AttrCommit.ValueSet(result.Commit))
+	}
+	return result, err
+}
+
+// makeImage runs the segment fetch → plan → build on one host. A host that goes away takes the workspace with it, which
+// can always be rebuilt: the segment starts again with a new claim.
+func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.BuildResult, err error) {
+	for range d.limits.Hosts {
+		var claim temporal.ClaimResult
+		claiming := inLine(ctx, d.limits)
+		err = workflow.ExecuteActivity(claiming, slots.ClaimHost, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &claim)
+		if err != nil {
+			return built, err
+		}
+		built, err = d.buildOn(ctx, claim, commit)
+		d.vacate(ctx, claim)
+		if !hostGone(err) || ctx.Err() != nil {
+			return built, err
+		}
+		workflow.GetLogger(ctx).Warn("build host is gone, moving", "host", claim.HostID, "error", err)
+	}
+	return built, fmt.Errorf("%d build hosts were lost one after another: %w", d.limits.Hosts, err)
+}
+
+func (d *deploy) buildOn(ctx workflow.Context, claim temporal.ClaimResult, commit string) (built temporal.BuildResult, err error) {
+	at := temporal.CommitInput{DeploymentID: d.in.DeploymentID, Commit: commit}
+
+	d.enter(ctx, deployment.StepFetch)
+	fetching := working(ctx, d.limits, claim.Queue, d.limits.Fetch, "fetch "+commit)
+	if err := workflow.ExecuteActivity(fetching, source.FetchSource, at).Get(ctx, nil); err != nil {
+		return built, err
+	}
+	d.enter(ctx, deployment.StepPlan)
+	var plan temporal.PlanResult
+	planning := working(ctx, d.limits, claim.Queue, d.limits.Plan, "plan the build")
+	if err := workflow.ExecuteActivity(planning, planner.MakePlan, at).Get(ctx, &plan); err != nil {
+		return built, err
+	}
+	d.enter(ctx, deployment.StepBuild)
+	// The project's time-out is kept inside the activity, where it is told from a dead worker; this one is the backstop,
+	// with room for the look at what a dead attempt has finished.
+	building := working(ctx, d.limits, claim.Queue, d.limits.Build+d.limits.CleanUp, "build with "+plan.Builder)
+	in := temporal.BuildInput{DeploymentID: d.in.DeploymentID, Commit: commit, PlanDigest: plan.PlanDigest}
+	err = workflow.ExecuteActivity(building, builder.BuildImage, in).Get(ctx, &built)
+	return built, err
+}
+
+// vacate gives the build slot back and removes the workspace, whatever happened to the segment. A host that does not
+// answer keeps nothing that counts: its lease is given up before the release or at the end, its disk is swept when it
+// starts again.
+func (d *deploy) vacate(ctx workflow.Context, claim temporal.ClaimResult) {
+	in := temporal.CleanUpInput{DeploymentID: d.in.DeploymentID, Canceled: d.canceled(ctx)}
+	clean, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	clean = untilGone(clean, d.limits, claim.Queue, d.limits.CleanUp, "remove the workspace")
+	if err := workflow.ExecuteActivity(clean, slots.VacateHost, in).Get(clean, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("workspace is left to the host's next start", "host", claim.HostID, "error", err)
+	}
+}
+
+// release runs the image as a preview on a host and switches the route to it.
+func (d *deploy) release(ctx workflow.Context, built temporal.BuildResult) (released temporal.ReleaseResult, err error) {
+	d.enter(ctx, deployment.StepRelease)
+	in := temporal.ReleaseInput{DeploymentID: d.in.DeploymentID, Image: built.Image, Digest: built.Digest}
+	for range d.limits.Hosts {
+		var place temporal.PlaceResult
+		placing := patiently(ctx, d.limits)
+		err = workflow.ExecuteActivity(placing, control.PlacePreview, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &place)
+		if err != nil {
+			return released, err
+		}
+		d.engines = append(d.engines, place.Queue)
+		releasing := working(ctx, d.limits, place.Queue, d.limits.Release, "run the preview on "+place.HostID)
+		err = workflow.ExecuteActivity(releasing, preview.ReleasePreview, in).Get(ctx, &released)
+		if !hostGone(err) || ctx.Err() != nil {
+			return released, err
+		}
+		workflow.GetLogger(ctx).Warn("preview host is gone, moving", "host", place.HostID, "error", err)
+	}
+	return released, fmt.Errorf("%d preview hosts were lost one after another: %w", d.limits.Hosts, err)
+}
+
+// drain stops the previews that lost their route. The deployment is ready already: nothing here can change that, and no
+// cancel stops it half-way.
+func (d *deploy) drain(ctx workflow.Context, replaced []temporal.Replaced) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	for _, r := range replaced {
+		draining := untilGone(ctx, d.limits, r.Queue, d.limits.Drain, "stop the preview of "+r.DeploymentID)
+		in := temporal.StepInput{DeploymentID: r.DeploymentID}
+		if err := workflow.ExecuteActivity(draining, preview.DrainPreview, in).Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("preview is left to the reconciler", "deployment", r.DeploymentID, "error", err)
+		}
+	}
+}

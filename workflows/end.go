@@ -1,0 +1,124 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	sdktemporal "go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// end is the one place where failure and cancellation end: it removes what the run made, records the end, and returns
+// the error that closes the workflow. It returns none when the deployment turns out to be ready: a cancel that lost
+// against the route switch changes nothing, and what the deployment replaced is still to be drained.
+func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, error) {
+	if activities.IsType(cause, activities.ErrTypeStaleRun) {
+		return nil, cause // another run owns the deployment now, and everything it made
+	}
+	outcome, failure := d.verdict(ctx, cause)
+	clean, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	d.cleanUp(clean, outcome)
+	var closed temporal.CloseResult
+	in := temporal.CloseInput{DeploymentID: d.in.DeploymentID, Outcome: outcome, Failure: failure}
+	closing := stubbornly(clean, d.limits)
+	if err := workflow.ExecuteActivity(closing, control.CloseDeployment, in).Get(clean, &closed); err != nil {
+		return nil, fmt.Errorf("record the end of the deployment: %w", err)
+	}
+	d.tell(clean, d.step, closed.Outcome)
+	switch closed.Outcome {
+	case deployment.StatusReady:
+		return closed.Replaced, nil
+	case deployment.StatusCanceled:
+		return nil, sdktemporal.NewCanceledError()
+	case deployment.StatusSuperseded:
+		return nil, sdktemporal.NewNonRetryableApplicationError("a newer deployment is live", activities.ErrTypeSuperseded, nil)
+	case deployment.StatusFailed:
+		if failure != nil { // said in its own words: a cause that is a mere cancel would close the workflow as canceled
+			return nil, sdktemporal.NewNonRetryableApplicationError(failure.Message, failure.Code, cause, *failure)
+		}
+		return nil, cause
+	default:
+		return nil, cause
+	}
+}
+
+// verdict says what the end is called. It goes by the workflow's own state, not by the error's type: an activity whose
+// worker is dead answers a cancel with a heartbeat time-out.
+func (d *deploy) verdict(ctx workflow.Context, cause error) (deployment.Status, *deployment.Failure) {
+	switch {
+	case d.canceled(ctx), activities.IsType(cause, activities.ErrTypeCancelAsked):
+		return deployment.StatusCanceled, nil
+	case activities.IsType(cause, activities.ErrTypeSuperseded):
+		return deployment.StatusSuperseded, nil
+	case d.late:
+		return deployment.StatusFailed, &deployment.Failure{
+			Class: deployment.ClassPlatform, Code: "deploy.deadline_exceeded", Step: d.step,
+			Message: fmt.Sprintf("deploy was not ready within %s; it was in step %s", d.limits.Deploy, d.step),
+			Fix:     "look at what the step waited for, then deploy again",
+		}
+	}
+	return deployment.StatusFailed, activities.Failure(cause, d.step)
+}
+
+// cleanUp removes what the run left on preview hosts. What a host that does not answer holds is the reconciler's.
+func (d *deploy) cleanUp(ctx workflow.Context, outcome deployment.Status) {
+	in := temporal.CleanUpInput{DeploymentID: d.in.DeploymentID, Canceled: outcome == deployment.StatusCanceled}
+	for _, queue := range d.engines {
+		cleaning := untilGone(ctx, d.limits, queue, d.limits.CleanUp, "remove the preview")
+		if err := workflow.ExecuteActivity(cleaning, preview.RemovePreview, in).Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("preview is left to the reconciler", "queue", queue, "error", err)
+		}
+	}
+}
+
+// withDeadline returns a context that is canceled when the whole deploy takes too long.
+func (d *deploy) withDeadline(ctx workflow.Context) (workflow.Context, workflow.CancelFunc) {
+	work, cancel := workflow.WithCancel(ctx)
+	timer := workflow.NewTimerWithOptions(work, d.limits.Deploy, workflow.TimerOptions{Summary: "deadline of the deploy"})
+	workflow.Go(work, func(ctx workflow.Context) {
+		if timer.Get(ctx, nil) == nil {
+			d.late = true
+			cancel()
+		}
+	})
+	return work, cancel
+}
+
+// canceled reports whether the end is a cancel by somebody, as opposed to the deploy's own deadline.
+func (d *deploy) canceled(ctx workflow.Context) bool {
+	return !d.late && errors.Is(ctx.Err(), workflow.ErrCanceled)
+}
+
+// hostGone reports whether err means that the host, and what stood on its disk, cannot be counted on.
+func hostGone(err error) bool {
+	if activities.IsType(err, activities.ErrTypeWorkspaceGone) {
+		return true
+	}
+	var timeout *sdktemporal.TimeoutError
+	if !errors.As(err, &timeout) {
+		return false
+	}
+	return timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_HEARTBEAT
+}
+
+// enter notes the step that begins.
+func (d *deploy) enter(ctx workflow.Context, step deployment.StepName) {
+	d.step = step
+	d.tell(ctx, step, step.Status())
+}
+
+// tell shows people who look at Temporal alone where the deploy stands.
+func (d *deploy) tell(ctx workflow.Context, step deployment.StepName, status deployment.Status) {
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** to %s: %s (step %d of %d, %s)",
+		d.in.Project, d.in.Environment, status, step.Number(), len(deployment.Steps()), step))
+	if err := workflow.UpsertTypedSearchAttributes(ctx,
+		temporal.AttrStep.ValueSet(string(step)), temporal.AttrStatus.ValueSet(string(status))); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes", "error", err)
+	}
+}

@@ -1,0 +1,79 @@
+package workflows
+
+import (
+	"time"
+
+	sdktemporal "go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// Activity options, named by how the activity behaves. Every activity has a StartToClose and a bounded number of
+// attempts; what has something to undo waits for its cancellation to be over.
+
+// briefly is for activities that only talk to Postgres.
+func briefly(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, RetryPolicy: retry(limits),
+	})
+}
+
+// patiently is for what stands between a finished build and its release: an outage that a restart ends must not throw the
+// build away.
+func patiently(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+	policy := retry(limits)
+	policy.MaximumAttempts = 0
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: limits.Release,
+		RetryPolicy: policy,
+	})
+}
+
+// stubbornly is for the activities that end a deployment: they are tried until the record is right, since nothing else
+// would put it right, and a day is longer than any outage that is survived at all.
+func stubbornly(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+	policy := retry(limits)
+	policy.MaximumAttempts = 0
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: 24 * time.Hour,
+		RetryPolicy: policy,
+	})
+}
+
+// inLine is for the claim of a build slot: it waits in the queue as long as it takes (the deploy's own deadline ends
+// that), then runs briefly.
+func inLine(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: temporal.QueueBuild, StartToCloseTimeout: limits.Short, WaitForCancellation: true,
+		RetryPolicy: retry(limits),
+	})
+}
+
+// working is for a step that takes its time: it heartbeats, and a cancel waits until it has undone what it does.
+func working(ctx workflow.Context, limits temporal.Limits, queue string, timeout time.Duration, summary string) workflow.Context {
+	options := workflow.ActivityOptions{
+		TaskQueue: queue, StartToCloseTimeout: timeout, HeartbeatTimeout: limits.Heartbeat, WaitForCancellation: true,
+		RetryPolicy: retry(limits), Summary: summary,
+	}
+	if queue != temporal.QueueControl { // a host's own queue: nobody polls it when the host is gone
+		options.ScheduleToStartTimeout = limits.ScheduleToStart
+	}
+	return workflow.WithActivityOptions(ctx, options)
+}
+
+// untilGone is for what gives back or removes what a host holds: nothing else would, so it outlasts an outage of
+// Postgres or of the engine, but it keeps no deployment from ending for ever. A host that is gone ends it sooner.
+func untilGone(ctx workflow.Context, limits temporal.Limits, queue string, attempt time.Duration, summary string) workflow.Context {
+	policy := retry(limits)
+	policy.MaximumAttempts = 0
+	ctx = working(ctx, limits, queue, attempt, summary)
+	return workflow.WithRetryPolicy(workflow.WithScheduleToCloseTimeout(ctx, 5*attempt), *policy)
+}
+
+func retry(limits temporal.Limits) *sdktemporal.RetryPolicy {
+	return &sdktemporal.RetryPolicy{
+		InitialInterval: limits.RetryInitial, BackoffCoefficient: 2, MaximumInterval: limits.RetryMaximum,
+		MaximumAttempts: limits.Attempts,
+	}
+}
