@@ -1,0 +1,24 @@
+package roles
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/gateway"
+	"github.com/slipway-dev/slipway/internal/postgres"
+)
+
+// ServeGateway serves previews until ctx ends.
+func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Store, log *slog.Logger) error {
+	handler := gateway.New(gateway.Options{
+		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
+	})
+	listener, err := Listen(ctx, c.Gateway.Addr)
+	if err != nil {
+		return err
+	}
+	go store.ListenRoutes(ctx, log, handler.InvalidateAll, func(host string) { handler.Invalidate(host) })
+	log.Info("gateway listens", "addr", listener.Addr())
+	return gateway.Serve(ctx, listener, handler, c.Timeouts.Shutdown)
+}

@@ -1,0 +1,88 @@
+package roles
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// sweepPredecessor removes what a predecessor that was killed left on this host's disk.
+func (h *host) sweepPredecessor(ctx context.Context) error {
+	leases, err := h.Store.OpenLeases(ctx, h.c.Worker.HostID)
+	if err != nil {
+		return err
+	}
+	if err := h.slots().SweepWorkspaces(ctx, leases); err != nil {
+		return fmt.Errorf("sweep workspaces: %w", err)
+	}
+	return nil
+}
+
+// tend looks after this host until ctx ends: it notes that the host lives, starts the live previews that stand still, and
+// sweeps what deployments could not remove themselves.
+func (h *host) tend(ctx context.Context) {
+	seen := time.NewTicker(h.c.Timeouts.HostSeen)
+	defer seen.Stop()
+	sweep := time.NewTicker(h.c.Timeouts.Reconcile)
+	defer sweep.Stop()
+	for resumed := false; ; {
+		h.noteAlive(ctx)
+		if !resumed {
+			resumed = h.resumePreviews(ctx)
+		}
+		select {
+		case <-seen.C:
+		case <-sweep.C:
+			h.sweepLeftOvers(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *host) noteAlive(ctx context.Context) {
+	err := h.Store.SeenHost(ctx, h.c.Worker.HostID, []string{"build", "preview"}, h.c.Worker.BuildSlots)
+	if err != nil && ctx.Err() == nil {
+		h.Log.Warn("note that this host lives", "error", err)
+	}
+}
+
+// resumePreviews starts the live previews that stand still, as after `make down` or a restart of the machine, and reports
+// whether it could look at every one of them.
+func (h *host) resumePreviews(ctx context.Context) bool {
+	previews, err := h.Store.LivePreviews(ctx, h.c.Worker.HostID)
+	if err != nil {
+		h.Log.Warn("list live previews", "error", err)
+		return false
+	}
+	all := true
+	for _, p := range previews {
+		there, err := h.engine.Resume(ctx, p.Container)
+		if err == nil && !there {
+			h.Log.Warn("container of a live preview is gone", "deployment", p.DeploymentID, "container", p.Container)
+			err = h.Store.SetPreviewState(ctx, p.DeploymentID, deployment.PreviewFailed)
+		}
+		if err != nil {
+			h.Log.Warn("resume preview", "deployment", p.DeploymentID, "error", err)
+			all = false
+		}
+	}
+	return all
+}
+
+func (h *host) sweepLeftOvers(ctx context.Context) {
+	sweeper := activities.Sweeper{
+		LeftOvers: h.Store, Ledger: h.Store, Engine: h.engine, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
+		Age: h.c.Timeouts.ScheduleToStart, StopGrace: h.c.Timeouts.StopWait,
+	}
+	removed, err := sweeper.Sweep(ctx)
+	if removed > 0 {
+		h.Log.Info("removed what deployments had left", "things", removed)
+	}
+	if err != nil && ctx.Err() == nil {
+		h.Log.Warn("sweep what deployments left", "error", err)
+	}
+}

@@ -1,0 +1,33 @@
+package roles
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	sdkclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// DialTemporal connects to the Temporal frontend.
+func DialTemporal(ctx context.Context, c config.Temporal, logger *slog.Logger) (sdkclient.Client, error) {
+	client, err := sdkclient.DialContext(ctx, sdkclient.Options{
+		HostPort: c.Addr, Namespace: c.Namespace, Logger: log.NewStructuredLogger(logger.With("component", "temporal")),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to temporal at %s: %w", c.Addr, err)
+	}
+	return client, nil
+}
+
+// Limits returns the bounds that every deploy is started with.
+func Limits(t config.Timeouts) temporal.Limits {
+	return temporal.Limits{
+		Deploy: t.Deploy, Resolve: t.Resolve, Fetch: t.Fetch, Plan: t.Plan, Release: t.Release, Drain: t.Drain,
+		CleanUp: t.CleanUp, Short: t.Short, Heartbeat: t.Heartbeat, ScheduleToStart: t.ScheduleToStart,
+		RetryInitial: t.RetryInitial, RetryMaximum: t.RetryMaximum, Attempts: t.Attempts, Hosts: t.Hosts,
+	}
+}

@@ -1,0 +1,147 @@
+package roles
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	sdkclient "go.temporal.io/sdk/client"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/buildkit"
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/docker"
+	"github.com/slipway-dev/slipway/internal/logs"
+	"github.com/slipway-dev/slipway/internal/planner"
+	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/registry"
+	"github.com/slipway-dev/slipway/internal/source"
+	"github.com/slipway-dev/slipway/temporal"
+	"github.com/slipway-dev/slipway/worker"
+)
+
+// WorkerParts are what a worker needs besides its configuration.
+type WorkerParts struct {
+	Store  *postgres.Store
+	Client sdkclient.Client
+	Git    *source.Client
+	Log    *slog.Logger
+}
+
+// RunWorker runs a build and preview host until ctx ends; then running steps have c.Timeouts.Shutdown to finish.
+func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
+	host, err := openHost(ctx, c, p)
+	if err != nil {
+		return err
+	}
+	defer host.close(ctx)
+	if err := host.sweepPredecessor(ctx); err != nil {
+		return err
+	}
+	running, err := worker.New(host.options())
+	if err != nil {
+		return err
+	}
+	if err := running.Start(ctx); err != nil {
+		return err
+	}
+	p.Log.Info("worker polls", "host", c.Worker.HostID, "build_slots", c.Worker.BuildSlots)
+	host.tend(ctx)
+	running.Stop()
+	return nil
+}
+
+// host is what the activities of this machine work with.
+type host struct {
+	WorkerParts
+	c          config.WorkerRole
+	writer     *logs.Writer
+	builder    *buildkit.Builder
+	engine     *docker.Engine
+	planner    *planner.Planner
+	images     registry.Client
+	workspaces activities.Workspaces
+	leases     *worker.LeaseSlots
+}
+
+func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, error) {
+	h := &host{WorkerParts: p, c: c, workspaces: activities.Workspaces{Root: c.Worker.WorkspaceDir}}
+	installation, err := p.Store.InstallationID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.engine, err = docker.New(docker.Options{
+		Host: c.Docker.Host, Installation: installation, HostID: c.Worker.HostID, SubnetPool: c.Docker.PreviewSubnets, Logger: p.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var overrides planner.Overrides
+	if c.Planner.Overrides != "" {
+		if overrides, err = planner.LoadOverrides(c.Planner.Overrides); err != nil {
+			return nil, err
+		}
+	}
+	h.planner = planner.New(planner.Options{NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan})
+	h.builder, err = buildkit.New(ctx, buildkit.Options{Address: c.BuildKit.Addr, RegistryInsecure: true})
+	if err != nil {
+		return nil, err
+	}
+	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: true}
+	h.writer = logs.NewWriter(p.Store.Pool(), p.Log)
+	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
+	return h, nil
+}
+
+func (h *host) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := errors.Join(h.writer.Close(ctx), h.builder.Close(), h.engine.Close()); err != nil {
+		h.Log.Warn("close worker", "error", err)
+	}
+}
+
+func (h *host) openLeases(ctx context.Context) (int, error) {
+	leases, err := h.Store.OpenLeases(ctx, h.c.Worker.HostID)
+	return len(leases), err
+}
+
+func (h *host) slots() *activities.Slots {
+	return &activities.Slots{
+		Store: h.Store, Steps: h.Store, Ledger: h.Store, Workspaces: h.workspaces, HostID: h.c.Worker.HostID, Freed: h.leases.Free,
+	}
+}
+
+func (h *host) options() worker.Options {
+	limits := Limits(h.c.Timeouts)
+	deploys := &temporal.Deploys{Client: h.Client, Limits: limits}
+	return worker.Options{
+		Client: h.Client, HostID: h.c.Worker.HostID, Leases: h.leases, BuildSlots: h.c.Worker.BuildSlots,
+		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: limits, Log: h.Log,
+		Recorder: &activities.Recorder{
+			Steps: h.Store, Store: h.Store, Logs: h.writer, HostID: h.c.Worker.HostID, Now: time.Now, Log: h.Log,
+			Heartbeats: &activities.Heartbeats{Client: h.Client, Interval: h.c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
+		},
+		Activities: worker.Activities{
+			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
+			Reconciler: &activities.Reconciler{
+				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Workflows: deploys, Images: h.images, Age: h.c.Timeouts.Short,
+			},
+			Source: &activities.Source{
+				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
+			},
+			Slots: h.slots(),
+			Plan:  &activities.Plan{Store: h.Store, Logs: h.writer, Planner: h.planner, Workspaces: h.workspaces},
+			Build: &activities.Build{
+				Store: h.Store, Ledger: h.Store, Logs: h.writer, Builder: h.builder, Images: h.images,
+				Workspaces: h.workspaces, PushHost: h.c.Registry.PushHost, Gateway: PublicGateway(h.c.Gateway),
+			},
+			Preview: &activities.Preview{
+				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,
+				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, StopGrace: h.c.Timeouts.StopWait,
+				Gateway: PublicGateway(h.c.Gateway),
+			},
+		},
+	}
+}

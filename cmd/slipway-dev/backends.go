@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.temporal.io/api/operatorservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/slipway-dev/slipway/internal/buildkit"
+	"github.com/slipway-dev/slipway/internal/postgres/cluster"
+	"github.com/slipway-dev/slipway/internal/supervise"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// start starts a child and tells so.
+func (s *system) start(ctx context.Context, what string, spec supervise.Spec) error {
+	spec.LogFile = s.paths.log(spec.Name)
+	if err := os.MkdirAll(filepath.Dir(spec.LogFile), 0o700); err != nil {
+		return err
+	}
+	var before int64
+	if info, err := os.Stat(spec.LogFile); err == nil {
+		before = info.Size()
+	}
+	begun := time.Now()
+	if err := s.children.Start(ctx, spec); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return fmt.Errorf("%w; it ends in:\n%s", err, reason(spec.LogFile, before))
+	}
+	s.tell.say("%s runs (started in %.1fs)", what, time.Since(begun).Seconds())
+	return nil
+}
+
+// startPostgres starts the private cluster, unless the configuration names a database.
+func (s *system) startPostgres(ctx context.Context) error {
+	if s.Postgres.URL != "" {
+		return nil
+	}
+	c, err := cluster.Find(filepath.Join(s.DataDir, "postgres"), filepath.Join(s.paths.sockets(), "postgres"), "max_connections=200", "shared_buffers=128MB")
+	if err != nil {
+		return err
+	}
+	if err := c.Init(ctx); err != nil {
+		return fmt.Errorf("make private postgres: %w", err)
+	}
+	err = s.start(ctx, "Postgres", supervise.Spec{
+		Name: "postgres", Path: c.Path(), Args: c.Args(), Dir: "/", Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"},
+		Credential: c.Account(), AmbientCaps: c.Capabilities(), Ready: c.Ready,
+		StopSignal: syscall.SIGINT /* fast shutdown */, StopTimeout: 20 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	s.Postgres.URL = c.DSN("slipway")
+	return c.EnsureDatabase(ctx, "slipway")
+}
+
+// startTemporal starts the embedded Temporal server with its Web UI.
+func (s *system) startTemporal(ctx context.Context) error {
+	path, err := s.paths.binary("slipway-temporal")
+	if err != nil {
+		return err
+	}
+	return s.start(ctx, "Temporal", supervise.Spec{
+		Name: "temporal", Path: path, Env: s.childEnv(),
+		Args: []string{
+			"--data", filepath.Join(s.DataDir, "temporal.db"), "--addr", s.Temporal.Addr, "--ui-addr", s.Temporal.UIAddr,
+			"--namespace", s.Temporal.Namespace, "--retention", s.Temporal.Retention.String(),
+		},
+		Ready: s.namespaceReady, ReadyTimeout: 2 * time.Minute, StopTimeout: 15 * time.Second,
+	})
+}
+
+// namespaceReady reports whether the frontend serves the namespace with slipway's search attributes.
+func (s *system) namespaceReady(ctx context.Context) error {
+	conn, err := grpc.NewClient(s.Temporal.Addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	attributes, err := operatorservice.NewOperatorServiceClient(conn).ListSearchAttributes(ctx,
+		&operatorservice.ListSearchAttributesRequest{Namespace: s.Temporal.Namespace})
+	if err != nil {
+		return err
+	}
+	for _, name := range temporal.SearchAttributes() {
+		if _, there := attributes.GetCustomAttributes()[name]; !there {
+			return fmt.Errorf("search attribute %s is not there yet", name)
+		}
+	}
+	return nil
+}
+
+// startBuildKit starts buildkitd, unless the configuration names one.
+func (s *system) startBuildKit(ctx context.Context) error {
+	if s.BuildKit.Addr != "" {
+		return nil
+	}
+	path, err := s.paths.binary("buildkitd")
+	if err != nil {
+		return err
+	}
+	daemon := daemonOf(s.paths)
+	if err := os.MkdirAll(daemon.Root, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(daemon.ConfigFile(), []byte(daemon.TOML()), 0o600); err != nil {
+		return err
+	}
+	if err := daemon.Isolate(ctx); err != nil {
+		return fmt.Errorf("keep builds away from this host: %w", err)
+	}
+	s.release = daemon.Unisolate
+	s.BuildKit.Addr = daemon.Address
+	cmd := daemon.Command(path)
+	socket := strings.TrimPrefix(daemon.Address, "unix://")
+	return s.start(ctx, "BuildKit", supervise.Spec{
+		Name: "buildkitd", Path: cmd.Path, Args: cmd.Args[1:], Env: append(s.childEnv(), daemon.Env()...),
+		CloneFlags: cmd.SysProcAttr.Cloneflags, UnshareFlags: cmd.SysProcAttr.Unshareflags,
+		Ready: func(ctx context.Context) error { return dialable(ctx, socket) }, ReadyTimeout: 2 * time.Minute, StopTimeout: 20 * time.Second,
+	})
+}
+
+// daemonOf describes the buildkitd of a data directory.
+func daemonOf(p paths) buildkit.DaemonConfig {
+	return buildkit.DaemonConfig{
+		Root: filepath.Join(p.DataDir, "buildkit"), Address: "unix://" + filepath.Join(p.sockets(), "buildkitd.sock"),
+		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
+		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(),
+	}
+}
+
+func dialable(ctx context.Context, socket string) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// childEnv is a child's environment: the machine's, without slipway's own variables, which may hold secrets.
+func (s *system) childEnv() []string {
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "SLIPWAY_") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
