@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-dev/slipway/api/client"
+)
+
+const deployLong = `Deploy a project: by default its production branch to production. A branch goes to its own environment unless
+--environment says otherwise; a tag or a commit needs --environment.
+
+Without --follow the command ends as soon as the deploy is accepted, with exit code 0. What is accepted is never lost.
+With --follow it shows the steps until the preview is live: on a terminal with a live progress line, in a pipe with one line
+a step, the URL alone on the last line. A broken connection is taken up again. Ctrl-C leaves the deploy running.
+
+Exit codes:
+
+` + exitCodesText
+
+// deploy is what `slipway deploy` was given.
+type deploy struct {
+	branch, tag, commit, environment, key string
+	follow, logs                          bool
+}
+
+func (c *cli) deployCommand() *cobra.Command {
+	var given deploy
+	command := &cobra.Command{
+		Use: "deploy [PROJECT]", Short: "Deploy a project", Args: cobra.MaximumNArgs(1), Long: deployLong,
+		Example: `  slipway deploy shop --follow
+  slipway deploy shop --branch feature/cart --follow --logs
+  slipway deploy shop --tag v1.4.0 --environment production
+  slipway deploy shop --commit "$CI_COMMIT" --environment pr/42 --idempotency-key "$CI_JOB_ID" --follow
+  url=$(slipway deploy shop --follow | tail -n 1)`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if given.logs && !given.follow {
+				return usageError(cmd, "--logs goes with --follow")
+			}
+			if moreThanOne(given.branch, given.tag, given.commit) {
+				return usageError(cmd, "at most one of --branch, --tag and --commit says what to deploy")
+			}
+			if given.tag+given.commit != "" && given.environment == "" {
+				return usageError(cmd, "a tag or a commit needs --environment: it belongs to no branch")
+			}
+			return c.deploy(cmd.Context(), argument(args), given)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVarP(&given.branch, "branch", "b", "", "deploy the head of `branch`")
+	flags.StringVar(&given.tag, "tag", "", "deploy `tag`")
+	flags.StringVar(&given.commit, "commit", "", "deploy `commit`: all 40 digits, or the first 7 or more of a branch's or tag's")
+	flags.StringVarP(&given.environment, "environment", "e", "", "deploy to `name`: production, branch/<name> or pr/<number>")
+	flags.BoolVarP(&given.follow, "follow", "f", false, "show the steps until the preview is live")
+	flags.BoolVar(&given.logs, "logs", false, "with --follow: show the log lines too")
+	flags.StringVar(&given.key, "idempotency-key", "", "make at most one deployment for `key`, however often it is sent")
+	return command
+}
+
+func (c *cli) deploy(ctx context.Context, project string, given deploy) error {
+	api, err := c.api()
+	if err != nil {
+		return err
+	}
+	if project, err = theProject(ctx, api, project); err != nil {
+		return err
+	}
+	body := client.DeploymentCreate{
+		Branch: filled(given.branch), Tag: filled(given.tag), Commit: filled(given.commit), Environment: filled(given.environment),
+	}
+	resp, err := api.CreateDeploymentWithResponse(ctx, project, &client.CreateDeploymentParams{IdempotencyKey: filled(given.key)}, body)
+	d, err := ask[client.Deployment](resp, err)
+	if ctx.Err() != nil {
+		return &shownError{message: "interrupted before the API answered: the deploy may have been accepted", calm: true, exit: exitInterrupted, hints: []string{"look: slipway ps " + project}}
+	}
+	if err != nil {
+		return err
+	}
+	if resp.HTTPResponse.Header.Get("Idempotency-Replayed") == "true" {
+		c.say("note: this key was sent before; %s is what it made then", name(*d))
+	}
+	if given.follow {
+		return c.follow(ctx, api, *d, given.logs)
+	}
+	return c.print(d, func() error {
+		if err := c.line("%s accepted for %s: %s", name(*d), d.Environment.Name, d.Status); err != nil {
+			return err
+		}
+		c.say("follow it: slipway logs -f %s", name(*d))
+		return c.line("%s", clean(d.PreviewURL))
+	})
+}
+
+// argument returns the one optional argument, "" when it is not there.
+func argument(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// filled returns nil for a flag that was not given.
+func filled(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func moreThanOne(words ...string) bool {
+	n := 0
+	for _, word := range words {
+		if word != "" {
+			n++
+		}
+	}
+	return n > 1
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-dev/slipway/api/client"
+)
+
+const envLong = `Variables of a project's builds and previews. Values go in and never come out. A change takes effect at the next deployment.
+Without --project the only project there is is meant.`
+
+func (c *cli) envCommand() *cobra.Command {
+	var project string
+	command := c.group(&cobra.Command{
+		Use: "env", Short: "Set, list and import environment variables", Long: envLong,
+		Example: "  slipway env set --project shop DATABASE_URL=postgres://db/shop --target runtime\n  slipway env import --project shop .env",
+	}, c.envSet(&project), c.envUnset(&project), c.envList(&project), c.envImport(&project))
+	command.PersistentFlags().StringVarP(&project, "project", "p", "", "the `project`, by name or id")
+	return command
+}
+
+// targetFlag adds --target.
+func targetFlag(command *cobra.Command) *string {
+	target := string(client.EnvTargetBoth)
+	allowed := []string{string(client.EnvTargetBuild), string(client.EnvTargetRuntime), string(client.EnvTargetBoth)}
+	command.Flags().Var(&choice{&target, allowed}, "target", "where the variables are seen")
+	return &target
+}
+
+func (c *cli) envSet(project *string) *cobra.Command {
+	command := &cobra.Command{
+		Use: "set NAME=VALUE...", Short: "Set variables", Args: cobra.MinimumNArgs(1),
+		Long: `Add or replace variables and keep the others. A NAME without =VALUE takes its value from standard input, so that it appears
+neither in the shell's history nor in the list of processes; a line break at its end is dropped.`,
+		Example: `  slipway env set --project shop LOG_LEVEL=debug FEATURE_CART=1
+  slipway env set --project shop NPM_TOKEN --target build < npm-token.txt`,
+	}
+	target := targetFlag(command)
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		vars, err := c.assignments(cmd.Context(), args)
+		if err != nil {
+			return err
+		}
+		return c.sendVars(cmd.Context(), *project, vars, *target, false)
+	}
+	return command
+}
+
+// assignments reads NAME=VALUE arguments; at most one NAME stands alone.
+func (c *cli) assignments(ctx context.Context, args []string) ([]variable, error) {
+	var vars []variable
+	alone := ""
+	for _, arg := range args {
+		name, value, given := strings.Cut(arg, "=")
+		switch {
+		case !variableName.MatchString(name):
+			return nil, &shownError{message: fmt.Sprintf("%q is not the name of a variable", name), fix: "write NAME=VALUE; names have letters, digits and underscores", exit: exitUsage}
+		case !given && alone != "":
+			return nil, &shownError{message: fmt.Sprintf("neither %s nor %s has a value, and standard input can give only one", alone, name), exit: exitUsage}
+		case !given:
+			alone = name
+			var err error
+			if value, err = c.readValue(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+		vars = append(vars, variable{name: name, value: value})
+	}
+	return vars, nil
+}
+
+func (c *cli) readValue(ctx context.Context, name string) (string, error) {
+	if c.screen.stdin {
+		return c.askSecret(ctx, name)
+	}
+	value, err := c.readAll(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the value of %s: %w", name, err)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r"), nil
+}
+
+func (c *cli) envUnset(project *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "unset NAME...", Short: "Remove variables", Args: cobra.MinimumNArgs(1),
+		Long:    "Remove variables and keep the others. Stops at the first that is not there.",
+		Example: "  slipway env unset --project shop FEATURE_CART LOG_LEVEL",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.envCall(cmd.Context(), *project, func(api *client.ClientWithResponses, project string) (env *client.Env, err error) {
+				for _, name := range args {
+					if env, err = ask[client.Env](api.DeleteEnvWithResponse(cmd.Context(), project, name)); err != nil {
+						return nil, err
+					}
+				}
+				return env, nil
+			})
+		},
+	}
+}
+
+func (c *cli) envList(project *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List variables without their values", Args: cobra.NoArgs,
+		Long:    "List the names of the variables and where they are seen. Values never come out.",
+		Example: "  slipway env list --project shop",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.envCall(cmd.Context(), *project, func(api *client.ClientWithResponses, project string) (*client.Env, error) {
+				return ask[client.Env](api.ListEnvWithResponse(cmd.Context(), project))
+			})
+		},
+	}
+}
+
+func (c *cli) envImport(project *string) *cobra.Command {
+	var replace bool
+	command := &cobra.Command{
+		Use: "import FILE|-", Short: "Set variables from a .env file", Args: cobra.ExactArgs(1),
+		Long: `Set the variables of a .env file, - for standard input. Nothing is set when any line is wrong; the error names it.
+
+  # a comment             NAME=value # a comment after a blank
+  export NAME=value       NAME='taken as it is, even $HOME and \n'
+  NAME="line one\nline two, or over several lines; \" \\ \$ \t \r \n are understood"
+
+Nothing is expanded: $OTHER stays as it is.`,
+		Example: `  slipway env import --project shop .env
+  slipway env import --project shop --target runtime --replace .env.production
+  pass show shop/env | slipway env import --project shop -`,
+	}
+	target := targetFlag(command)
+	command.Flags().BoolVar(&replace, "replace", false, "remove every variable that the file does not have")
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		vars, err := c.readEnvFile(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		return c.sendVars(cmd.Context(), *project, vars, *target, replace)
+	}
+	return command
+}
+
+func (c *cli) readEnvFile(ctx context.Context, path string) ([]variable, error) {
+	content, err := c.readFile(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("import variables: %w", err)
+	}
+	if len(content) > maxStdin {
+		return nil, &shownError{message: fmt.Sprintf("import variables: %s has more than 1 MiB", path)}
+	}
+	vars, err := parseEnv(content)
+	if err != nil {
+		return nil, prefixed("import variables: "+path+": ", err)
+	}
+	if len(vars) == 0 {
+		return nil, &shownError{message: fmt.Sprintf("import variables: %s holds none", path), fix: "write lines like NAME=value"}
+	}
+	return vars, nil
+}
+
+// readFile reads a file, - for standard input; of a large one only so much that its size is seen.
+func (c *cli) readFile(ctx context.Context, path string) (string, error) {
+	if path == "-" {
+		return c.readAll(ctx)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, maxStdin+1))
+	return string(data), err
+}
+
+// sendVars adds variables to a project's, or puts them in the place of all.
+func (c *cli) sendVars(ctx context.Context, project string, vars []variable, target string, replace bool) error {
+	body := client.EnvInput{Vars: make([]client.EnvVarInput, 0, len(vars))}
+	for _, v := range vars {
+		body.Vars = append(body.Vars, client.EnvVarInput{Name: v.name, Value: v.value, Target: new(client.EnvTarget(target))})
+	}
+	return c.envCall(ctx, project, func(api *client.ClientWithResponses, project string) (*client.Env, error) {
+		if replace {
+			return ask[client.Env](api.ReplaceEnvWithResponse(ctx, project, body))
+		}
+		return ask[client.Env](api.MergeEnvWithResponse(ctx, project, body))
+	})
+}
+
+// envCall calls the API for a project and prints the variables as they are afterwards.
+func (c *cli) envCall(ctx context.Context, project string, call func(*client.ClientWithResponses, string) (*client.Env, error)) error {
+	api, err := c.api()
+	if err != nil {
+		return err
+	}
+	if project, err = theProject(ctx, api, project); err != nil {
+		return err
+	}
+	env, err := call(api, project)
+	if err != nil {
+		return err
+	}
+	return c.print(env, func() error {
+		if len(env.Vars) > 0 {
+			t := newTable("NAME", "TARGET")
+			for _, v := range env.Vars {
+				t.add(v.Name, string(v.Target))
+			}
+			if err := c.printTable(t); err != nil {
+				return err
+			}
+		} else {
+			c.say("%s has no variables", project)
+		}
+		if env.Note != "" {
+			c.say("note: %s", clean(env.Note))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-dev/slipway/api/client"
+)
+
+func (c *cli) projectsCommand() *cobra.Command {
+	return c.group(&cobra.Command{
+		Use: "projects", Aliases: []string{"project"}, Short: "Create, list and change projects",
+		Long:    "A project is a repository plus the settings that say how it is built and run.",
+		Example: "  slipway projects create shop https://git.example.com/team/shop.git\n  slipway projects list",
+	}, c.projectsCreate(), c.projectsList(), c.projectsShow(), c.projectsUpdate(), c.projectsDelete())
+}
+
+func (c *cli) projectsCreate() *cobra.Command {
+	var flags projectFlags
+	command := &cobra.Command{
+		Use: "create NAME REPO_URL", Short: "Create a project", Args: cobra.ExactArgs(2),
+		Long: `Create a project from a git repository (https or ssh). Without flags the builder looks into the repository and decides.
+NAME becomes part of host names: lower-case letters, digits and hyphens.`,
+		Example: `  slipway projects create shop https://git.example.com/team/shop.git
+  slipway projects create web https://git.example.com/team/mono.git --root-dir apps/web --start-command "node server.js"
+  slipway projects create api ssh://git@git.example.com/team/api.git --builder dockerfile --port 8080 --health-path /healthz`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := flags.given(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			body := client.ProjectCreate{
+				Name: args[0], RepoURL: args[1], RootDir: set.RootDir, Builder: set.Builder, InstallCommand: set.InstallCommand,
+				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, Port: set.Port, HealthCheck: set.HealthCheck,
+				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, Resources: set.Resources,
+			}
+			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
+				return ask[client.Project](api.CreateProjectWithResponse(cmd.Context(), body))
+			})
+		},
+	}
+	flags.register(command.Flags())
+	return command
+}
+
+func (c *cli) projectsUpdate() *cobra.Command {
+	var flags projectFlags
+	command := &cobra.Command{
+		Use: "update PROJECT", Short: "Change a project's settings", Args: cobra.ExactArgs(1),
+		Long: `Change the settings that are given and no others; "" or 0 goes back to the default. Changes take effect at the next
+deployment. Environments that exist keep their host names when the project is renamed.`,
+		Example: `  slipway projects update shop --start-command "node server.js" --health-path /healthz
+  slipway projects update shop --build-command ""
+  slipway projects update shop --name store`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := flags.given(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			if set == (client.ProjectUpdate{}) {
+				return usageError(cmd, "nothing to change: no setting is given")
+			}
+			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
+				return ask[client.Project](api.UpdateProjectWithResponse(cmd.Context(), args[0], set))
+			})
+		},
+	}
+	flags.register(command.Flags())
+	flags.registerIdentity(command.Flags())
+	return command
+}
+
+func (c *cli) projectsList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List projects", Args: cobra.NoArgs,
+		Long:    "List all projects with where they come from and how they are built.",
+		Example: "  slipway projects list\n  slipway projects list --output json | jq -r '.items[].name'",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := c.api()
+			if err != nil {
+				return err
+			}
+			found, err := listProjects(cmd.Context(), api, 0)
+			if err != nil {
+				return err
+			}
+			return c.print(found, func() error {
+				if len(found.Items) == 0 {
+					c.say("no projects yet: `slipway projects create NAME REPO_URL` makes one")
+					return nil
+				}
+				t := newTable("NAME", "REPOSITORY", "FOLDER", "BUILDER", "BRANCH", "AGE")
+				for _, p := range found.Items {
+					t.add(p.Name, p.RepoURL, p.RootDir, string(p.Builder), p.ProductionBranch, took(c.now().Sub(p.CreatedAt)))
+				}
+				return c.printTable(t)
+			})
+		},
+	}
+}
+
+func (c *cli) projectsShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show PROJECT", Short: "Show a project's settings", Args: cobra.ExactArgs(1),
+		Long:    "Show a project's settings with the defaults filled in.",
+		Example: "  slipway projects show shop\n  slipway projects show shop --output json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
+				return ask[client.Project](api.GetProjectWithResponse(cmd.Context(), args[0]))
+			})
+		},
+	}
+}
+
+func (c *cli) projectsDelete() *cobra.Command {
+	var yes bool
+	command := &cobra.Command{
+		Use: "delete PROJECT", Aliases: []string{"rm"}, Short: "Delete a project with all its previews", Args: cobra.ExactArgs(1),
+		Long: `Delete a project, its variables, deployments, previews and images. There is no way back. Refused while a deployment has
+not ended. Asks first; where there is no terminal to ask on, --yes is needed.`,
+		Example: "  slipway projects delete shop\n  slipway projects delete shop --yes",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := c.api()
+			if err != nil {
+				return err
+			}
+			if !yes {
+				if err := c.confirmDelete(cmd.Context(), api, args[0]); err != nil {
+					return err
+				}
+			}
+			if _, err := api.DeleteProjectWithResponse(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			c.say("project %s is deleted; its previews are being removed", args[0])
+			return nil
+		},
+	}
+	command.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return command
+}
+
+// confirmDelete asks for the project's name, which cannot be typed by habit as a y can.
+func (c *cli) confirmDelete(ctx context.Context, api *client.ClientWithResponses, given string) error {
+	if !c.screen.stdin {
+		return &shownError{message: "there is no terminal to ask on whether to delete " + given, fix: "pass --yes", exit: exitUsage}
+	}
+	project, err := ask[client.Project](api.GetProjectWithResponse(ctx, given))
+	if err != nil {
+		return err
+	}
+	c.say("This deletes %s (%s) with its variables, deployments and previews.", project.Name, clean(project.RepoURL))
+	typed, err := c.askLine(ctx, "Type the project's name to go on")
+	if err != nil {
+		return err
+	}
+	if typed != project.Name {
+		return &shownError{message: "not deleted"}
+	}
+	return nil
+}
+
+// projectAnswer calls the API and prints the project that it answers with.
+func (c *cli) projectAnswer(call func(*client.ClientWithResponses) (*client.Project, error)) error {
+	api, err := c.api()
+	if err != nil {
+		return err
+	}
+	p, err := call(api)
+	if err != nil {
+		return err
+	}
+	return c.print(p, func() error { return c.printProject(*p) })
+}
+
+func (c *cli) printProject(p client.Project) error {
+	var sheet pairs
+	sheet.add("name", p.Name)
+	sheet.add("id", p.ID)
+	sheet.add("repository", p.RepoURL)
+	sheet.add("folder", p.RootDir)
+	sheet.add("production branch", orElse(p.ProductionBranch, "the repository's default branch"))
+	sheet.add("builder", string(p.Builder))
+	sheet.add("install command", orElse(p.InstallCommand, "the planner's"))
+	sheet.add("build command", orElse(p.BuildCommand, "the planner's"))
+	sheet.add("start command", orElse(p.StartCommand, "the planner's"))
+	sheet.add("build timeout", (time.Duration(p.BuildTimeoutSeconds) * time.Second).String())
+	sheet.add("port", orElse(number(p.Port), "the plan's"))
+	sheet.add("health check", fmt.Sprintf("GET %s answers %s within %s", p.HealthCheck.Path,
+		orElse(number(p.HealthCheck.Status), "below 500"), time.Duration(p.HealthCheck.TimeoutSeconds)*time.Second))
+	sheet.add("resources", fmt.Sprintf("%s CPUs, %d MB", strconv.FormatFloat(p.Resources.Cpus, 'g', -1, 64), p.Resources.MemoryMB))
+	sheet.add("created", c.stamp(&p.CreatedAt))
+	sheet.add("updated", c.stamp(&p.UpdatedAt))
+	return c.printPairs(sheet)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// number is n in digits, "" for 0.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-dev/slipway/api/client"
+)
+
+// onDeployment makes the RunE of a command whose one argument is a DEPLOYMENT.
+func (c *cli) onDeployment(do func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		api, err := c.api()
+		if err != nil {
+			return err
+		}
+		d, err := deployment(cmd.Context(), api, args[0])
+		if err != nil {
+			return err
+		}
+		return do(cmd.Context(), api, d)
+	}
+}
+
+func (c *cli) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show DEPLOYMENT", Short: "Show a deployment", Args: cobra.ExactArgs(1),
+		Long:    "Show how a deployment stands: its step, its addresses, and if it failed, why and what to do.",
+		Example: "  slipway show shop\n  slipway show shop#3 --output json | jq .failure",
+		RunE: c.onDeployment(func(_ context.Context, _ *client.ClientWithResponses, d *client.Deployment) error {
+			return c.print(d, func() error { return c.printDeployment(*d) })
+		}),
+	}
+}
+
+func (c *cli) printDeployment(d client.Deployment) error {
+	var sheet pairs
+	sheet.add("deployment", name(d))
+	sheet.add("id", d.ID)
+	sheet.add("environment", d.Environment.Name)
+	sheet.add("status", string(d.Status))
+	if d.Step != nil {
+		sheet.add("step", stepWords(*d.Step))
+	}
+	sheet.add("ref", text(d.Ref))
+	sheet.add("commit", text(d.Commit))
+	sheet.add("image", text(d.ImageDigest))
+	sheet.add("preview", d.PreviewURL)
+	sheet.add("environment url", d.EnvironmentURL)
+	sheet.add("workflow", orElse(text(d.TemporalURL), d.WorkflowID))
+	sheet.add("created", c.stamp(&d.CreatedAt))
+	sheet.addEnd(c, d)
+	if err := c.printPairs(sheet); err != nil {
+		return err
+	}
+	if d.Failure != nil {
+		for _, line := range d.Failure.Lines {
+			if err := c.line("  | %s", clean(line)); err != nil {
+				return err
+			}
+		}
+	}
+	c.warn(d.Warnings)
+	return nil
+}
+
+// addEnd adds how a deployment ended, as far as it has.
+func (p *pairs) addEnd(c *cli, d client.Deployment) {
+	if d.FinishedAt != nil {
+		p.add("finished", fmt.Sprintf("%s, after %s", c.stamp(d.FinishedAt), took(d.FinishedAt.Sub(d.CreatedAt))))
+	}
+	if d.SupersededBy != nil {
+		p.add("superseded by", *d.SupersededBy)
+	}
+	if d.ReusedFrom != nil {
+		p.add("image of", *d.ReusedFrom)
+	}
+	if f := d.Failure; f != nil {
+		p.add("failed", fmt.Sprintf("%s: %s", orElse(text(f.Step), "deploy"), f.Message))
+		p.add("class", fmt.Sprintf("%s (%s)", f.Class, f.Code))
+		p.add("fix", text(f.Fix))
+	}
+}
+
+func (c *cli) stepsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "steps DEPLOYMENT", Short: "List every attempt at each step", Args: cobra.ExactArgs(1),
+		Long:    "List the attempts at each step and its phases in the order in which they started: where they ran, how long, how they ended.",
+		Example: "  slipway steps shop#3\n  slipway steps shop --output json",
+		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
+			steps, err := ask[client.StepList](api.ListStepsWithResponse(ctx, d.ID))
+			if err != nil {
+				return err
+			}
+			return c.print(steps, func() error { return c.printSteps(steps.Items) })
+		}),
+	}
+}
+
+func (c *cli) printSteps(steps []client.Step) error {
+	t := newTable("STEP", "PHASE", "ATTEMPT", "STATUS", "TOOK", "STARTED", "HOST", "FAILURE")
+	t.paint = 3
+	for _, s := range steps {
+		end := c.now()
+		if s.FinishedAt != nil {
+			end = *s.FinishedAt
+		}
+		failure := ""
+		if s.Failure != nil {
+			failure = s.Failure.Message
+		}
+		t.add(string(s.Name), text(s.Phase), strconv.Itoa(s.Attempt), string(s.Status), took(end.Sub(s.StartedAt)),
+			s.StartedAt.In(c.location).Format("15:04:05"), text(s.Host), failure)
+	}
+	return c.printTable(t)
+}
+
+func (c *cli) planCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "plan DEPLOYMENT", Short: "Show what is built and how", Args: cobra.ExactArgs(1),
+		Long:    "Show the plan that a deployment builds from. Secrets appear by name only. With --output json the planner's own plan is there too.",
+		Example: "  slipway plan shop\n  slipway plan shop#3 --output json | jq .native",
+		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
+			plan, err := ask[client.Plan](api.GetPlanWithResponse(ctx, d.ID))
+			if err != nil {
+				return notPlanned(*d, err)
+			}
+			return c.print(plan, func() error { return c.printPlan(*plan) })
+		}),
+	}
+}
+
+func (c *cli) printPlan(p client.Plan) error {
+	var sheet pairs
+	sheet.add("builder", strings.TrimSpace(p.Builder+" "+text(p.BuilderVersion)))
+	sheet.add("providers", strings.Join(p.Providers, ", "))
+	sheet.add("folder", p.RootDir)
+	sheet.add("dockerfile", orElse(text(p.Dockerfile), "rendered from the plan"))
+	sheet.add("install command", text(p.InstallCommand))
+	sheet.add("build command", text(p.BuildCommand))
+	sheet.add("start command", text(p.StartCommand))
+	sheet.add("port", strconv.Itoa(p.Port))
+	for _, key := range slices.Sorted(maps.Keys(p.Variables)) {
+		sheet.add("variable "+key, p.Variables[key])
+	}
+	sheet.add("secrets", strings.Join(p.Secrets, ", "))
+	sheet.add("ignored", strings.Join(p.Ignore, ", "))
+	sheet.add("digest", p.Digest)
+	if err := c.printPairs(sheet); err != nil {
+		return err
+	}
+	c.warn(p.Warnings)
+	return nil
+}
+
+func (c *cli) dockerfileCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "dockerfile DEPLOYMENT", Short: "Print the Dockerfile that is built", Args: cobra.ExactArgs(1),
+		Long:    "Print the Dockerfile that a deployment is built from: rendered from its plan, or the repository's own.",
+		Example: "  slipway dockerfile shop\n  slipway dockerfile shop#3 > Dockerfile",
+		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
+			answer, err := api.GetDockerfileWithResponse(ctx, d.ID)
+			if err != nil {
+				return notPlanned(*d, err)
+			}
+			body := answer.Body
+			if c.json() {
+				return c.print(map[string]string{"dockerfile": string(body)}, nil)
+			}
+			if c.screen.stdout {
+				body = []byte(cleanKeeping(string(body), "\t\n"))
+			}
+			_, err = c.stdout.Write(body)
+			return err
+		}),
+	}
+}
+
+// notPlanned adds to the API's refusal whether waiting helps.
+func notPlanned(d client.Deployment, err error) error {
+	var answered *apiError
+	if errors.As(err, &answered) && answered.status == 404 && answered.fix == "" {
+		answered.fix = fmt.Sprintf("%s is %s; the plan is there once the plan step is done: `slipway steps %s`", name(d), d.Status, name(d))
+	}
+	return err
+}
