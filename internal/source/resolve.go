@@ -30,6 +30,14 @@ func (c *Client) Resolve(ctx context.Context, repoURL string, ref deployment.Ref
 	return commit, branch, nil
 }
 
+// DefaultBranch returns the branch that the remote's HEAD names. It answers within five seconds; its errors are Resolve's.
+func (c *Client) DefaultBranch(ctx context.Context, repoURL string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errTimeout)
+	defer cancel()
+	_, branch, err := c.Resolve(ctx, repoURL, deployment.Ref{})
+	return branch, err
+}
+
 func (r *remote) resolve(ref deployment.Ref) (commit, branch string, err error) {
 	switch ref.Kind {
 	case deployment.RefCommit:

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,6 +73,28 @@ func TestResolveSaysWhatIsMissing(t *testing.T) {
 			require.NotContains(t, failure.Message, "secret")
 		})
 	}
+}
+
+func TestDefaultBranch(t *testing.T) {
+	t.Parallel()
+	server := gitservetest.New(t, gitserve.Options{})
+	h := newHistory(t, server)
+	client := newClient(t, server.URL)
+	branch, err := client.DefaultBranch(t.Context(), h.repo.URL)
+	require.NoError(t, err)
+	require.Equal(t, "main", branch)
+	_, err = client.DefaultBranch(t.Context(), server.URL+"/other.git")
+	requireFailure(t, err, deployment.ClassUser, "source.repository_not_found")
+}
+
+func TestDefaultBranchWaitsFiveSecondsAtMost(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(server.Close)
+	started := time.Now()
+	_, err := newClient(t, server.URL).DefaultBranch(t.Context(), server.URL+"/app.git")
+	requireFailure(t, err, deployment.ClassTransient, "source.timeout")
+	require.Less(t, time.Since(started), 20*time.Second)
 }
 
 func TestResolveAmbiguousPrefix(t *testing.T) {

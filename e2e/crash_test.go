@@ -1,0 +1,33 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Not parallel: it kills what the other tests use, and runs when they are over or not begun.
+func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
+	building := createProject(t, "crash-build", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 8"})
+	live := createProject(t, "crash-live", dev.repo("static"), nil)
+	before := waitEnd(t, deploy(t, live, nil), "ready")
+
+	id := deploy(t, building, nil)
+	waitForLine(t, id, "build has begun")
+	accepted := deploy(t, live, nil) // a 202 a moment before the death of everything
+	dev.kill(t)
+	killed := time.Now()
+	require.NoError(t, dev.start())
+	t.Logf("ready again %.1fs after the kill", time.Since(killed).Seconds())
+
+	status, _ := dev.get(t, before.EnvironmentURL)
+	require.Equal(t, http.StatusOK, status, "a live preview is reached again at once")
+	after := waitEnd(t, accepted, "ready")
+	require.Equal(t, before.Number+1, after.Number)
+	d := waitEnd(t, id, "ready")
+	_, body := dev.get(t, d.PreviewURL)
+	require.Contains(t, body, "slow but here")
+	t.Logf("the deploy that was building is live %.1fs after the kill", time.Since(killed).Seconds())
+}

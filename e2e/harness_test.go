@@ -1,0 +1,352 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/api/client"
+	"github.com/slipway-dev/slipway/internal/testbed"
+)
+
+// system is one slipway-dev in a process of its own, on ports and in a data directory of its own, as a user would run it.
+type system struct {
+	binary  string
+	data    string
+	env     []string
+	api     string // host:port, likewise below
+	gateway string
+	git     string
+	cmd     *exec.Cmd
+	exited  chan error
+}
+
+var dev *system
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	fmt.Fprintln(os.Stderr, "e2e: building slipway-dev with the race detector")
+	s, release, err := prepare()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	defer release()
+	fmt.Fprintln(os.Stderr, "e2e: starting slipway-dev on", s.api, "with data in", s.data)
+	if err := s.start(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	dev = s
+	code := m.Run()
+	if err := errors.Join(s.stop(), removePreviews(s.data)); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: stop slipway-dev:", err)
+		code = 1
+	}
+	return code
+}
+
+// prepare builds the program and lays out the data directory. BuildKit's cache is kept from run to run: that is what
+// makes a warm run quick; everything else is new.
+func prepare() (s *system, release func(), err error) {
+	cache, err := testbed.Cache()
+	if err != nil {
+		return nil, nil, err
+	}
+	root := filepath.Join(cache, "test", "e2e")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, nil, err
+	}
+	lock := flock.New(filepath.Join(root, "lock"))
+	if err := lock.Lock(); err != nil {
+		return nil, nil, err
+	}
+	release = func() { _ = lock.Unlock() }
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	s = &system{data: filepath.Join(root, "data")}
+	if s.binary, err = raceBuilt(root); err != nil {
+		return nil, nil, err
+	}
+	if err := s.layOut(root, cache); err != nil {
+		return nil, nil, err
+	}
+	return s, release, nil
+}
+
+// raceBuilt returns slipway-dev, built with the race detector: what make has built, or a build of its own.
+func raceBuilt(root string) (string, error) {
+	if dir := os.Getenv("SLIPWAY_TEST_BIN_DIR"); dir != "" {
+		return filepath.Abs(filepath.Join(dir, "slipway-dev"))
+	}
+	binary := filepath.Join(root, "slipway-dev")
+	build := exec.Command("go", "build", "-race", "-o", binary, "../cmd/slipway-dev")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build slipway-dev: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// removePreviews removes what the installation of a data directory has on the Docker engine.
+func removePreviews(data string) error {
+	id, err := os.ReadFile(filepath.Join(data, "installation"))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const command = `label=label=slipway.installation=$1
+docker ps -aq --filter $label | xargs -r docker rm -f
+docker network ls -q --filter $label | xargs -r docker network rm`
+	out, err := exec.Command("sh", "-ec", command, "sh", strings.TrimSpace(string(id))).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("remove previews: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (s *system) layOut(root, cache string) error {
+	if err := removePreviews(s.data); err != nil { // of a run that was killed
+		return err
+	}
+	entries, err := os.ReadDir(s.data)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != "buildkit" && e.Name() != "run" { // run tells the next start which children to end
+			if err := os.RemoveAll(filepath.Join(s.data, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	examples := filepath.Join(root, "examples")
+	if err := os.RemoveAll(examples); err != nil {
+		return err
+	}
+	for _, from := range []string{"../examples", "testdata"} {
+		if err := copyFolders(from, examples); err != nil {
+			return err
+		}
+	}
+	ports, err := freePorts(6)
+	if err != nil {
+		return err
+	}
+	s.api, s.gateway, s.git = ports[0], ports[1], ports[2]
+	bin, err := filepath.Abs("../bin")
+	if err != nil {
+		return err
+	}
+	overrides, err := filepath.Abs("../deploy/overrides/airgapped.yaml")
+	if err != nil {
+		return err
+	}
+	s.env = append(withoutSlipway(os.Environ()),
+		"SLIPWAY_DATA_DIR="+s.data, "SLIPWAY_API_ADDR="+s.api, "SLIPWAY_GATEWAY_ADDR="+s.gateway,
+		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+ports[3],
+		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5],
+		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_PREVIEW_SUBNETS=10.218.0.0/16",
+		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
+		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
+		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_LOG_FORMAT=json",
+	)
+	return nil
+}
+
+// start starts the program and waits until it says that it is ready.
+func (s *system) start() error {
+	output, err := os.OpenFile(s.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	s.cmd = exec.Command(s.binary, "run")
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.env, output, output
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	cmd, exited := s.cmd, make(chan error, 1)
+	s.exited = exited
+	go func() { exited <- cmd.Wait() }()
+	deadline := time.After(3 * time.Minute)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-exited:
+			return fmt.Errorf("slipway-dev ended while starting (%s); see %s.log", cmd.ProcessState, s.data)
+		case <-deadline:
+			return fmt.Errorf("slipway-dev is not ready after 3 minutes; see %s.log", s.data)
+		case <-tick.C:
+			if response, err := http.Get("http://" + s.api + "/readyz"); err == nil {
+				response.Body.Close()
+				if response.StatusCode == http.StatusOK {
+					return nil
+				}
+			}
+		}
+	}
+}
+
+// stop asks the program to end, as `make down` does, and reports how it did.
+func (s *system) stop() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case err := <-s.exited:
+		return err
+	case <-time.After(time.Minute):
+		_ = s.cmd.Process.Kill()
+		return fmt.Errorf("still running a minute after SIGTERM")
+	}
+}
+
+// kill ends the program as a power cut would; its children live on until the next start finds them.
+func (s *system) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Kill())
+	<-s.exited
+}
+
+func (s *system) token(t *testing.T) string {
+	t.Helper()
+	token, err := os.ReadFile(filepath.Join(s.data, "admin.token"))
+	require.NoError(t, err)
+	return strings.TrimSpace(string(token))
+}
+
+func (s *system) client(t *testing.T) *client.ClientWithResponses {
+	t.Helper()
+	token := s.token(t)
+	c, err := client.NewClientWithResponses("http://"+s.api, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	}))
+	require.NoError(t, err)
+	return c
+}
+
+// repo is the URL of an example, or of a folder of testdata, as slipway-dev serves it.
+func (s *system) repo(name string) string { return "http://" + s.git + "/" + name + ".git" }
+
+// answer is what remains of an API's response once its body is read.
+type answer struct {
+	status      int
+	contentType string
+}
+
+// call sends a request to the API and decodes the JSON that it answers into out, if there is an out.
+func (s *system) call(t *testing.T, method, path string, body, out any) answer {
+	t.Helper()
+	var reader io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		require.NoError(t, err)
+		reader = bytes.NewReader(data)
+	}
+	return s.send(t, method, path, reader, out)
+}
+
+func (s *system) send(t *testing.T, method, path string, body io.Reader, out any) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.api+path, body)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+s.token(t))
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	if out != nil {
+		require.NoError(t, json.Unmarshal(data, out), "%s %s: %s", method, path, data)
+	}
+	return answer{status: response.StatusCode, contentType: response.Header.Get("Content-Type")}
+}
+
+// get reads a URL of the gateway. Its host names are dialed at the gateway, whatever the machine's resolver thinks.
+func (s *system) get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	response, err := s.browser().Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(data)
+}
+
+func (s *system) browser() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, s.gateway)
+		},
+	}}
+}
+
+func freePorts(n int) ([]string, error) {
+	var ports []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().String())
+	}
+	return ports, nil
+}
+
+func withoutSlipway(env []string) []string {
+	var kept []string
+	for _, v := range env {
+		if !strings.HasPrefix(v, "SLIPWAY_") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// copyFolders copies each folder of from into to.
+func copyFolders(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := os.CopyFS(filepath.Join(to, e.Name()), os.DirFS(filepath.Join(from, e.Name()))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,1 @@
+console.error("cannot find the database"); process.exit(7);

@@ -1,0 +1,1 @@
+require("http").createServer((_, r) => r.end("never reached")).listen(process.env.PORT);

@@ -1,0 +1,1 @@
+console.log("thinking"); setInterval(() => {}, 1000);
