@@ -19,6 +19,9 @@ type tailSink struct {
 // Line logs one line.
 func (t *tailSink) Line(stream, text string) {
 	t.log.line(stream, text)
+	if len(text) > maxFailureLine { // cut now, for memory's sake, and so redacted now: a cut must not hide a secret's start
+		text = bounded(t.log.logs.Redact(t.log.attempt.DeploymentID, text), maxFailureLine)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lines = append(t.lines, text); len(t.lines) > deployment.MaxFailureLines {
