@@ -113,7 +113,6 @@ build() {
 	exec 9>"$dir/.$stem.lock"
 	flock 9
 	if [ -f "$target.json" ]; then
-		say "$name is there ($target.tar.gz)"
 		return
 	fi
 	say "$name: making it from packages of $suite"
