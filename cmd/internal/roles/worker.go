@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"net/netip"
 	"time"
 
 	sdkclient "go.temporal.io/sdk/client"
@@ -84,14 +86,24 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		}
 	}
 	h.planner = planner.New(planner.Options{NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan})
-	h.builder, err = buildkit.New(ctx, buildkit.Options{Address: c.BuildKit.Addr, RegistryInsecure: true})
+	h.builder, err = buildkit.New(ctx, buildkit.Options{Address: c.BuildKit.Addr, RegistryInsecure: plainHTTP(c.Registry.PushHost)})
 	if err != nil {
 		return nil, err
 	}
-	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: true}
+	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry.PushHost)}
 	h.writer = logs.NewWriter(p.Store.Pool(), p.Log)
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
 	return h, nil
+}
+
+// plainHTTP reports whether a registry is spoken to without TLS: only one on this machine's loopback is.
+func plainHTTP(registry string) bool {
+	name, _, err := net.SplitHostPort(registry)
+	if err != nil {
+		name = registry
+	}
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && addr.IsLoopback()
 }
 
 func (h *host) close(ctx context.Context) {
