@@ -142,7 +142,7 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 	return BuildRequest{
 		Ref:        strings.ReplaceAll(name[strings.LastIndex(name, ":")+1:], "_", "-"),
 		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.RootDir)),
-		Dockerfile: d.Dockerfile, Ignore: d.Plan.Ignore, Image: name,
+		Dockerfile: d.Dockerfile, Ignore: d.Plan.Ignore, Image: name, NoCache: d.Force,
 		Secrets: secrets, Variables: variables, CacheScope: p.ID,
 		Labels: map[string]string{"slipway.project": p.ID, "slipway.deployment": d.ID, "org.opencontainers.image.revision": d.Commit},
 	}, nil

@@ -40,8 +40,20 @@ func TestBuildImage_ATagOfThisAttemptAlone(t *testing.T) {
 	require.Equal(t, request.Image, "registry:5000/app:"+request.Ref, "the ref is the tag, to find one by the other")
 	require.Equal(t, secret, request.Secrets["TOKEN"])
 	require.Equal(t, b.commit, request.Variables["SLIPWAY_COMMIT"])
+	require.Equal(t, "production", request.Secrets["SLIPWAY_ENVIRONMENT"], "it counts in the cache key")
+	require.False(t, request.NoCache)
 	require.NotContains(t, fmt.Sprint(request.Labels), secret)
 	require.Equal(t, digestOf("app"), b.get(d).ImageDigest)
+}
+
+func TestBuildImage_ForcedBuildsWithoutCache(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d, _, err := b.store.CreateDeployment(t.Context(), deployment.NewDeployment{Project: b.project, Environment: "production", Force: true})
+	require.NoError(t, err)
+	_, err = b.builds(d)
+	require.NoError(t, err)
+	require.True(t, b.builder.solves()[0].NoCache)
 }
 
 func TestBuildImage_FindsWhatTheBuildersHistoryHolds(t *testing.T) {

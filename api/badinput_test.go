@@ -86,7 +86,7 @@ func badDeployments(id string) []badInput {
 		post("unknown environment", `{"environment":"staging"}`, "environment"),
 		post("NUL in environment", `{"environment":"branch/\u0000"}`, "environment"),
 		post("unknown field", `{"ref":"main"}`, "ref"),
-		post("field that does nothing", `{"force":true}`, "force"),
+		post("wrong type of force", `{"force":"yes"}`, "force"),
 		post("wrong type", `{"branch":7}`, "branch"),
 		withKey("long key", strings.Repeat("k", 256)),
 		withKey("key that is not ASCII", "schlüssel"),

@@ -64,6 +64,17 @@ func TestCreateDeployment_Answer(t *testing.T) {
 	require.Contains(t, string(a.body), `"warnings":[]`)
 }
 
+func TestCreateDeployment_Force(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	for body, force := range map[string]bool{`{"branch":"main","force":true}`: true, `{"branch":"main","force":false}`: false, `{"branch":"main"}`: false} {
+		d, err := w.store.Deployment(t.Context(), w.deploy("shop", body).ID)
+		require.NoError(t, err)
+		require.Equal(t, force, d.Force, body)
+	}
+}
+
 func TestCreateDeployment_IdempotencyKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,6 +94,7 @@ func TestCreateDeployment_IdempotencyKey(t *testing.T) {
 	require.Equal(t, oapi.DeploymentStatusBuilding, again.Status)
 	require.Len(t, w.deploys.started, 1)
 
+	w.call("POST", "/v1/projects/shop/deployments", `{"branch":"main","force":true}`, key).problem(409)
 	p := w.call("POST", "/v1/projects/shop/deployments", `{"branch":"other"}`, key).problem(409)
 	require.Equal(t, "idempotency_key_reused", p.Code)
 	require.Equal(t, "Idempotency-Key", *p.Field)

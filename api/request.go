@@ -25,7 +25,7 @@ func (s *server) newDeployment(ctx context.Context, p deployment.Project, body o
 	if err != nil {
 		return NewDeployment{}, err
 	}
-	digest, err := requestDigest(p.ID, asked, value(body.Environment))
+	digest, err := requestDigest(p.ID, asked, value(body.Environment), value(body.Force))
 	if err != nil {
 		return NewDeployment{}, err
 	}
@@ -34,7 +34,7 @@ func (s *server) newDeployment(ctx context.Context, p deployment.Project, body o
 		ref = deployment.Ref{Kind: deployment.RefBranch, Name: p.ProductionBranch}
 	}
 	return NewDeployment{
-		Project: p, Environment: environment, Ref: ref, IdempotencyKey: key, RequestDigest: digest,
+		Project: p, Environment: environment, Ref: ref, Force: value(body.Force), IdempotencyKey: key, RequestDigest: digest,
 	}, nil
 }
 
@@ -105,12 +105,13 @@ func environmentOf(p deployment.Project, ref deployment.Ref, named string) (stri
 
 // requestDigest identifies what was asked for, not what came of it: the production branch may become known between a
 // request and its repeat.
-func requestDigest(projectID string, ref deployment.Ref, environment string) ([]byte, error) {
+func requestDigest(projectID string, ref deployment.Ref, environment string, force bool) ([]byte, error) {
 	canonical, err := json.Marshal(struct {
 		Project     string
 		Ref         deployment.Ref
 		Environment string
-	}{projectID, ref, environment})
+		Force       bool
+	}{projectID, ref, environment, force})
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}

@@ -288,6 +288,9 @@ type DeploymentCreate struct {
 	// Environment `production`, `branch/<name>` or `pr/<number>`.
 	Environment *string `json:"environment,omitempty"`
 
+	// Force Build every step again, without the builder's cache.
+	Force *bool `json:"force,omitempty"`
+
 	// Tag Build this tag.
 	Tag *string `json:"tag,omitempty"`
 }

@@ -22,7 +22,7 @@ Exit codes:
 // deploy is what `slipway deploy` was given.
 type deploy struct {
 	branch, tag, commit, environment, key string
-	follow, logs                          bool
+	follow, logs, force                   bool
 }
 
 func (c *cli) deployCommand() *cobra.Command {
@@ -54,6 +54,7 @@ func (c *cli) deployCommand() *cobra.Command {
 	flags.StringVarP(&given.environment, "environment", "e", "", "deploy to `name`: production, branch/<name> or pr/<number>")
 	flags.BoolVarP(&given.follow, "follow", "f", false, "show the steps until the preview is live")
 	flags.BoolVar(&given.logs, "logs", false, "with --follow: show the log lines too")
+	flags.BoolVar(&given.force, "force", false, "build every step again, without the builder's cache")
 	flags.StringVar(&given.key, "idempotency-key", "", "make at most one deployment for `key`, however often it is sent")
 	return command
 }
@@ -68,6 +69,9 @@ func (c *cli) deploy(ctx context.Context, project string, given deploy) error {
 	}
 	body := client.DeploymentCreate{
 		Branch: filled(given.branch), Tag: filled(given.tag), Commit: filled(given.commit), Environment: filled(given.environment),
+	}
+	if given.force {
+		body.Force = &given.force
 	}
 	resp, err := api.CreateDeploymentWithResponse(ctx, project, &client.CreateDeploymentParams{IdempotencyKey: filled(given.key)}, body)
 	d, err := ask[client.Deployment](resp, err)

@@ -70,10 +70,10 @@ func ready(d *oapi.Deployment) {
 func TestDeployWithoutFollow(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
-	args := []string{"deploy", "shop", "--commit", "3f2a9c1e", "--environment", "pr/4", "--idempotency-key", "job 7"}
+	args := []string{"deploy", "shop", "--commit", "3f2a9c1e", "--environment", "pr/4", "--idempotency-key", "job 7", "--force"}
 	code, stdout, stderr := user(t, api).run(args...)
 	require.Zero(t, code, stderr)
-	require.Equal(t, []string{`POST /v1/projects/shop/deployments {"commit":"3f2a9c1e","environment":"pr/4"}`}, api.requests())
+	require.Equal(t, []string{`POST /v1/projects/shop/deployments {"commit":"3f2a9c1e","environment":"pr/4","force":true}`}, api.requests())
 	require.Equal(t, "shop#1 accepted for production: queued\nhttp://1-preview.localhost:8000\n", stdout)
 	require.Equal(t, "follow it: slipway logs -f shop#1\n", stderr)
 

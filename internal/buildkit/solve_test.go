@@ -118,6 +118,22 @@ func TestChangedVariableLeavesTheStepInCache(t *testing.T) {
 	require.Equal(t, 1, cached, "what changes with every deploy must not run every step again")
 }
 
+func TestNoCacheRunsEveryStepAgain(t *testing.T) {
+	t.Parallel()
+	b := stack.Builder(t)
+	dockerfile := from + "RUN echo " + uuid.NewString() + "\n"
+	build := func(noCache bool) int {
+		r := request(t, dockerfile, nil)
+		r.NoCache = noCache
+		out, err := b.Solve(t.Context(), r, &transcript{})
+		require.NoError(t, err)
+		return out.Cached
+	}
+	require.Equal(t, 0, build(false))
+	require.Equal(t, 1, build(false))
+	require.Equal(t, 0, build(true))
+}
+
 func TestCacheMountsOfProjectsAreApart(t *testing.T) {
 	t.Parallel()
 	b := stack.Builder(t)

@@ -74,6 +74,9 @@ func frontendAttrs(r deployment.BuildRequest) (map[string]string, error) {
 		// Cache mounts are named by the Dockerfile; without a namespace one project could write into another's.
 		"build-arg:BUILDKIT_CACHE_MOUNT_NS": r.CacheScope,
 	}
+	if r.NoCache {
+		attrs["no-cache"] = "" // of every stage
+	}
 	for name, value := range r.Labels {
 		attrs["label:"+name] = value
 	}

@@ -9,6 +9,7 @@ type BuildRequest struct {
 	Image      string            // host/repository:tag to push
 	Secrets    map[string]string // id → value, for RUN --mount=type=secret; a changed one builds anew
 	Variables  map[string]string // mounted likewise, and part of no cache key: what changes with every deploy
+	NoCache    bool              // run every step again
 	CacheScope string            // keeps cache mounts of projects apart: the project's id
 	Labels     map[string]string // image labels
 }

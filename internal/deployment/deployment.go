@@ -38,6 +38,7 @@ type Deployment struct {
 	Generation    int64  // rises per environment; a lower one never replaces a higher one
 	Status        Status
 	Ref           Ref
+	Force         bool   // build without the builder's cache
 	Branch        string // the branch that was built, empty for a tag or commit
 	Commit        string // 40 hex digits once resolved
 	WorkflowID    string

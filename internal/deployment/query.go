@@ -20,6 +20,7 @@ type NewDeployment struct {
 	Project        Project
 	Environment    string // its name
 	Ref            Ref
+	Force          bool // build without the builder's cache
 	IdempotencyKey string
 	RequestDigest  []byte // of what was asked; tells a repeat from another request under the same key
 }

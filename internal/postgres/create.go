@@ -74,7 +74,7 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 		}
 		rows, err := q.CreateDeployment(ctx, db.CreateDeploymentParams{
 			ID: id, ProjectID: n.Project.ID, EnvironmentID: environment, Number: number, Generation: generation,
-			RefKind: string(n.Ref.Kind), RefName: n.Ref.Name, WorkflowID: "deploy/" + id,
+			RefKind: string(n.Ref.Kind), RefName: n.Ref.Name, Force: n.Force, WorkflowID: "deploy/" + id,
 			PreviewHost:    deployment.PreviewHost(id, s.options.PreviewDomain),
 			IdempotencyKey: orNull(n.IdempotencyKey), RequestDigest: n.RequestDigest,
 		})

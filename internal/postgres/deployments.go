@@ -91,7 +91,7 @@ func toDeployment(r db.DeploymentDetail) (deployment.Deployment, error) {
 	d := deployment.Deployment{
 		ID: r.ID, Number: int(r.Number), ProjectID: r.ProjectID, ProjectName: r.ProjectName,
 		EnvironmentID: r.EnvironmentID, Environment: r.Environment, Generation: r.Generation,
-		Status: deployment.Status(r.Status), Ref: deployment.Ref{Kind: deployment.RefKind(r.RefKind), Name: r.RefName},
+		Status: deployment.Status(r.Status), Ref: deployment.Ref{Kind: deployment.RefKind(r.RefKind), Name: r.RefName}, Force: r.Force,
 		Branch: r.Branch, Commit: r.Commit, WorkflowID: r.WorkflowID, RunID: r.RunID,
 		PreviewHost: r.PreviewHost, EnvHost: r.EnvHost, Image: r.Image, ImageDigest: r.ImageDigest,
 		Failure: failure, SupersededBy: orEmpty(r.SupersededBy), ReusedFrom: orEmpty(r.ReusedFrom), Step: step,

@@ -10,9 +10,9 @@ import (
 )
 
 const createDeployment = `-- name: CreateDeployment :execrows
-INSERT INTO deployments (id, project_id, environment_id, number, generation, ref_kind, ref_name, workflow_id,
+INSERT INTO deployments (id, project_id, environment_id, number, generation, ref_kind, ref_name, force, workflow_id,
                          preview_host, idempotency_key, request_digest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (preview_host) DO NOTHING
 `
 
@@ -24,6 +24,7 @@ type CreateDeploymentParams struct {
 	Generation     int64
 	RefKind        string
 	RefName        string
+	Force          bool
 	WorkflowID     string
 	PreviewHost    string
 	IdempotencyKey *string
@@ -40,6 +41,7 @@ func (q *Queries) CreateDeployment(ctx context.Context, arg CreateDeploymentPara
 		arg.Generation,
 		arg.RefKind,
 		arg.RefName,
+		arg.Force,
 		arg.WorkflowID,
 		arg.PreviewHost,
 		arg.IdempotencyKey,

@@ -11,7 +11,7 @@ import (
 )
 
 const deployment = `-- name: Deployment :one
-SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, d.plan, d.dockerfile
+SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, d.plan, d.dockerfile
   FROM deployment_details v JOIN deployments d ON d.id = v.id
  WHERE v.id = $1
 `
@@ -36,6 +36,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 		&i.DeploymentDetail.Status,
 		&i.DeploymentDetail.RefKind,
 		&i.DeploymentDetail.RefName,
+		&i.DeploymentDetail.Force,
 		&i.DeploymentDetail.Branch,
 		&i.DeploymentDetail.Commit,
 		&i.DeploymentDetail.WorkflowID,
@@ -61,7 +62,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 }
 
 const deployments = `-- name: Deployments :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
  WHERE ($1::uuid IS NULL OR v.project_id = $1::uuid)
    AND ($2::uuid IS NULL OR v.environment_id = $2::uuid)
    AND ($3::text IS NULL OR v.environment = $3::text)
@@ -110,6 +111,7 @@ func (q *Queries) Deployments(ctx context.Context, arg DeploymentsParams) ([]Dep
 			&i.Status,
 			&i.RefKind,
 			&i.RefName,
+			&i.Force,
 			&i.Branch,
 			&i.Commit,
 			&i.WorkflowID,

@@ -19,6 +19,7 @@ type DeploymentDetail struct {
 	Status            string
 	RefKind           string
 	RefName           string
+	Force             bool
 	Branch            string
 	Commit            string
 	WorkflowID        string

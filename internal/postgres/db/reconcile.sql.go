@@ -12,7 +12,7 @@ import (
 )
 
 const canceling = `-- name: Canceling :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
 `
 
 func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
@@ -35,6 +35,7 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 			&i.Status,
 			&i.RefKind,
 			&i.RefName,
+			&i.Force,
 			&i.Branch,
 			&i.Commit,
 			&i.WorkflowID,
@@ -171,7 +172,7 @@ func (q *Queries) PurgeProject(ctx context.Context, id string) error {
 }
 
 const queuedUnstarted = `-- name: QueuedUnstarted :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status = 'queued' AND v.run_id = '' AND v.created_at < now() - $1::interval
  ORDER BY v.created_at, v.id
 `
@@ -196,6 +197,7 @@ func (q *Queries) QueuedUnstarted(ctx context.Context, olderThan time.Duration) 
 			&i.Status,
 			&i.RefKind,
 			&i.RefName,
+			&i.Force,
 			&i.Branch,
 			&i.Commit,
 			&i.WorkflowID,
@@ -226,7 +228,7 @@ func (q *Queries) QueuedUnstarted(ctx context.Context, olderThan time.Duration) 
 }
 
 const underWay = `-- name: UnderWay :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status <> 'canceling' AND v.run_id <> '' AND v.started_at < now() - $1::interval
  ORDER BY v.created_at, v.id
 `
@@ -252,6 +254,7 @@ func (q *Queries) UnderWay(ctx context.Context, olderThan time.Duration) ([]Depl
 			&i.Status,
 			&i.RefKind,
 			&i.RefName,
+			&i.Force,
 			&i.Branch,
 			&i.Commit,
 			&i.WorkflowID,

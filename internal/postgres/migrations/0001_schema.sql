@@ -77,6 +77,7 @@ CREATE TABLE deployments (
                                     'releasing', 'ready', 'canceling', 'failed', 'canceled', 'superseded')),
     ref_kind            text        NOT NULL CHECK (ref_kind IN ('', 'branch', 'tag', 'commit')),
     ref_name            text        NOT NULL,
+    force               boolean     NOT NULL,
     branch              text        NOT NULL DEFAULT '',
     commit              text        NOT NULL DEFAULT '' CHECK (commit ~ '^([0-9a-f]{40})?$'),
     workflow_id         text        NOT NULL UNIQUE,
@@ -181,7 +182,7 @@ CREATE TABLE log_lines (
 -- A deployment as people read it, without what is large (plan and Dockerfile).
 CREATE VIEW deployment_details AS
 SELECT d.id, d.number, d.project_id, p.name AS project_name, d.environment_id, e.name AS environment, d.generation, d.status,
-       d.ref_kind, d.ref_name, d.branch, d.commit, d.workflow_id, d.run_id, d.preview_host, coalesce(e.host, '')::text AS env_host,
+       d.ref_kind, d.ref_name, d.force, d.branch, d.commit, d.workflow_id, d.run_id, d.preview_host, coalesce(e.host, '')::text AS env_host,
        d.image, d.image_digest, d.failure, d.warnings, d.superseded_by, d.reused_from, d.step,
        d.created_at, d.started_at, d.ready_at, d.finished_at, d.cancel_requested_at
   FROM deployments d
