@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container://
@@ -80,8 +82,8 @@ func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 	}()
 	res, err := b.client.Solve(ctx, nil, opt, status)
 	<-told
-	if err != nil && ctx.Err() != nil {
-		return deployment.BuildOutcome{}, fmt.Errorf("solve %s: %w", r.Ref, ctx.Err())
+	if ended := endOf(ctx, err); ended != nil {
+		return deployment.BuildOutcome{}, fmt.Errorf("solve %s: %w", r.Ref, ended)
 	}
 	if err != nil {
 		return deployment.BuildOutcome{}, classify(err, b.address, tale)
@@ -91,4 +93,17 @@ func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 		return deployment.BuildOutcome{}, errors.New("solve " + r.Ref + ": the builder named no digest")
 	}
 	return deployment.BuildOutcome{Digest: digest, Cached: tale.cached, Steps: tale.steps}, nil
+}
+
+// endOf returns ctx's error when a call failed because ctx ended. The daemon is told of ctx's deadline and keeps it too,
+// so it may be the first to say that it has passed: then the moment until ctx says so is waited for.
+func endOf(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	deadline, limited := ctx.Deadline()
+	if limited && time.Until(deadline) < time.Second && strings.Contains(strings.ToLower(err.Error()), "deadline") {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }

@@ -20,11 +20,12 @@ func (b *Builder) Lookup(ctx context.Context, ref string) (string, error) {
 	if running && err == nil {
 		digest, _, err = b.record(ctx, ref, false)
 	}
+	if ended := endOf(ctx, err); ended != nil {
+		return "", fmt.Errorf("look up build %s: %w", ref, ended)
+	}
 	switch {
 	case err == nil:
 		return digest, nil
-	case ctx.Err() != nil:
-		return "", fmt.Errorf("look up build %s: %w", ref, ctx.Err())
 	case grpcerrors.Code(err) == codes.Unavailable:
 		return "", unavailable(b.address, err)
 	}
