@@ -229,6 +229,8 @@ type engine struct {
 	containers map[string]int // name → how often it was made
 	networks   map[string]int
 	stopped    []string
+	output     []deployment.OutputLine // of every container, besides its first line
+	secrets    []string                // in every container's environment
 }
 
 func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Progress)) error {
@@ -265,11 +267,41 @@ func (e *engine) Probe(ctx context.Context, _ deployment.Preview, _ deployment.P
 
 func (e *engine) KeepAlive(ctx context.Context, _ string) error { return e.at(ctx, "keep alive") }
 
-func (e *engine) Logs(ctx context.Context, _ string, line func(stream, text string)) error {
-	line(deployment.StreamStdout, "listening")
+func (e *engine) Logs(ctx context.Context, _ string, from deployment.OutputCursor, line func(deployment.OutputLine)) error {
+	if err := e.at(ctx, "logs"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	lines := append([]deployment.OutputLine{{Stream: deployment.StreamStdout, Text: "listening", At: printedAt(0)}}, e.output...)
+	e.mu.Unlock()
+	for _, l := range lines {
+		if !from.Passed(l.Stream, l.At) {
+			line(l)
+		}
+	}
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+func (e *engine) Secrets(context.Context, string) ([]string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.secrets, nil
+}
+
+// print lets every container print more.
+func (e *engine) print(texts ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, text := range texts {
+		e.output = append(e.output, deployment.OutputLine{
+			Stream: deployment.StreamStdout, Text: text, At: printedAt(len(e.output) + 1),
+		})
+	}
+}
+
+// printedAt is the engine's stamp of the nth line.
+func printedAt(n int) time.Time { return time.Date(2026, 1, 2, 3, 4, 5, n, time.UTC) }
 
 func (e *engine) Stop(ctx context.Context, container string, _ time.Duration) error {
 	if err := e.at(ctx, "stop"); err != nil {

@@ -77,6 +77,10 @@ type LogWriter interface {
 	Redact(deploymentID, text string) string
 	// Forget lets go of those values once nothing more is appended.
 	Forget(deploymentID string)
+	// Cursor returns how far the output of a container is stored.
+	Cursor(ctx context.Context, deploymentID, container string) (deployment.OutputCursor, error)
+	// TrimOutput deletes what an app printed after its deploy, but for the last lines.
+	TrimOutput(ctx context.Context, deploymentID string, keep int) error
 }
 
 // Git resolves refs and fetches commits.
@@ -135,8 +139,11 @@ type Engine interface {
 	Probe(ctx context.Context, p deployment.Preview, s ProbeSpec, line func(string)) error
 	// KeepAlive lets the engine restart the container when it crashes. Start leaves that off, so that Probe sees a crash.
 	KeepAlive(ctx context.Context, container string) error
-	// Logs copies the container's output so far and, until ctx ends, what follows.
-	Logs(ctx context.Context, container string, line func(stream, text string)) error
+	// Logs copies the container's output after from (nil for all of it) and what follows, until ctx ends or the container has
+	// ended.
+	Logs(ctx context.Context, container string, from deployment.OutputCursor, line func(deployment.OutputLine)) error
+	// Secrets returns the values in a container's environment that must never be logged.
+	Secrets(ctx context.Context, container string) ([]string, error)
 	// Stop stops a container within the grace period and removes it; one that is not there is not an error.
 	Stop(ctx context.Context, container string, grace time.Duration) error
 	// RemoveNetwork removes a network; one that is not there is not an error.

@@ -24,6 +24,7 @@ type Preview struct {
 	ProbeInterval time.Duration      // between two tries
 	StopGrace     time.Duration      // from SIGTERM to SIGKILL
 	Gateway       deployment.Gateway // makes the addresses that apps are told
+	WentLive      func()             // tells the host that there is output to follow; may be nil
 }
 
 // ReleasePreview brings an image live: pull → start → wait until healthy → switch the route. After the switch nothing can
@@ -55,6 +56,9 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	}
 	if _, err := a.Store.SwitchRoute(ctx, attemptOf(ctx).RunID, preview); err != nil {
 		return temporal.ReleaseResult{}, err
+	}
+	if a.WentLive != nil {
+		a.WentLive()
 	}
 	return a.released(context.WithoutCancel(ctx), d)
 }
@@ -103,9 +107,11 @@ func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deploymen
 		port = d.Plan.Port
 		maps.Copy(env, d.Plan.Variables)
 	}
+	var secret []string
 	for _, v := range vars {
 		if v.Target.At(deployment.TargetRuntime) {
 			env[v.Name] = v.Value
+			secret = append(secret, v.Name)
 		}
 	}
 	maps.Copy(env, systemVariables(d, a.Gateway.Environment(d)))
@@ -116,7 +122,7 @@ func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deploymen
 	}
 	return RunSpec{
 		DeploymentID: d.ID, ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, RunID: attemptOf(ctx).RunID,
-		Name: containerName(d, attemptOf(ctx).RunID), Image: image, Env: list, Port: port, Resources: p.Resources,
+		Name: containerName(d, attemptOf(ctx).RunID), Image: image, Env: list, SecretEnv: secret, Port: port, Resources: p.Resources,
 	}, nil
 }
 
@@ -125,7 +131,8 @@ func containerName(d deployment.Deployment, runID string) string {
 	return fmt.Sprintf("slipway-%s-%s", d.ID, runID[max(0, len(runID)-8):]) // a run id begins with a clock
 }
 
-// probe waits until the app answers; meanwhile what it prints goes to the deployment's log.
+// probe waits until the app answers; meanwhile what it prints goes to the deployment's log. What it prints later is for the
+// host to follow (Outputs), from where this ends.
 func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deployment.Preview, host string) error {
 	enter(ctx, deployment.PhaseProbe)
 	log := logOf(ctx, a.Logs)
@@ -133,7 +140,8 @@ func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deplo
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
-		if err := a.Engine.Logs(follow, preview.Container, log.line); err != nil && follow.Err() == nil {
+		err := a.Engine.Logs(follow, preview.Container, nil, func(l deployment.OutputLine) { log.printed(preview.Container, l) })
+		if err != nil && follow.Err() == nil {
 			log.say("output of the container is not to be had: %v", err)
 		}
 	}()

@@ -60,6 +60,13 @@ func (l stepLog) say(format string, args ...any) {
 	l.line(deployment.StreamSlipway, fmt.Sprintf(format, args...))
 }
 
+// printed writes a line that a preview's container printed, unless it is stored already.
+func (l stepLog) printed(container string, line deployment.OutputLine) {
+	l.logs.Append(l.attempt.DeploymentID, deployment.LogLine{
+		Time: line.At, Step: l.attempt.Step, Attempt: l.attempt.Attempt, Stream: line.Stream, Text: line.Text, Container: container,
+	})
+}
+
 // line writes a line that something printed.
 func (l stepLog) line(stream, text string) {
 	l.logs.Append(l.attempt.DeploymentID, deployment.LogLine{

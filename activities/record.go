@@ -75,7 +75,7 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 		out, err := a.guarded(ctx, in)
 		return out, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}
-	defer r.hold(attempt.DeploymentID)()
+	defer r.Hold(attempt.DeploymentID)()
 	if err := r.begin(ctx, attempt); err != nil {
 		return nil, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}

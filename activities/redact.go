@@ -14,9 +14,10 @@ const (
 	maxFailureLine    = 2 << 10
 )
 
-// hold keeps the secrets of a deployment in the log's mind until the returned function is called. Two attempts may run
-// here at the same time, and the end of one must not uncover what the other prints.
-func (r *Recorder) hold(deploymentID string) (release func()) {
+// Hold keeps the secrets of a deployment in the log's mind until the returned function is called. Two attempts may run
+// here at the same time, or one while its live container is followed, and the end of one must not uncover what the other
+// prints.
+func (r *Recorder) Hold(deploymentID string) (release func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.held == nil {

@@ -26,13 +26,14 @@ type follower struct {
 	events *eventWriter
 	id     string
 	after  int64
+	app    bool              // go on with what the live app prints
 	shown  *oapi.StatusEvent // what the client knows of the status
 }
 
-func (s *server) followLogs(c *gin.Context, d deployment.Deployment, after int64) {
+func (s *server) followLogs(c *gin.Context, d deployment.Deployment, after int64, app bool) {
 	ctx, cancel := s.untilClosing(c.Request.Context())
 	defer cancel()
-	f := &follower{server: s, events: newEventWriter(c.Writer, s.PingInterval), id: d.ID, after: after}
+	f := &follower{server: s, events: newEventWriter(c.Writer, s.PingInterval), id: d.ID, after: after, app: app}
 	defer f.events.close()
 	err := f.run(ctx, d)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errClient) {
@@ -66,10 +67,10 @@ func (f *follower) run(ctx context.Context, d deployment.Deployment) error {
 		if err := f.sendLines(ctx); err != nil {
 			return err
 		}
-		if d.Status.Ended() {
+		if f.over(d) {
 			return f.events.event("end", 0, oapi.EndEvent{Status: oapi.DeploymentStatus(d.Status)})
 		}
-		if err := f.server.Logs.Wait(ctx, f.id, f.after, min(f.events.untilPing(), progressInterval)); err != nil {
+		if err := f.server.Logs.Wait(ctx, f.id, f.after, d.Status.Ended(), min(f.events.untilPing(), progressInterval)); err != nil {
 			return err
 		}
 		if err := f.events.pingIfDue(); err != nil {
@@ -80,6 +81,12 @@ func (f *follower) run(ctx context.Context, d deployment.Deployment) error {
 			return err
 		}
 	}
+}
+
+// over reports whether nothing more is to be waited for.
+func (f *follower) over(d deployment.Deployment) bool {
+	live := d.Status == deployment.StatusReady && d.SupersededBy == ""
+	return d.Status.Ended() && !(f.app && live)
 }
 
 func (f *follower) sendStatus(d deployment.Deployment) error {

@@ -24,7 +24,7 @@ func (s *server) GetLogs(c *gin.Context, id string, params oapi.GetLogsParams) {
 		if params.LastEventID != nil {
 			after = *params.LastEventID // a browser that connects again repeats the first URL, ?after= included
 		}
-		s.followLogs(c, d, after)
+		s.followLogs(c, d, after, value(params.App))
 		return
 	}
 	s.pageLogs(c, d, after, params.Limit)

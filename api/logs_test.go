@@ -174,6 +174,28 @@ func TestFollow_OneThatEndedLongAgo(t *testing.T) {
 	require.Equal(t, "end", end.name)
 }
 
+func TestFollow_TheAppForAsLongAsItIsLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	d := w.deploy("shop", `{}`)
+	w.logs.add(d.ID, "of the deploy")
+	w.ready(d.ID)
+	s := w.follow(d.ID, "?app=true")
+	require.Equal(t, "1", s.await("log").id)
+	w.logs.add(d.ID, "of the app")
+	require.Equal(t, "2", s.await("log").id)
+
+	w.ready(w.deploy("shop", `{}`).ID) // replaces it
+	w.logs.add(d.ID)
+	ids, end := s.rest()
+	require.Empty(t, ids)
+	require.JSONEq(t, `{"status":"ready"}`, end.data)
+
+	ids, _ = w.follow(d.ID, "?app=true").rest()
+	require.Equal(t, []string{"1", "2"}, ids, "of one that was replaced long ago the stream ends at once")
+}
+
 func TestFollow_ResumesWithoutLossOrDouble(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

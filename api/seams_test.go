@@ -33,7 +33,7 @@ func (l *memLogs) Lines(_ context.Context, id string, after int64, limit int) ([
 	return all[from:min(from+limit, len(all))], nil
 }
 
-func (l *memLogs) Wait(ctx context.Context, id string, after int64, timeout time.Duration) error {
+func (l *memLogs) Wait(ctx context.Context, id string, after int64, _ bool, timeout time.Duration) error {
 	l.waiting.Add(1)
 	defer l.waiting.Done()
 	l.mu.Lock()

@@ -56,9 +56,9 @@ type (
 type LogReader interface {
 	// Lines returns up to limit lines with seq > after, oldest first.
 	Lines(ctx context.Context, deploymentID string, after int64, limit int) ([]deployment.LogLine, error)
-	// Wait returns when the log may have grown beyond after or the deployment's status may have changed, or after the
-	// timeout, or with the context's error.
-	Wait(ctx context.Context, deploymentID string, after int64, timeout time.Duration) error
+	// Wait returns when the log may have grown beyond after or the deployment's status may have changed, at once when
+	// whether it has ended is not as the caller knows, or after the timeout, or with the context's error.
+	Wait(ctx context.Context, deploymentID string, after int64, ended bool, timeout time.Duration) error
 }
 
 // Deploys starts and cancels deploy workflows (package temporal).

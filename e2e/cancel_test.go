@@ -74,7 +74,7 @@ func TestLogStreamResumesAndEnds(t *testing.T) {
 	followed, last := follow(t, id, "") // from the first line on, while the deploy runs
 	require.Equal(t, "end", last)
 	waitEnd(t, id, "ready")
-	stored := logs(t, id)
+	stored := ofTheDeploy(logs(t, id))
 	require.Len(t, followed, len(stored), "no line is lost or doubled")
 
 	middle := len(stored) / 2

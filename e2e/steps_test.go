@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,11 @@ func logs(t *testing.T, id string) []logLine {
 		lines = append(lines, page.Items...)
 		after = lines[len(lines)-1].Seq
 	}
+}
+
+// ofTheDeploy leaves out what the app printed once it was live.
+func ofTheDeploy(lines []logLine) []logLine {
+	return slices.DeleteFunc(lines, func(l logLine) bool { return l.Step == "app" })
 }
 
 func text(lines []logLine) string {

@@ -91,10 +91,12 @@ func (h *host) Start(_ context.Context, s deployment.RunSpec) (deployment.Previe
 	}, nil
 }
 
-func (h *host) Logs(ctx context.Context, _ string, _ func(stream, text string)) error {
+func (h *host) Logs(ctx context.Context, _ string, _ deployment.OutputCursor, _ func(deployment.OutputLine)) error {
 	<-ctx.Done()
 	return nil
 }
+
+func (h *host) Secrets(context.Context, string) ([]string, error) { return nil, nil }
 
 func (h *host) Probe(context.Context, deployment.Preview, deployment.ProbeSpec, func(string)) error {
 	return nil

@@ -419,10 +419,13 @@ type ID = string
 
 // LogLine defines model for LogLine.
 type LogLine struct {
+	// Attempt 0 for the app's own lines.
 	Attempt int `json:"attempt"`
 
-	// Seq From 1, without gaps, per deployment.
-	Seq  int64  `json:"seq"`
+	// Seq From 1, per deployment, without gaps but where old output of the app was deleted.
+	Seq int64 `json:"seq"`
+
+	// Step The step that the line belongs to; `app` for what the app prints once it is live.
 	Step string `json:"step"`
 
 	// Stream stdout, stderr, or slipway for its own words.
@@ -433,7 +436,7 @@ type LogLine struct {
 
 // LogPage defines model for LogPage.
 type LogPage struct {
-	// Ended The deployment has ended and this page holds its last line.
+	// Ended The deployment has ended and this page holds the last line so far; while it is live its app may print more.
 	Ended bool      `json:"ended"`
 	Items []LogLine `json:"items"`
 
@@ -746,6 +749,9 @@ type GetLogsParams struct {
 	// Limit The most lines in one JSON page. Has no effect on a stream.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// App Go on with a stream while the deployment is live, until it is replaced. Has no effect on a JSON page.
+	App *bool `form:"app,omitempty" json:"app,omitempty"`
+
 	// LastEventID The last `id` that the stream gave.
 	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
@@ -899,7 +905,8 @@ type ClientInterface interface {
 	// As JSON: the lines with `seq` above `after`, oldest first. Ask again with `after=<next_after>`; there is nothing
 	// more to come when `ended` is true.
 	//
-	// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended.
+	// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended; with `app=true` also
+	// what the app prints from then on, for as long as the deployment is live.
 	//
 	//     id: 41
 	//     event: log
@@ -1212,7 +1219,8 @@ func (c *Client) GetDockerfile(ctx context.Context, id DeploymentPath, reqEditor
 // As JSON: the lines with `seq` above `after`, oldest first. Ask again with `after=<next_after>`; there is nothing
 // more to come when `ended` is true.
 //
-// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended.
+// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended; with `app=true` also
+// what the app prints from then on, for as long as the deployment is live.
 //
 //	id: 41
 //	event: log
@@ -1933,6 +1941,18 @@ func NewGetLogsRequest(server string, id DeploymentPath, params *GetLogsParams) 
 
 		}
 
+		if params.App != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "app", *params.App, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -2585,7 +2605,8 @@ type ClientWithResponsesInterface interface {
 	// As JSON: the lines with `seq` above `after`, oldest first. Ask again with `after=<next_after>`; there is nothing
 	// more to come when `ended` is true.
 	//
-	// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended.
+	// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended; with `app=true` also
+	// what the app prints from then on, for as long as the deployment is live.
 	//
 	//     id: 41
 	//     event: log
@@ -3840,7 +3861,8 @@ func (c *ClientWithResponses) GetDockerfileWithResponse(ctx context.Context, id 
 // As JSON: the lines with `seq` above `after`, oldest first. Ask again with `after=<next_after>`; there is nothing
 // more to come when `ended` is true.
 //
-// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended.
+// With `Accept: text/event-stream`: the same lines as they come, until the deployment has ended; with `app=true` also
+// what the app prints from then on, for as long as the deployment is live.
 //
 //	id: 41
 //	event: log

@@ -414,10 +414,13 @@ type ID = string
 
 // LogLine defines model for LogLine.
 type LogLine struct {
+	// Attempt 0 for the app's own lines.
 	Attempt int `json:"attempt"`
 
-	// Seq From 1, without gaps, per deployment.
-	Seq  int64  `json:"seq"`
+	// Seq From 1, per deployment, without gaps but where old output of the app was deleted.
+	Seq int64 `json:"seq"`
+
+	// Step The step that the line belongs to; `app` for what the app prints once it is live.
 	Step string `json:"step"`
 
 	// Stream stdout, stderr, or slipway for its own words.
@@ -428,7 +431,7 @@ type LogLine struct {
 
 // LogPage defines model for LogPage.
 type LogPage struct {
-	// Ended The deployment has ended and this page holds its last line.
+	// Ended The deployment has ended and this page holds the last line so far; while it is live its app may print more.
 	Ended bool      `json:"ended"`
 	Items []LogLine `json:"items"`
 
@@ -741,6 +744,9 @@ type GetLogsParams struct {
 	// Limit The most lines in one JSON page. Has no effect on a stream.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// App Go on with a stream while the deployment is live, until it is replaced. Has no effect on a JSON page.
+	App *bool `form:"app,omitempty" json:"app,omitempty"`
+
 	// LastEventID The last `id` that the stream gave.
 	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
@@ -1052,6 +1058,14 @@ func (siw *ServerInterfaceWrapper) GetLogs(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "app" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "app", c.Request.URL.Query(), &params.App, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter app: %w", err), http.StatusBadRequest)
 		return
 	}
 

@@ -13,27 +13,33 @@ import (
 const maxLines = 1000
 
 func (c *cli) logsCommand() *cobra.Command {
-	var follow bool
+	var follow, app bool
 	var since int64
 	command := &cobra.Command{
 		Use: "logs DEPLOYMENT", Short: "Read or follow a deployment's log", Args: cobra.ExactArgs(1),
-		Long: `Print a deployment's log: clone, plan, Dockerfile, every line of the build, push, start and readiness. With -f it goes on
-until the deployment has ended; a broken connection is taken up again without a lost or doubled line. Ctrl-C leaves the
-deployment running. The exit code says whether the log was read, not how the deployment ended.`,
+		Long: `Print a deployment's log: clone, plan, Dockerfile, every line of the build, push, start and readiness, and what the app
+has printed since it is live. With -f it goes on until the deployment has ended, with -f --app for as long as it is live; a
+broken connection is taken up again without a lost or doubled line. Ctrl-C leaves the deployment running. The exit code says
+whether the log was read, not how the deployment ended.`,
 		Example: `  slipway logs shop
   slipway logs -f shop#3
+  slipway logs -f --app shop
   slipway logs shop#3 --since-seq 1200 --output json | jq -r .text`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if since < 0 {
 				return usageError(cmd, "--since-seq is below 0")
 			}
+			if app && !follow {
+				return usageError(cmd, "--app goes on with -f only")
+			}
 			read := c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
-				return c.logs(ctx, &stream{api: api, id: d.ID, last: since, sink: &logView{c: c}, pace: c.pace}, *d, follow)
+				return c.logs(ctx, &stream{api: api, id: d.ID, last: since, app: app, sink: &logView{c: c}, pace: c.pace}, *d, follow)
 			})
 			return read(cmd, args)
 		},
 	}
 	command.Flags().BoolVarP(&follow, "follow", "f", false, "wait for further lines until the deployment has ended")
+	command.Flags().BoolVar(&app, "app", false, "with -f: go on with what the app prints, for as long as it is live")
 	command.Flags().Int64Var(&since, "since-seq", 0, "leave out the lines up to number `seq`")
 	return command
 }
@@ -46,6 +52,10 @@ func (c *cli) logs(ctx context.Context, s *stream, d client.Deployment, follow b
 	status, err := s.run(ctx)
 	if err != nil {
 		return left(ctx, d, err)
+	}
+	if s.app && status == client.DeploymentStatusReady { // the stream goes on for as long as it is live
+		c.say("%s is not live any more", name(d))
+		return nil
 	}
 	c.say("%s is %s", name(d), c.paintErr(statusColour(string(status)), string(status)))
 	return nil

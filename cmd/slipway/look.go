@@ -21,7 +21,7 @@ func (s *stream) look(ctx context.Context) (end client.DeploymentStatus, reached
 	if refused(err) || ctx.Err() != nil {
 		return "", true, err
 	}
-	if err == nil && ended && over(d.Status) {
+	if err == nil && ended && over(d.Status) && !(s.app && live(*d)) {
 		return d.Status, true, nil
 	}
 	return "", true, nil

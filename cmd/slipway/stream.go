@@ -35,6 +35,7 @@ type stream struct {
 	api  *client.ClientWithResponses
 	id   string
 	last int64 // the seq of the last line given to sink
+	app  bool  // go on with what the app prints while the deployment is live
 	sink sink
 	pace pace
 }
@@ -89,7 +90,7 @@ func (s *stream) run(ctx context.Context) (client.DeploymentStatus, error) {
 func (s *stream) connect(ctx context.Context) (end client.DeploymentStatus, heard bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	params := &client.GetLogsParams{After: &s.last}
+	params := &client.GetLogsParams{After: &s.last, App: &s.app}
 	if s.last > 0 {
 		params.LastEventID = &s.last
 	}
@@ -194,6 +195,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// live reports whether a deployment is the one that its environment shows.
+func live(d client.Deployment) bool {
+	return d.Status == client.DeploymentStatusReady && d.SupersededBy == nil
 }
 
 // over reports whether nothing is being done for a deployment in this status any more.

@@ -83,6 +83,29 @@ func TestFollowingGoesOnWithoutAStream(t *testing.T) {
 	require.Equal(t, []string{"line 1", "line 2", "line 3"}, texts(stdout))
 }
 
+func TestTheAppIsFollowedForAsLongAsItIsLive(t *testing.T) {
+	t.Parallel()
+	api := withDeployment(t, "ready")
+	api.lines = []oapi.LogLine{logLine(1)}
+	api.stream = func(c *gin.Context, connection int, _ int64) {
+		require.Equal(t, "true", c.Query("app"))
+		if connection == 1 {
+			send(c, "log", logLine(1))
+			return // cut: the deployment has ended, and yet this goes on
+		}
+		send(c, "log", logLine(2))
+		send(c, "end", oapi.EndEvent{Status: "ready"})
+	}
+	code, stdout, stderr := user(t, api).run("logs", "-f", "--app", "shop#1")
+	require.Zero(t, code, stderr)
+	require.Equal(t, []string{"line 1", "line 2"}, texts(stdout))
+	require.True(t, strings.HasSuffix(stderr, "shop#1 is not live any more\n"), stderr)
+
+	code, _, stderr = user(t, api).run("logs", "--app", "shop#1")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "--app goes on with -f only")
+}
+
 func TestASilentConnectionIsGivenUp(t *testing.T) {
 	t.Parallel()
 	api := withDeployment(t, "building")

@@ -12,6 +12,7 @@ type Worker struct {
 	HostID       string // stable name of this host; never empty once loaded
 	BuildSlots   int    // deploys that fetch, plan or build at a time
 	WorkspaceDir string // of checkouts; empty in slipway-dev: in the data directory
+	LogLines     int    // of a log beyond which the oldest output of a live app is deleted
 }
 
 func (w *Worker) keys() []key {
@@ -28,6 +29,10 @@ func (w *Worker) keys() []key {
 		{
 			env: "SLIPWAY_WORKSPACE_DIR", path: "worker.workspace_dir", value: text(&w.WorkspaceDir),
 			doc: "Folder of checkouts; empty for `workspaces` in the data directory.",
+		},
+		{
+			env: "SLIPWAY_APP_LOG_LINES", path: "worker.app_log_lines", initial: "100000", value: number(&w.LogLines, 1000, 100_000_000),
+			doc: "Lines of a deployment's log beyond which the oldest of what its live app printed are deleted. The lines of the deploy itself stay.",
 		},
 	}
 }

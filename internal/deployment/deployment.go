@@ -102,6 +102,10 @@ type LogLine struct {
 	Attempt int       `json:"attempt"`
 	Stream  string    `json:"stream"` // stdout, stderr or slipway
 	Text    string    `json:"text"`
+
+	// Container is set on a line that a preview's container printed; Time is then the engine's stamp. Such a line is stored
+	// once, however often it is appended.
+	Container string `json:"-"`
 }
 
 // The streams of a log line: what a command printed, and what slipway itself says.

@@ -9,6 +9,7 @@ type RunSpec struct {
 	Name                                   string   // container name, deterministic per deployment and run
 	Image                                  string   // host/repository@digest, as the Docker engine pulls it
 	Env                                    []string // NAME=value, in the order they are set
+	SecretEnv                              []string // names of those in Env whose values are never logged
 	Port                                   int
 	Resources                              Resources
 }

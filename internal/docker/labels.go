@@ -1,6 +1,10 @@
 package docker
 
-import "github.com/slipway-dev/slipway/internal/deployment"
+import (
+	"strings"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
 
 // The labels that say what a container or network is and whose it is.
 const (
@@ -10,6 +14,7 @@ const (
 	LabelProject      = "slipway.project"
 	LabelEnvironment  = "slipway.environment"
 	LabelRun          = "slipway.run"
+	LabelSecrets      = "slipway.secrets" // names of the env vars whose values are never logged, divided by commas
 )
 
 // networkLabels are those of a deployment; its network outlives any one run.
@@ -26,6 +31,9 @@ func (e *Engine) networkLabels(s deployment.RunSpec) map[string]string {
 func (e *Engine) containerLabels(s deployment.RunSpec) map[string]string {
 	labels := e.networkLabels(s)
 	labels[LabelRun] = s.RunID
+	if len(s.SecretEnv) > 0 {
+		labels[LabelSecrets] = strings.Join(s.SecretEnv, ",")
+	}
 	return labels
 }
 

@@ -215,7 +215,7 @@ func TestAnEngineThatIsDownIsTransient(t *testing.T) {
 		e.Pull(t.Context(), "127.0.0.1:1/app@sha256:"+strings.Repeat("0", 64), nil),
 		e.Stop(t.Context(), "any", 0),
 		e.RemoveNetwork(t.Context(), "any"),
-		e.Logs(t.Context(), "any", nil),
+		e.Logs(t.Context(), "any", nil, nil),
 		e.Probe(t.Context(), deployment.Preview{ContainerID: "any", Address: "127.0.0.1:1"}, probeSpec(1), nil),
 	} {
 		f := failureOf(t, err)

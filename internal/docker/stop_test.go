@@ -121,9 +121,9 @@ func TestLogsGoOnAfterARestart(t *testing.T) {
 	enough := errors.New("seen enough")
 	var lines []string
 	listening := 0
-	err := e.Logs(ctx, p.Container, func(_, text string) {
-		lines = append(lines, text)
-		if !strings.HasPrefix(text, "listening") {
+	err := e.Logs(ctx, p.Container, nil, func(l deployment.OutputLine) {
+		lines = append(lines, l.Text)
+		if !strings.HasPrefix(l.Text, "listening") {
 			return
 		}
 		if listening++; listening == 1 {
@@ -137,10 +137,30 @@ func TestLogsGoOnAfterARestart(t *testing.T) {
 	require.Equal(t, []string{"mode ", "listening on :3000", "mode ", "listening on :3000"}, lines)
 }
 
+func TestLogsGoOnFromACursor(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("exit"))
+	read := func(from deployment.OutputCursor) (lines []deployment.OutputLine) {
+		require.NoError(t, e.Logs(t.Context(), p.Container, from, func(l deployment.OutputLine) { lines = append(lines, l) }))
+		return lines
+	}
+	all := read(nil)
+	require.Len(t, all, 62, "two streams of a container that has ended")
+	cursor := deployment.OutputCursor{}
+	for i, l := range all {
+		cursor[l.Stream] = l.At
+		if i%15 == 0 {
+			require.ElementsMatch(t, all[i+1:], read(cursor), "after %q", l.Text)
+		}
+	}
+	require.Empty(t, read(cursor))
+}
+
 func TestLogsOfNothingAreEmpty(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	require.NoError(t, e.Logs(t.Context(), "slipway-test-none", func(string, string) { t.Error("a line of nothing") }))
+	require.NoError(t, e.Logs(t.Context(), "slipway-test-none", nil, func(deployment.OutputLine) { t.Error("a line of nothing") }))
 }
 
 // follow reads a container's output until it ends.
@@ -150,11 +170,11 @@ func follow(t *testing.T, e *docker.Engine, name string) <-chan []deployment.Log
 	first := make(chan struct{})
 	go func() {
 		var lines []deployment.LogLine
-		err := e.Logs(t.Context(), name, func(stream, text string) {
+		err := e.Logs(t.Context(), name, nil, func(l deployment.OutputLine) {
 			if len(lines) == 0 {
 				close(first)
 			}
-			lines = append(lines, deployment.LogLine{Stream: stream, Text: text})
+			lines = append(lines, deployment.LogLine{Stream: l.Stream, Text: l.Text})
 		})
 		if err != nil {
 			t.Error(err)

@@ -11,9 +11,9 @@ import (
 
 func TestTelling(t *testing.T) {
 	t.Parallel()
-	lines := []outputLine{{deployment.StreamStderr, "boom"}}
+	lines := []deployment.OutputLine{{Stream: deployment.StreamStderr, Text: "boom"}}
 	for i := range 60 {
-		lines = append(lines, outputLine{deployment.StreamStdout, fmt.Sprint(i)})
+		lines = append(lines, deployment.OutputLine{Stream: deployment.StreamStdout, Text: fmt.Sprint(i)})
 	}
 	told := telling(lines)
 	require.Len(t, told, 50)
@@ -24,7 +24,7 @@ func TestTelling(t *testing.T) {
 	require.Empty(t, telling(nil))
 
 	for i := range 20 {
-		lines = append(lines, outputLine{deployment.StreamStderr, fmt.Sprint("e", i)})
+		lines = append(lines, deployment.OutputLine{Stream: deployment.StreamStderr, Text: fmt.Sprint("e", i)})
 	}
 	told = telling(lines)
 	require.NotContains(t, told, "boom", "there is enough of stderr in the last lines")

@@ -62,18 +62,18 @@ func (r *Reader) Lines(ctx context.Context, deploymentID string, after int64, li
 }
 
 const selectNews = `
-SELECT d.finished_at IS NOT NULL OR coalesce(h.seq, 0) > $2
+SELECT (d.finished_at IS NOT NULL) <> $3 OR coalesce(h.seq, 0) > $2
   FROM deployments d LEFT JOIN log_heads h ON h.deployment_id = d.id
  WHERE d.id = $1`
 
-// Wait returns when the log may have grown beyond after or the deployment's status may have changed, at once when the
-// deployment has ended, and in any case after the timeout, so that a caller who looks again then misses nothing even
-// while no notification comes through. The error is the context's, or Postgres's.
-func (r *Reader) Wait(ctx context.Context, deploymentID string, after int64, timeout time.Duration) error {
+// Wait returns when the log may have grown beyond after or the deployment's status may have changed, at once when whether
+// it has ended is not as the caller knows, and in any case after the timeout, so that a caller who looks again then misses
+// nothing even while no notification comes through. The error is the context's, or Postgres's.
+func (r *Reader) Wait(ctx context.Context, deploymentID string, after int64, ended bool, timeout time.Duration) error {
 	word, leave := r.waiters.join(deploymentID)
 	defer leave()
 	var news bool
-	err := r.pool.QueryRow(ctx, selectNews, deploymentID, after).Scan(&news)
+	err := r.pool.QueryRow(ctx, selectNews, deploymentID, after, ended).Scan(&news)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("wait for log of deployment %s: %w", deploymentID, deployment.ErrNotFound)
 	}

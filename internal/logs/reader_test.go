@@ -13,8 +13,13 @@ import (
 
 // wait calls Wait in the background and returns its answer.
 func (b bench) wait(after int64, timeout time.Duration) <-chan error {
+	return b.waitKnowing(after, false, timeout)
+}
+
+// waitKnowing does so for a caller who knows whether the deployment has ended.
+func (b bench) waitKnowing(after int64, ended bool, timeout time.Duration) <-chan error {
 	answer := make(chan error, 1)
-	go func() { answer <- b.reader.Wait(b.t.Context(), b.id, after, timeout) }()
+	go func() { answer <- b.reader.Wait(b.t.Context(), b.id, after, ended, timeout) }()
 	return answer
 }
 
@@ -75,17 +80,26 @@ func TestWaitIsWokenByLinesAndByStatus(t *testing.T) {
 
 	_, err = b.store.Finish(t.Context(), b.id, "", deployment.StatusCanceled, nil)
 	require.NoError(t, err)
-	requireSoon(t, b.wait(1, time.Hour)) // nothing more will come
+	requireSoon(t, b.wait(1, time.Hour)) // nothing more of the deploy will come
+
+	answer = b.waitKnowing(1, true, time.Hour)
+	select {
+	case err := <-answer:
+		t.Fatalf("a caller who knows of the end waits for what the app prints, and was answered %v", err)
+	default:
+	}
+	w.Append(b.id, line("of the app"))
+	requireSoon(t, answer)
 }
 
 func TestWaitEndsWithItsTimeoutAndItsContext(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	require.NoError(t, b.reader.Wait(t.Context(), b.id, 0, time.Millisecond))
+	require.NoError(t, b.reader.Wait(t.Context(), b.id, 0, false, time.Millisecond))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, b.reader.Wait(ctx, b.id, 0, time.Hour), context.Canceled)
-	err := b.reader.Wait(t.Context(), "01890000-0000-7000-8000-000000000000", 0, time.Hour)
+	require.ErrorIs(t, b.reader.Wait(ctx, b.id, 0, false, time.Hour), context.Canceled)
+	err := b.reader.Wait(t.Context(), "01890000-0000-7000-8000-000000000000", 0, false, time.Hour)
 	require.ErrorIs(t, err, deployment.ErrNotFound)
 }
 
@@ -112,7 +126,7 @@ func TestManyFollowersSeeEveryLine(t *testing.T) {
 func follow(b bench, want int64) error {
 	var seen int64
 	for seen < want {
-		if err := b.reader.Wait(b.t.Context(), b.id, seen, 2*time.Second); err != nil {
+		if err := b.reader.Wait(b.t.Context(), b.id, seen, false, 2*time.Second); err != nil {
 			return err
 		}
 		lines, err := b.reader.Lines(b.t.Context(), b.id, seen, 100)

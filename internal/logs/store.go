@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // store writes batches.
@@ -25,7 +27,8 @@ RETURNING seq, pg_current_xact_id()::text`
 
 var columns = []string{"deployment_id", "seq", "time", "step", "attempt", "stream", "text"}
 
-// write stores a batch exactly once, also when it is called again after an error that hid whether the commit was done.
+// write stores a batch exactly once, also when it is called again after an error that hid whether the commit was done. Of
+// what containers printed it stores what is not stored yet.
 func (s store) write(ctx context.Context, deploymentID string, b *batch) error {
 	if b.xid != "" {
 		if committed, err := s.committed(ctx, b.xid); err != nil || committed {
@@ -34,22 +37,33 @@ func (s store) write(ctx context.Context, deploymentID string, b *batch) error {
 		b.xid = ""
 	}
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		var last int64
-		var xid string
-		if err := tx.QueryRow(ctx, takeNumbers, deploymentID, len(b.lines)).Scan(&last, &xid); err != nil {
-			return fmt.Errorf("number log lines: %w", err)
+		lines, err := unread(ctx, tx, deploymentID, b.lines)
+		if err != nil || len(lines) == 0 {
+			return err
 		}
-		first := last - int64(len(b.lines)) + 1
-		_, err := tx.CopyFrom(ctx, pgx.Identifier{"log_lines"}, columns, pgx.CopyFromSlice(len(b.lines), func(i int) ([]any, error) {
-			line := b.lines[i]
-			return []any{deploymentID, first + int64(i), line.Time, string(line.Step), int32(line.Attempt), line.Stream, line.Text}, nil
-		}))
+		xid, err := appendLines(ctx, tx, deploymentID, lines)
 		if err != nil {
-			return fmt.Errorf("copy log lines: %w", err)
+			return err
 		}
 		b.xid = xid // from here on the commit may happen without our hearing of it
 		return nil
 	})
+}
+
+func appendLines(ctx context.Context, tx pgx.Tx, deploymentID string, lines []deployment.LogLine) (xid string, err error) {
+	var last int64
+	if err := tx.QueryRow(ctx, takeNumbers, deploymentID, len(lines)).Scan(&last, &xid); err != nil {
+		return "", fmt.Errorf("number log lines: %w", err)
+	}
+	first := last - int64(len(lines)) + 1
+	_, err = tx.CopyFrom(ctx, pgx.Identifier{"log_lines"}, columns, pgx.CopyFromSlice(len(lines), func(i int) ([]any, error) {
+		line := lines[i]
+		return []any{deploymentID, first + int64(i), line.Time, string(line.Step), int32(line.Attempt), line.Stream, line.Text}, nil
+	}))
+	if err != nil {
+		return "", fmt.Errorf("copy log lines: %w", err)
+	}
+	return xid, nil
 }
 
 var errUndecided = errors.New("the commit of log lines is not decided yet")

@@ -72,7 +72,7 @@ func (t *tail) next() *batch {
 
 // lossMark stands where lines were dropped.
 func lossMark(next deployment.LogLine, lost int) deployment.LogLine {
-	next.Stream = deployment.StreamSlipway
+	next.Stream, next.Container = deployment.StreamSlipway, ""
 	next.Text = fmt.Sprintf("%d lines were lost here, because the log could not be stored for too long", lost)
 	return next
 }

@@ -114,6 +114,12 @@ func (s *Store) LivePreviews(ctx context.Context, host string) ([]deployment.Pre
 	return toPreviews(rows), at(err, "live previews of host %q", host)
 }
 
+// PreviewsOn returns the previews that went live on a host and were not stopped since.
+func (s *Store) PreviewsOn(ctx context.Context, host string) ([]deployment.Preview, error) {
+	rows, err := s.q.PreviewsOn(ctx, host)
+	return toPreviews(rows), at(err, "previews on host %q", host)
+}
+
 func previewParams(p deployment.Preview) db.SetPreviewParams {
 	return db.SetPreviewParams{
 		DeploymentID: p.DeploymentID, Host: p.Host, ContainerID: p.ContainerID, Container: p.Container,

@@ -21,9 +21,10 @@ func (h *host) sweepPredecessor(ctx context.Context) error {
 	return nil
 }
 
-// tend looks after this host until ctx ends: it notes that the host lives, starts the live previews that stand still, and
-// sweeps what deployments could not remove themselves.
+// tend looks after this host until ctx ends: it notes that the host lives, starts the live previews that stand still, logs
+// what they print, and sweeps what deployments could not remove themselves.
 func (h *host) tend(ctx context.Context) {
+	defer h.outputs.Wait()
 	seen := time.NewTicker(h.c.Timeouts.HostSeen)
 	defer seen.Stop()
 	sweep := time.NewTicker(h.c.Timeouts.Reconcile)
@@ -33,8 +34,10 @@ func (h *host) tend(ctx context.Context) {
 		if !resumed {
 			resumed = h.resumePreviews(ctx)
 		}
+		h.followPreviews(ctx)
 		select {
 		case <-seen.C:
+		case <-h.wentLive:
 		case <-sweep.C:
 			h.sweepLeftOvers(ctx)
 		case <-ctx.Done():
@@ -71,6 +74,26 @@ func (h *host) resumePreviews(ctx context.Context) bool {
 		}
 	}
 	return all
+}
+
+// followPreviews logs what previews of this host print from now on, and what they have printed since they were followed last.
+func (h *host) followPreviews(ctx context.Context) {
+	previews, err := h.Store.PreviewsOn(ctx, h.c.Worker.HostID)
+	if err != nil {
+		if ctx.Err() == nil {
+			h.Log.Warn("list previews to follow", "error", err)
+		}
+		return
+	}
+	h.outputs.Follow(ctx, previews)
+}
+
+// noteLive wakes tend; one word is enough.
+func (h *host) noteLive() {
+	select {
+	case h.wentLive <- struct{}{}:
+	default:
+	}
 }
 
 func (h *host) sweepLeftOvers(ctx context.Context) {

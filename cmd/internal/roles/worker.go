@@ -65,6 +65,9 @@ type host struct {
 	images     registry.Client
 	workspaces activities.Workspaces
 	leases     *worker.LeaseSlots
+	recorder   *activities.Recorder
+	outputs    *activities.Outputs
+	wentLive   chan struct{} // a preview of this host went live
 }
 
 func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, error) {
@@ -93,6 +96,12 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry.PushHost)}
 	h.writer = logs.NewWriter(p.Store.Pool(), p.Log)
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
+	h.recorder = &activities.Recorder{
+		Steps: p.Store, Store: p.Store, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log,
+		Heartbeats: &activities.Heartbeats{Client: p.Client, Interval: c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
+	}
+	h.outputs = &activities.Outputs{Engine: h.engine, Logs: h.writer, Hold: h.recorder.Hold, Keep: c.Worker.LogLines, Log: p.Log}
+	h.wentLive = make(chan struct{}, 1)
 	return h, nil
 }
 
@@ -131,10 +140,7 @@ func (h *host) options() worker.Options {
 	return worker.Options{
 		Client: h.Client, HostID: h.c.Worker.HostID, Leases: h.leases, BuildSlots: h.c.Worker.BuildSlots,
 		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: limits, Log: h.Log,
-		Recorder: &activities.Recorder{
-			Steps: h.Store, Store: h.Store, Logs: h.writer, HostID: h.c.Worker.HostID, Now: time.Now, Log: h.Log,
-			Heartbeats: &activities.Heartbeats{Client: h.Client, Interval: h.c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
-		},
+		Recorder: h.recorder,
 		Activities: worker.Activities{
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
 			Reconciler: &activities.Reconciler{
@@ -152,7 +158,7 @@ func (h *host) options() worker.Options {
 			Preview: &activities.Preview{
 				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,
 				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, StopGrace: h.c.Timeouts.StopWait,
-				Gateway: PublicGateway(h.c.Gateway),
+				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive,
 			},
 		},
 	}

@@ -86,6 +86,41 @@ func (q *Queries) MarkReady(ctx context.Context, id string) error {
 	return err
 }
 
+const previewsOn = `-- name: PreviewsOn :many
+SELECT v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at FROM previews v WHERE v.host = $1 AND v.state = 'live' ORDER BY v.deployment_id
+`
+
+// Those that were replaced, too, until they are stopped: what an app says while it is drained is logged like the rest.
+func (q *Queries) PreviewsOn(ctx context.Context, host string) ([]Preview, error) {
+	rows, err := q.db.Query(ctx, previewsOn, host)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Preview
+	for rows.Next() {
+		var i Preview
+		if err := rows.Scan(
+			&i.DeploymentID,
+			&i.Host,
+			&i.ContainerID,
+			&i.Container,
+			&i.Network,
+			&i.Address,
+			&i.State,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const replacedPreviews = `-- name: ReplacedPreviews :many
 SELECT v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at
   FROM deployments d

@@ -43,6 +43,10 @@ SELECT v.* FROM previews v
  WHERE v.state = 'live' AND (@host::text = '' OR v.host = @host)
  ORDER BY v.deployment_id;
 
+-- name: PreviewsOn :many
+-- Those that were replaced, too, until they are stopped: what an app says while it is drained is logged like the rest.
+SELECT v.* FROM previews v WHERE v.host = $1 AND v.state = 'live' ORDER BY v.deployment_id;
+
 -- name: RouteTo :one
 -- A deployment's own name wins over an environment's; that leads to what is live or, before anything was, to the newest.
 WITH target AS (
