@@ -46,6 +46,11 @@ func up(ctx context.Context, out io.Writer, example string) error {
 	if err := d.ensureRunning(ctx, airGapped); err != nil {
 		return err
 	}
+	if caller, any := sudoCaller(os.Getenv); any {
+		if err := d.handOver(caller); err != nil {
+			return err
+		}
+	}
 	preview := ""
 	if example != "" && c.Examples.Dir != "" {
 		if preview, err = deployExample(ctx, c, example, out); err != nil {

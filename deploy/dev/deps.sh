@@ -90,10 +90,11 @@ install_nixpacks() {
 	ln -sf "$cache/nixpacks-$nixpacks_version/bin/nixpacks" "$here"
 }
 
+# docker_answers asks as root, who runs slipway: the socket may be closed to who you are.
 docker_answers() {
 	local socket=${DOCKER_HOST:-unix:///var/run/docker.sock}
 	case $socket in
-	unix://*) [ -S "${socket#unix://}" ] && curl -fsS --max-time 5 --unix-socket "${socket#unix://}" http://docker/_ping >/dev/null 2>&1 ;;
+	unix://*) [ -S "${socket#unix://}" ] && $sudo curl -fsS --max-time 5 --unix-socket "${socket#unix://}" http://docker/_ping >/dev/null 2>&1 ;;
 	*) return 0 ;; # a remote engine is the operator's own business
 	esac
 }
@@ -120,7 +121,7 @@ start_docker() {
 		sleep 0.5
 	done
 	fail "the Docker engine does not answer after 30 s; the end of its log:" "$(tail -n 5 "$cache/log/dockerd.log" 2>/dev/null)" \
-		"fix: start dockerd by hand, or set DOCKER_HOST to one that runs; its socket has to be open to $(id -un)"
+		"fix: start dockerd by hand, or set DOCKER_HOST to one that runs"
 }
 
 install_packages
