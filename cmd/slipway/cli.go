@@ -16,12 +16,14 @@ type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) string
+	dir            string // where the command runs; empty for the process's own
 	output         string // outputTable or outputJSON
 	screen         screen
 	now            func() time.Time
 	location       *time.Location // of the times in tables
 	pace           pace
 	pollEvery      time.Duration // between two looks at a deployment that is waited for
+	completeWithin time.Duration // how long a shell waits for proposals
 	started        bool          // the command line was understood: an error from here on is no usage error
 }
 
@@ -39,7 +41,7 @@ func newCLI(stdin io.Reader, stdout, stderr io.Writer, env func(string) string) 
 			stdin: isTerminal(stdin), stdout: isTerminal(stdout) && !dumb, stderr: isTerminal(stderr) && !dumb,
 			width: func() int { return terminalWidth(stdout) },
 		},
-		now: time.Now, location: time.Local, pace: defaultPace, pollEvery: 500 * time.Millisecond,
+		now: time.Now, location: time.Local, pace: defaultPace, pollEvery: 500 * time.Millisecond, completeWithin: defaultCompleteWithin,
 	}
 }
 

@@ -8,8 +8,11 @@ import (
 	"github.com/slipway-dev/slipway/api/client"
 )
 
-const deployLong = `Deploy a project: by default its production branch to production. A branch goes to its own environment unless
---environment says otherwise; a tag or a commit needs --environment.
+const deployLong = `Deploy a project. Without PROJECT it is the one that deploys the repository of this git checkout (any of its remotes, by
+https or ssh), and without --branch, --tag and --commit its current branch, as the remote has it: commits that are not pushed and
+files that are not committed are not deployed, and a warning says so. With PROJECT, or outside of a checkout, it is the production
+branch. A branch goes to its own environment, the production branch to production, unless --environment says otherwise; a tag or a
+commit needs --environment.
 
 Without --follow the command ends as soon as the deploy is accepted, with exit code 0. What is accepted is never lost.
 With --follow it shows the steps until the preview is live: on a terminal with a live progress line, in a pipe with one line
@@ -29,7 +32,8 @@ func (c *cli) deployCommand() *cobra.Command {
 	var given deploy
 	command := &cobra.Command{
 		Use: "deploy [PROJECT]", Short: "Deploy a project", Args: cobra.MaximumNArgs(1), Long: deployLong,
-		Example: `  slipway deploy shop --follow
+		Example: `  slipway deploy --follow                                    # this checkout's branch
+  slipway deploy shop --follow                               # production
   slipway deploy shop --branch feature/cart --follow --logs
   slipway deploy shop --tag v1.4.0 --environment production
   slipway deploy shop --commit "$CI_COMMIT" --environment pr/42 --idempotency-key "$CI_JOB_ID" --follow
@@ -64,7 +68,7 @@ func (c *cli) deploy(ctx context.Context, project string, given deploy) error {
 	if err != nil {
 		return err
 	}
-	if project, err = theProject(ctx, api, project); err != nil {
+	if project, given, err = c.deployHere(ctx, api, project, given); err != nil {
 		return err
 	}
 	body := client.DeploymentCreate{
@@ -94,6 +98,34 @@ func (c *cli) deploy(ctx context.Context, project string, given deploy) error {
 		c.say("follow it: slipway logs -f %s", name(*d))
 		return c.line("%s", clean(d.PreviewURL))
 	})
+}
+
+// deployHere fills in what was not given: the project, and in a checkout of its repository the branch.
+func (c *cli) deployHere(ctx context.Context, api *client.ClientWithResponses, project string, given deploy) (string, deploy, error) {
+	if project != "" {
+		return project, given, nil
+	}
+	h, err := c.here(ctx, api)
+	if err != nil {
+		return "", given, err
+	}
+	if h == nil {
+		project, err = onlyProject(ctx, api)
+		return project, given, err
+	}
+	p, err := h.project()
+	if err != nil {
+		return "", given, err
+	}
+	note := "note: project " + p.Name
+	if given.branch+given.tag+given.commit == "" {
+		if given.branch, err = c.branch(ctx, h); err != nil {
+			return "", given, err
+		}
+		note += ", branch " + given.branch
+	}
+	c.say("%s, from this checkout (%s)", note, h.remote.Name)
+	return p.Name, given, nil
 }
 
 // argument returns the one optional argument, "" when it is not there.

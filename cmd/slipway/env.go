@@ -13,7 +13,7 @@ import (
 )
 
 const envLong = `Variables of a project's builds and previews. Values go in and never come out. A change takes effect at the next deployment.
-Without --project the only project there is is meant.`
+Without --project the project of the git checkout is meant; outside of one, the only project there is.`
 
 func (c *cli) envCommand() *cobra.Command {
 	var project string
@@ -196,8 +196,12 @@ func (c *cli) envCall(ctx context.Context, project string, call func(*client.Cli
 	if err != nil {
 		return err
 	}
-	if project, err = theProject(ctx, api, project); err != nil {
+	given := project
+	if project, err = c.theProject(ctx, api, given); err != nil {
 		return err
+	}
+	if given == "" {
+		c.say("note: the variables of project %s", project)
 	}
 	env, err := call(api, project)
 	if err != nil {

@@ -83,7 +83,7 @@ func (c *cli) credentials(ctx context.Context, given login) (settings, error) {
 		current = settings{URL: defaultURL} // a file that cannot be read is what login repairs
 	}
 	if given.url == "" && c.screen.stdin && !given.tokenStdin {
-		if given.url, err = c.askLine(ctx, fmt.Sprintf("API URL [%s]", current.URL)); err != nil {
+		if given.url, err = c.askDefault(ctx, "API URL", current.URL); err != nil {
 			return settings{}, err
 		}
 	}

@@ -16,12 +16,13 @@ func (c *cli) logsCommand() *cobra.Command {
 	var follow, app bool
 	var since int64
 	command := &cobra.Command{
-		Use: "logs DEPLOYMENT", Short: "Read or follow a deployment's log", Args: cobra.ExactArgs(1),
+		Use: "logs [DEPLOYMENT]", Short: "Read or follow a deployment's log", Args: cobra.MaximumNArgs(1),
 		Long: `Print a deployment's log: clone, plan, Dockerfile, every line of the build, push, start and readiness, and what the app
 has printed since it is live. With -f it goes on until the deployment has ended, with -f --app for as long as it is live; a
 broken connection is taken up again without a lost or doubled line. Ctrl-C leaves the deployment running. The exit code says
 whether the log was read, not how the deployment ended.`,
-		Example: `  slipway logs shop
+		Example: `  slipway logs
+  slipway logs shop
   slipway logs -f shop#3
   slipway logs -f --app shop
   slipway logs shop#3 --since-seq 1200 --output json | jq -r .text`,

@@ -16,26 +16,27 @@ func (c *cli) openCommand() *cobra.Command {
 	var printOnly bool
 	var environment string
 	command := &cobra.Command{
-		Use: "open DEPLOYMENT|PROJECT", Short: "Open a preview in the browser", Args: cobra.ExactArgs(1),
+		Use: "open [DEPLOYMENT|PROJECT]", Short: "Open a preview in the browser", Args: cobra.MaximumNArgs(1),
 		Long: `Print the URL of a deployment's preview and open it in a browser where there is a display. For a PROJECT it is the stable
-address of the environment that was deployed to last; --environment picks another.`,
-		Example: "  slipway open shop\n  slipway open shop --environment production\n  slipway open shop#3 --print",
+address of the environment that was deployed to last; --environment picks another. Without an argument it is the project of
+this git checkout.`,
+		Example: "  slipway open\n  slipway open shop\n  slipway open shop --environment production\n  slipway open shop#3 --print",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.api()
 			if err != nil {
 				return err
 			}
-			url, err := address(cmd.Context(), api, args[0], environment)
+			given := argument(args)
+			if given == "" {
+				if given, err = c.theProject(cmd.Context(), api, ""); err != nil {
+					return err
+				}
+			}
+			url, err := address(cmd.Context(), api, given, environment)
 			if err != nil {
 				return err
 			}
-			if err := c.print(map[string]string{"url": url}, func() error { return c.line("%s", clean(url)) }); err != nil {
-				return err
-			}
-			if printOnly || c.json() {
-				return nil
-			}
-			return c.browse(cmd.Context(), url)
+			return c.lead(cmd.Context(), url, printOnly)
 		},
 	}
 	command.Flags().BoolVar(&printOnly, "print", false, "print the URL and open nothing")
@@ -65,6 +66,17 @@ func address(ctx context.Context, api *client.ClientWithResponses, given, enviro
 		return "", &shownError{message: fmt.Sprintf("nothing of project %s is live", given), fix: "deploy it with `slipway deploy " + given + " --follow`"}
 	}
 	return found.Items[0].EnvironmentURL, nil
+}
+
+// lead prints url and, unless only that was asked for, opens it.
+func (c *cli) lead(ctx context.Context, url string, printOnly bool) error {
+	if err := c.print(map[string]string{"url": url}, func() error { return c.line("%s", clean(url)) }); err != nil {
+		return err
+	}
+	if printOnly || c.json() {
+		return nil
+	}
+	return c.browse(ctx, url)
 }
 
 // browse opens url where somebody can see it; printing it was enough elsewhere.

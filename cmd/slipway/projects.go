@@ -22,10 +22,12 @@ func (c *cli) projectsCommand() *cobra.Command {
 func (c *cli) projectsCreate() *cobra.Command {
 	var flags projectFlags
 	command := &cobra.Command{
-		Use: "create NAME REPO_URL", Short: "Create a project", Args: cobra.ExactArgs(2),
+		Use: "create [NAME [REPO_URL]]", Short: "Create a project", Args: cobra.MaximumNArgs(2),
 		Long: `Create a project from a git repository (https or ssh). Without flags the builder looks into the repository and decides.
-NAME becomes part of host names: lower-case letters, digits and hyphens.`,
-		Example: `  slipway projects create shop https://git.example.com/team/shop.git
+NAME becomes part of host names: lower-case letters, digits and hyphens. In a git checkout the URL of its remote and a name made
+from it are proposed on a terminal, and taken elsewhere.`,
+		Example: `  slipway projects create                                       # in a checkout
+  slipway projects create shop https://git.example.com/team/shop.git
   slipway projects create web https://git.example.com/team/mono.git --root-dir apps/web --start-command "node server.js"
   slipway projects create api ssh://git@git.example.com/team/api.git --builder dockerfile --port 8080 --health-path /healthz`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,8 +35,12 @@ NAME becomes part of host names: lower-case letters, digits and hyphens.`,
 			if err != nil {
 				return err
 			}
+			name, url, err := c.identity(cmd, args)
+			if err != nil {
+				return err
+			}
 			body := client.ProjectCreate{
-				Name: args[0], RepoURL: args[1], RootDir: set.RootDir, Builder: set.Builder, InstallCommand: set.InstallCommand,
+				Name: name, RepoURL: url, RootDir: set.RootDir, Builder: set.Builder, InstallCommand: set.InstallCommand,
 				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, Port: set.Port, HealthCheck: set.HealthCheck,
 				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, Resources: set.Resources,
 			}
@@ -50,7 +56,7 @@ NAME becomes part of host names: lower-case letters, digits and hyphens.`,
 func (c *cli) projectsUpdate() *cobra.Command {
 	var flags projectFlags
 	command := &cobra.Command{
-		Use: "update PROJECT", Short: "Change a project's settings", Args: cobra.ExactArgs(1),
+		Use: "update [PROJECT]", Short: "Change a project's settings", Args: cobra.MaximumNArgs(1),
 		Long: `Change the settings that are given and no others; "" or 0 goes back to the default. Changes take effect at the next
 deployment. Environments that exist keep their host names when the project is renamed.`,
 		Example: `  slipway projects update shop --start-command "node server.js" --health-path /healthz
@@ -65,7 +71,11 @@ deployment. Environments that exist keep their host names when the project is re
 				return usageError(cmd, "nothing to change: no setting is given")
 			}
 			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
-				return ask[client.Project](api.UpdateProjectWithResponse(cmd.Context(), args[0], set))
+				project, err := c.theProject(cmd.Context(), api, argument(args))
+				if err != nil {
+					return nil, err
+				}
+				return ask[client.Project](api.UpdateProjectWithResponse(cmd.Context(), project, set))
 			})
 		},
 	}
@@ -105,12 +115,16 @@ func (c *cli) projectsList() *cobra.Command {
 
 func (c *cli) projectsShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show PROJECT", Short: "Show a project's settings", Args: cobra.ExactArgs(1),
+		Use: "show [PROJECT]", Short: "Show a project's settings", Args: cobra.MaximumNArgs(1),
 		Long:    "Show a project's settings with the defaults filled in.",
-		Example: "  slipway projects show shop\n  slipway projects show shop --output json",
+		Example: "  slipway projects show\n  slipway projects show shop\n  slipway projects show shop --output json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
-				return ask[client.Project](api.GetProjectWithResponse(cmd.Context(), args[0]))
+				project, err := c.theProject(cmd.Context(), api, argument(args))
+				if err != nil {
+					return nil, err
+				}
+				return ask[client.Project](api.GetProjectWithResponse(cmd.Context(), project))
 			})
 		},
 	}

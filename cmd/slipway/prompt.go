@@ -55,6 +55,12 @@ func (c *cli) askLine(ctx context.Context, question string) (string, error) {
 	})
 }
 
+// askDefault asks for a line; an empty one means what is proposed.
+func (c *cli) askDefault(ctx context.Context, question, proposed string) (string, error) {
+	answer, err := c.askLine(ctx, question+" ["+proposed+"]")
+	return orElse(answer, proposed), err
+}
+
 // askSecret asks on the terminal for what is not shown while it is typed.
 func (c *cli) askSecret(ctx context.Context, question string) (string, error) {
 	file, ok := c.stdin.(*os.File)

@@ -17,14 +17,20 @@ func (c *cli) psCommand() *cobra.Command {
 	var statuses []string
 	var environment string
 	var limit int
+	var everywhere bool
 	command := &cobra.Command{
 		Use: "ps [PROJECT]", Aliases: []string{"deployments"}, Short: "List deployments, newest first", Args: cobra.MaximumNArgs(1),
-		Long: "List the newest deployments of a project, or of all projects.",
+		Long: `List the newest deployments of a project. Without PROJECT, in a git checkout, of the project that deploys its repository;
+outside of one, and with --all, of all projects.`,
 		Example: `  slipway ps
+  slipway ps --all
   slipway ps shop --environment production --limit 5
   slipway ps --status building,releasing
   slipway ps shop --status failed --output json | jq -r '.items[].failure.message'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if everywhere && len(args) > 0 {
+				return usageError(cmd, "--all and PROJECT exclude each other")
+			}
 			if limit < 0 {
 				return usageError(cmd, "--limit is below 0")
 			}
@@ -37,7 +43,13 @@ func (c *cli) psCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			filter := client.ListDeploymentsParams{Project: filled(argument(args)), Environment: filled(environment)}
+			project := argument(args)
+			if project == "" && !everywhere {
+				if project, err = c.projectHere(cmd.Context(), api); err != nil {
+					return err
+				}
+			}
+			filter := client.ListDeploymentsParams{Project: filled(project), Environment: filled(environment)}
 			found, err := deploymentsIn(cmd.Context(), api, filter, statuses, limit)
 			if err != nil {
 				return err
@@ -46,10 +58,20 @@ func (c *cli) psCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
+	flags.BoolVarP(&everywhere, "all", "a", false, "of all projects, in a checkout too")
 	flags.StringSliceVar(&statuses, "status", nil, "only in one of these `statuses`, separated by commas")
 	flags.StringVarP(&environment, "environment", "e", "", "only in the environment called `name`, e.g. production or branch/main")
 	flags.IntVarP(&limit, "limit", "n", 20, "list at most `n`; 0 lists all")
 	return command
+}
+
+// projectHere returns the project of the checkout, "" when there is none or not exactly one.
+func (c *cli) projectHere(ctx context.Context, api *client.ClientWithResponses) (string, error) {
+	h, err := c.here(ctx, api)
+	if err != nil || h == nil || len(h.projects) != 1 {
+		return "", err
+	}
+	return h.projects[0].Name, nil
 }
 
 // deploymentsIn lists the newest deployments in any of the statuses, in all for none given. The API filters by one status at a

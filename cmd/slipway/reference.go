@@ -108,11 +108,26 @@ func wanted(limit, have int) int {
 	return min(limit-have, pageSize)
 }
 
-// theProject returns given, or the name of the only project there is.
-func theProject(ctx context.Context, api *client.ClientWithResponses, given string) (string, error) {
+// theProject returns given, or the project of the checkout, or outside of one the only project there is.
+func (c *cli) theProject(ctx context.Context, api *client.ClientWithResponses, given string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
+	h, err := c.here(ctx, api)
+	if err != nil {
+		return "", err
+	}
+	if h == nil {
+		return onlyProject(ctx, api)
+	}
+	p, err := h.project()
+	if err != nil {
+		return "", err
+	}
+	return p.Name, nil
+}
+
+func onlyProject(ctx context.Context, api *client.ClientWithResponses) (string, error) {
 	found, err := listProjects(ctx, api, 2)
 	if err != nil {
 		return "", err

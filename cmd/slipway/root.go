@@ -18,7 +18,9 @@ const (
 const rootLong = `slipway deploys git repositories and gives each deploy a preview URL.
 
 The commands talk to slipway's REST API. Where it is and who you are comes from ` + "`slipway login`" + `, or from
-SLIPWAY_API_URL and SLIPWAY_TOKEN, which win. A DEPLOYMENT is an id, or PROJECT#NUMBER, or PROJECT for its newest one.`
+SLIPWAY_API_URL and SLIPWAY_TOKEN, which win. A DEPLOYMENT is an id, or PROJECT#NUMBER, or PROJECT for its newest one.
+In a git checkout the PROJECT that deploys its repository can be left out: where several do, the one whose folder you are in is
+meant. A name that is given always wins.`
 
 const rootExample = `  slipway login
   slipway projects create shop https://git.example.com/team/shop.git
@@ -42,10 +44,11 @@ func (c *cli) newRoot() *cobra.Command {
 	root.PersistentFlags().VarP(&choice{&c.output, []string{outputTable, outputJSON}}, "output", "o",
 		"how to print answers; json is the API's own objects, for streams one a line")
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
-		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.openCommand())
+		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.openCommand(), c.temporalCommand())
 	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.envCommand())
 	addGrouped(root, groupServer, c.adminCommand())
 	root.AddCommand(c.versionCommand(), exitCodesTopic())
+	c.addCompletion(root)
 	return root
 }
 

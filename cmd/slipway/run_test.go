@@ -25,6 +25,7 @@ type person struct {
 	vars  map[string]string
 	stdin string
 	tune  func(*cli)
+	dir   string // where they are; empty for a folder outside of any checkout
 }
 
 // user returns somebody who is logged in to api.
@@ -56,6 +57,9 @@ func (p *person) cli(stdout, stderr io.Writer) *cli {
 	c.now, c.location = func() time.Time { return noon }, time.UTC
 	c.pace = pace{first: time.Millisecond, max: 4 * time.Millisecond, patience: 20 * time.Second, silence: 20 * time.Second}
 	c.pollEvery = time.Millisecond
+	if c.dir = p.dir; c.dir == "" {
+		c.dir = p.t.TempDir()
+	}
 	if p.tune != nil {
 		p.tune(c)
 	}

@@ -14,14 +14,20 @@ import (
 	"github.com/slipway-dev/slipway/api/client"
 )
 
-// onDeployment makes the RunE of a command whose one argument is a DEPLOYMENT.
+// onDeployment makes the RunE of a command whose one argument is a DEPLOYMENT; without it, the newest of the checkout's project.
 func (c *cli) onDeployment(do func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		api, err := c.api()
 		if err != nil {
 			return err
 		}
-		d, err := deployment(cmd.Context(), api, args[0])
+		given := argument(args)
+		if given == "" {
+			if given, err = c.theProject(cmd.Context(), api, ""); err != nil {
+				return err
+			}
+		}
+		d, err := deployment(cmd.Context(), api, given)
 		if err != nil {
 			return err
 		}
@@ -31,9 +37,9 @@ func (c *cli) onDeployment(do func(ctx context.Context, api *client.ClientWithRe
 
 func (c *cli) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show DEPLOYMENT", Short: "Show a deployment", Args: cobra.ExactArgs(1),
+		Use: "show [DEPLOYMENT]", Short: "Show a deployment", Args: cobra.MaximumNArgs(1),
 		Long:    "Show how a deployment stands: its step, its addresses, and if it failed, why and what to do.",
-		Example: "  slipway show shop\n  slipway show shop#3 --output json | jq .failure",
+		Example: "  slipway show\n  slipway show shop\n  slipway show shop#3 --output json | jq .failure",
 		RunE: c.onDeployment(func(_ context.Context, _ *client.ClientWithResponses, d *client.Deployment) error {
 			return c.print(d, func() error { return c.printDeployment(*d) })
 		}),
@@ -91,7 +97,7 @@ func (p *pairs) addEnd(c *cli, d client.Deployment) {
 
 func (c *cli) stepsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "steps DEPLOYMENT", Short: "List every attempt at each step", Args: cobra.ExactArgs(1),
+		Use: "steps [DEPLOYMENT]", Short: "List every attempt at each step", Args: cobra.MaximumNArgs(1),
 		Long:    "List the attempts at each step and its phases in the order in which they started: where they ran, how long, how they ended.",
 		Example: "  slipway steps shop#3\n  slipway steps shop --output json",
 		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
@@ -124,7 +130,7 @@ func (c *cli) printSteps(steps []client.Step) error {
 
 func (c *cli) planCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "plan DEPLOYMENT", Short: "Show what is built and how", Args: cobra.ExactArgs(1),
+		Use: "plan [DEPLOYMENT]", Short: "Show what is built and how", Args: cobra.MaximumNArgs(1),
 		Long:    "Show the plan that a deployment builds from. Secrets appear by name only. With --output json the planner's own plan is there too.",
 		Example: "  slipway plan shop\n  slipway plan shop#3 --output json | jq .native",
 		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
@@ -162,7 +168,7 @@ func (c *cli) printPlan(p client.Plan) error {
 
 func (c *cli) dockerfileCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "dockerfile DEPLOYMENT", Short: "Print the Dockerfile that is built", Args: cobra.ExactArgs(1),
+		Use: "dockerfile [DEPLOYMENT]", Short: "Print the Dockerfile that is built", Args: cobra.MaximumNArgs(1),
 		Long:    "Print the Dockerfile that a deployment is built from: rendered from its plan, or the repository's own.",
 		Example: "  slipway dockerfile shop\n  slipway dockerfile shop#3 > Dockerfile",
 		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
