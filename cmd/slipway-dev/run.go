@@ -126,7 +126,7 @@ func (s *system) startBackends(ctx context.Context) error {
 
 // prepare makes the admin token, and notes the installation's id where `down` finds it with Postgres gone.
 func (s *system) prepare(ctx context.Context) error {
-	if err := roles.EnsureAdminToken(ctx, s.store, s.paths.token(), s.log); err != nil {
+	if _, err := roles.EnsureAdminToken(ctx, s.store, s.paths.token(), s.log); err != nil {
 		return err
 	}
 	id, err := s.store.InstallationID(ctx)
@@ -153,14 +153,15 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 		defer stop()
 		defer drain()
 		w := config.WorkerRole{
-			Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry, Worker: s.Worker,
-			Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Timeouts: s.Timeouts,
+			DataDir: s.DataDir, Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry,
+			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Timeouts: s.Timeouts,
 		}
 		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{Store: s.store, Client: client, Git: git, Log: s.log}))
 	})
 	group.Go(func() error {
 		a := config.APIRole{
-			Log: s.Log, API: s.API, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Git: s.Git, Timeouts: s.Timeouts,
+			DataDir: s.DataDir, Log: s.Log, API: s.API, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Git: s.Git,
+			Timeouts: s.Timeouts,
 		}
 		return named("api", roles.ServeAPI(serving, a, roles.APIParts{Store: s.store, Client: client, Git: git, Version: version, Log: s.log}))
 	})

@@ -32,12 +32,16 @@ func examples(t *testing.T, text string) (calls [][]string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		for command := range strings.SplitSeq(line, "|") {
-			_, call, found := strings.Cut(command, "slipway ")
-			if !found || strings.Contains(command, "# ") && strings.Index(command, "# ") < strings.Index(command, "slipway ") {
+			if !strings.Contains(command, "slipway ") {
 				continue
 			}
-			words, err := shlex.Split(strings.TrimSuffix(strings.TrimSpace(call), ")"))
+			words, err := shlex.Split(strings.TrimSuffix(strings.TrimSpace(command), ")")) // comments are left out
 			require.NoError(t, err, line)
+			call := slices.IndexFunc(words, func(w string) bool { return w == "slipway" || strings.HasSuffix(w, "(slipway") })
+			if call < 0 {
+				continue
+			}
+			words = words[call+1:]
 			if end := slices.IndexFunc(words, func(w string) bool { return strings.ContainsAny(w[:min(len(w), 1)], "<>") || w == "&&" }); end >= 0 {
 				words = words[:end]
 			}

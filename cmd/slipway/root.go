@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The groups that `slipway --help` sorts commands into. Server roles belong to groupServer.
+// The groups that `slipway --help` sorts commands into.
 const (
 	groupDeploy   = "deploy"
 	groupSettings = "settings"
 	groupServer   = "server"
+	groupRoles    = "roles"
 )
 
 const rootLong = `slipway deploys git repositories and gives each deploy a preview URL.
@@ -39,6 +40,7 @@ func (c *cli) newRoot() *cobra.Command {
 		&cobra.Group{ID: groupDeploy, Title: "Deploy:"},
 		&cobra.Group{ID: groupSettings, Title: "Settings:"},
 		&cobra.Group{ID: groupServer, Title: "Server:"},
+		&cobra.Group{ID: groupRoles, Title: "Server roles:"},
 	)
 	root.SetCompletionCommandGroupID(groupSettings)
 	root.PersistentFlags().VarP(&choice{&c.output, []string{outputTable, outputJSON}}, "output", "o",
@@ -47,6 +49,7 @@ func (c *cli) newRoot() *cobra.Command {
 		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.openCommand(), c.temporalCommand())
 	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.envCommand())
 	addGrouped(root, groupServer, c.adminCommand())
+	addGrouped(root, groupRoles, c.migrateCommand(), c.apiCommand(), c.workerCommand(), c.gatewayCommand())
 	root.AddCommand(c.versionCommand(), exitCodesTopic())
 	c.addCompletion(root)
 	return root

@@ -1,12 +1,19 @@
 package config
 
-import "time"
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
 
 // Postgres is the database that people read.
 type Postgres struct {
-	URL    string // empty in slipway-dev: a private cluster in the data directory
-	BinDir string // of initdb and postgres; empty: found on this machine
-	Keyset string // file of the keys that encrypt env vars; empty in slipway-dev: in the data directory
+	URL          string // empty in slipway-dev: a private cluster in the data directory; with the password once loaded
+	PasswordFile string // empty: the URL has the password, or needs none
+	BinDir       string // of initdb and postgres; empty: found on this machine
+	Keyset       string // file of the keys that encrypt env vars; empty for a role that needs none
 }
 
 func (p *Postgres) keys(check func(string) error) []key {
@@ -16,6 +23,10 @@ func (p *Postgres) keys(check func(string) error) []key {
 			doc: "Postgres 15 or newer, as `postgres://user:password@host:5432/database`. slipway-dev runs a private cluster when it is empty.",
 		},
 		{
+			env: "SLIPWAY_DATABASE_PASSWORD_FILE", path: "postgres.password_file", value: text(&p.PasswordFile),
+			doc: "File that holds the password of the user in `SLIPWAY_DATABASE_URL`, such as a secret of Docker's or a credential of systemd's.",
+		},
+		{
 			env: "SLIPWAY_POSTGRES_BIN_DIR", path: "postgres.bin_dir", value: text(&p.BinDir),
 			doc: "Folder of `initdb` and `postgres` for the private cluster; empty for the newest version installed.",
 		},
@@ -23,6 +34,34 @@ func (p *Postgres) keys(check func(string) error) []key {
 			env: "SLIPWAY_KEYSET_FILE", path: "postgres.keyset_file", value: text(&p.Keyset),
 			doc: "File of the keys that encrypt the values of env vars, the same for every role; made when it is missing. Empty for `keyset.json` in the data directory.",
 		},
+	}
+}
+
+// settle puts the password of the file into the URL.
+func (p *Postgres) settle() Faults {
+	if p.PasswordFile == "" {
+		return nil
+	}
+	fault := Fault{Key: "SLIPWAY_DATABASE_PASSWORD_FILE"}
+	password, err := os.ReadFile(p.PasswordFile)
+	if err != nil {
+		fault.Problem, fault.Fix = err.Error(), "name a file that this account may read"
+		return Faults{fault}
+	}
+	u, err := url.Parse(p.URL)
+	if err != nil || u.User.Username() == "" {
+		fault.Problem, fault.Fix = "SLIPWAY_DATABASE_URL names no user", "give a URL such as postgres://user@host:5432/slipway"
+		return Faults{fault}
+	}
+	u.User = url.UserPassword(u.User.Username(), strings.TrimRight(string(password), "\r\n"))
+	p.URL = u.String()
+	return nil
+}
+
+// keysIn places the keyset in the data directory unless it has a place of its own.
+func (p *Postgres) keysIn(dataDir string) {
+	if p.Keyset == "" {
+		p.Keyset = filepath.Join(dataDir, "keyset.json")
 	}
 }
 
@@ -74,6 +113,7 @@ type Registry struct {
 	Addr      string // where slipway-dev's registry listens, host:port
 	PushHost  string // as builders reach the registry
 	PullHost  string // as Docker engines reach it
+	PlainHTTP bool   // no TLS even off loopback
 	ImagesDir string // tarballs that slipway-dev's registry is seeded with; empty: none
 }
 
@@ -90,6 +130,10 @@ func (r *Registry) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_REGISTRY_PULL_HOST", path: "registry.pull_host", value: text(&r.PullHost),
 			doc: "The registry as Docker engines reach it, `host[:port]`; empty for its address.",
+		},
+		{
+			env: "SLIPWAY_REGISTRY_PLAIN_HTTP", path: "registry.plain_http", initial: "false", value: yesNo(&r.PlainHTTP),
+			doc: "Push to the registry without TLS although it is not on loopback: for one in a network that nobody else reaches.",
 		},
 		{
 			env: "SLIPWAY_IMAGES_DIR", path: "registry.images_dir", value: text(&r.ImagesDir),

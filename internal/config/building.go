@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -11,7 +12,7 @@ import (
 type Worker struct {
 	HostID       string // stable name of this host; never empty once loaded
 	BuildSlots   int    // deploys that fetch, plan or build at a time
-	WorkspaceDir string // of checkouts; empty in slipway-dev: in the data directory
+	WorkspaceDir string // of checkouts; never empty once loaded
 	LogLines     int    // of a log beyond which the oldest output of a live app is deleted
 }
 
@@ -39,8 +40,11 @@ func (w *Worker) keys() []key {
 
 var notInHostID = regexp.MustCompile(`[^A-Za-z0-9_.-]`)
 
-// settle names the host.
-func (w *Worker) settle() Faults {
+// settle names the host and places the checkouts.
+func (w *Worker) settle(dataDir string) Faults {
+	if w.WorkspaceDir == "" {
+		w.WorkspaceDir = filepath.Join(dataDir, "workspaces")
+	}
 	if w.HostID != "" {
 		return nil
 	}
@@ -95,6 +99,8 @@ func (p *Planner) keys() []key {
 // BuildKit builds and pushes images.
 type BuildKit struct {
 	Addr         string       // empty in slipway-dev: a child of its own
+	CA           string       // file; for tcp, checks the server
+	Cert, Key    string       // files; for tcp, show who the worker is
 	Bridge       string       // interface of that child's RUN steps
 	Subnet       netip.Prefix // of that interface
 	CNIDir       string       // CNI plugins for that child
@@ -106,6 +112,18 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 		{
 			env: "SLIPWAY_BUILDKIT_ADDR", path: "buildkit.addr", value: text(&b.Addr, addr),
 			doc: "A buildkitd: `unix://`, `tcp://`, `docker-container://` or `kube-pod://`. slipway-dev runs its own when it is empty.",
+		},
+		{
+			env: "SLIPWAY_BUILDKIT_CA_FILE", path: "buildkit.ca_file", value: text(&b.CA),
+			doc: "Certificate authority (PEM) that a `tcp://` buildkitd is checked against. Without one the connection is not encrypted.",
+		},
+		{
+			env: "SLIPWAY_BUILDKIT_CERT_FILE", path: "buildkit.cert_file", value: text(&b.Cert),
+			doc: "Client certificate (PEM) for a `tcp://` buildkitd, which should let nobody in without one.",
+		},
+		{
+			env: "SLIPWAY_BUILDKIT_KEY_FILE", path: "buildkit.key_file", value: text(&b.Key),
+			doc: "Key (PEM) of the client certificate.",
 		},
 		{
 			env: "SLIPWAY_BUILD_BRIDGE", path: "buildkit.bridge", initial: "slipway0",
@@ -125,6 +143,23 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 			doc: "Take `docker.io` images from slipway-dev's registry: for machines that reach no public image registry.",
 		},
 	}
+}
+
+// check reports TLS files that could not be used.
+func (b *BuildKit) check() Faults {
+	switch {
+	case b.CA+b.Cert+b.Key != "" && !strings.HasPrefix(b.Addr, "tcp://"):
+		return Faults{{
+			Key: "SLIPWAY_BUILDKIT_ADDR", Problem: "has TLS files, and " + b.Addr + " uses none",
+			Fix: "give a tcp:// address, or leave SLIPWAY_BUILDKIT_CA_FILE, _CERT_FILE and _KEY_FILE out",
+		}}
+	case b.Cert == "" && b.Key != "", b.Cert != "" && (b.Key == "" || b.CA == ""):
+		return Faults{{
+			Key: "SLIPWAY_BUILDKIT_CERT_FILE", Problem: "certificate, key and authority are not all there",
+			Fix: "give SLIPWAY_BUILDKIT_CA_FILE, _CERT_FILE and _KEY_FILE, or the authority alone",
+		}}
+	}
+	return nil
 }
 
 // Docker runs the previews.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -192,12 +193,98 @@ func TestRolesAskForWhatTheyCannotDoWithout(t *testing.T) {
 	require.Equal(t, "SLIPWAY_BUILDKIT_ADDR", faults[1].Key)
 }
 
+func passwordFile(t *testing.T, password string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(path, []byte(password+"\n"), 0o600))
+	return path
+}
+
+func TestPasswordComesFromAFile(t *testing.T) {
+	t.Parallel()
+	environ := []string{"SLIPWAY_DATABASE_URL=postgres://slipway@db:5432/slipway?sslmode=disable", "SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p@ss/w:rd")}
+	m, err := config.LoadMigrate(environ)
+	require.NoError(t, err)
+	u, err := url.Parse(m.Postgres.URL)
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	require.Equal(t, "p@ss/w:rd", password)
+	require.Equal(t, "slipway", u.User.Username())
+	require.Equal(t, "sslmode=disable", u.RawQuery)
+	g, err := config.LoadGateway(environ)
+	require.NoError(t, err)
+	require.Equal(t, m.Postgres.URL, g.Postgres.URL)
+	require.Empty(t, g.Postgres.Keyset, "routes hold no secret")
+}
+
+func TestPasswordFileThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ url, file, problem string }{
+		"not there": {"postgres://slipway@db/slipway", "/nowhere/password", "no such file"},
+		"no user":   {"postgres://db/slipway", passwordFile(t, "p"), "names no user"},
+	} {
+		_, err := config.LoadGateway([]string{"SLIPWAY_DATABASE_URL=" + test.url, "SLIPWAY_DATABASE_PASSWORD_FILE=" + test.file})
+		var faults config.Faults
+		require.ErrorAs(t, err, &faults, name)
+		require.Len(t, faults, 1, name)
+		require.Equal(t, "SLIPWAY_DATABASE_PASSWORD_FILE", faults[0].Key, name)
+		require.Contains(t, faults[0].Problem, test.problem, name)
+	}
+}
+
+func TestRolesKeepTheirThingsInTheDataDirectory(t *testing.T) {
+	t.Parallel()
+	environ := []string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway", "SLIPWAY_BUILDKIT_ADDR=unix:///b", "SLIPWAY_DATA_DIR=/var/lib/slipway"}
+	w, err := config.LoadWorker(environ)
+	require.NoError(t, err)
+	require.Equal(t, "/var/lib/slipway/workspaces", w.Worker.WorkspaceDir)
+	require.Equal(t, "/var/lib/slipway/keyset.json", w.Postgres.Keyset)
+	a, err := config.LoadAPI(environ)
+	require.NoError(t, err)
+	require.Equal(t, w.Postgres.Keyset, a.Postgres.Keyset)
+	m, err := config.LoadMigrate(environ)
+	require.NoError(t, err)
+	require.Equal(t, w.Postgres.Keyset, m.Postgres.Keyset)
+	require.Equal(t, "/var/lib/slipway/admin.token", m.AdminTokenFile())
+}
+
+func TestTLSFilesOfTheBuilder(t *testing.T) {
+	t.Parallel()
+	const ca, cert, key = "SLIPWAY_BUILDKIT_CA_FILE=ca", "SLIPWAY_BUILDKIT_CERT_FILE=cert", "SLIPWAY_BUILDKIT_KEY_FILE=key"
+	for name, test := range map[string]struct {
+		addr  string
+		files []string
+		fault string // "" for none
+	}{
+		"all":               {"tcp://b:1234", []string{ca, cert, key}, ""},
+		"authority alone":   {"tcp://b:1234", []string{ca}, ""},
+		"no key":            {"tcp://b:1234", []string{ca, cert}, "SLIPWAY_BUILDKIT_CERT_FILE"},
+		"no authority":      {"tcp://b:1234", []string{cert, key}, "SLIPWAY_BUILDKIT_CERT_FILE"},
+		"a key alone":       {"tcp://b:1234", []string{key}, "SLIPWAY_BUILDKIT_CERT_FILE"},
+		"on a unix socket":  {"unix:///b", []string{ca}, "SLIPWAY_BUILDKIT_ADDR"},
+		"none on a socket":  {"unix:///b", nil, ""},
+		"none, unencrypted": {"tcp://b:1234", nil, ""},
+	} {
+		_, err := config.LoadWorker(append(test.files, "SLIPWAY_DATABASE_URL=postgres://u@db/slipway", "SLIPWAY_BUILDKIT_ADDR="+test.addr))
+		if test.fault == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		var faults config.Faults
+		require.ErrorAs(t, err, &faults, name)
+		require.Len(t, faults, 1, name)
+		require.Equal(t, test.fault, faults[0].Key, name)
+	}
+}
+
 // Every field of a configuration must be set by some key: a forgotten one would be its zero value for ever.
 func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
 	d, err := config.LoadDev([]string{
 		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8",
-		"SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=unix:///x", "SLIPWAY_IMAGES_DIR=x",
+		"SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=tcp://x:1", "SLIPWAY_IMAGES_DIR=x",
+		"SLIPWAY_BUILDKIT_CA_FILE=x", "SLIPWAY_BUILDKIT_CERT_FILE=x", "SLIPWAY_BUILDKIT_KEY_FILE=x", "SLIPWAY_REGISTRY_PLAIN_HTTP=true",
+		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
 	})
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 )
 
@@ -40,10 +39,7 @@ type section struct {
 func (d *Dev) sections() []section {
 	return []section{
 		{"Files", []key{
-			{
-				env: "SLIPWAY_DATA_DIR", path: "data_dir", initial: ".slipway", value: text(&d.DataDir, given),
-				doc: "Folder of everything that slipway-dev keeps: databases, images, caches, the admin token, the logs of its children.",
-			},
+			dataDirKey(&d.DataDir),
 			{
 				env: "SLIPWAY_BIN_DIR", path: "bin_dir", value: text(&d.BinDir),
 				doc: "Folder of `slipway-temporal` and `buildkitd`; empty for the folder of slipway-dev itself.",
@@ -78,18 +74,9 @@ func allKeys() []key { return new(Dev).keys() }
 
 // check fills in what depends on several keys and reports what contradicts.
 func (d *Dev) check() Faults {
-	faults := slices.Concat(d.Temporal.check(), d.Worker.settle(), d.Timeouts.check(), d.addresses(), d.subnets())
-	dir, err := filepath.Abs(d.DataDir)
-	if err != nil {
-		faults = append(faults, Fault{Key: "SLIPWAY_DATA_DIR", Problem: err.Error(), Fix: "give an absolute path"})
-	}
-	d.DataDir = dir
-	if d.Worker.WorkspaceDir == "" {
-		d.Worker.WorkspaceDir = filepath.Join(dir, "workspaces")
-	}
-	if d.Postgres.Keyset == "" {
-		d.Postgres.Keyset = filepath.Join(dir, "keyset.json")
-	}
+	faults := slices.Concat(absolute(&d.DataDir), d.Postgres.settle(), d.Temporal.check(), d.Worker.settle(d.DataDir),
+		d.BuildKit.check(), d.Timeouts.check(), d.addresses(), d.subnets())
+	d.Postgres.keysIn(d.DataDir)
 	if d.Temporal.UIURL == "" {
 		d.Temporal.UIURL = "http://" + d.Temporal.UIAddr
 	}

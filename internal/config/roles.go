@@ -1,9 +1,13 @@
 package config
 
-import "slices"
+import (
+	"path/filepath"
+	"slices"
+)
 
 // APIRole is the configuration of `slipway api`.
 type APIRole struct {
+	DataDir  string // absolute once loaded, likewise below
 	Log      Log
 	API      API
 	Gateway  Gateway // how preview URLs look
@@ -17,17 +21,20 @@ type APIRole struct {
 func LoadAPI(environ []string) (APIRole, error) { return loaded[APIRole](environ) }
 
 func (r *APIRole) keys() []key {
-	return slices.Concat(r.Log.keys(), r.API.keys(hostPort), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
-		r.Temporal.keys(hostPort), r.Git.keys(), r.Timeouts.keys())
+	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.API.keys(hostPort), r.Gateway.keys(hostPort),
+		r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort), r.Git.keys(), r.Timeouts.keys())
 }
 
 func (r *APIRole) check() Faults {
 	r.Gateway.settle()
-	return slices.Concat(r.Temporal.check(), r.Timeouts.check())
+	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Timeouts.check())
+	r.Postgres.keysIn(r.DataDir)
+	return faults
 }
 
 // WorkerRole is the configuration of `slipway worker`.
 type WorkerRole struct {
+	DataDir  string
 	Log      Log
 	Gateway  Gateway // how preview URLs look
 	Postgres Postgres
@@ -45,18 +52,17 @@ type WorkerRole struct {
 func LoadWorker(environ []string) (WorkerRole, error) { return loaded[WorkerRole](environ) }
 
 func (r *WorkerRole) keys() []key {
-	return slices.Concat(r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort),
-		r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(), r.BuildKit.keys(buildkitAddr),
-		r.Docker.keys(), r.Timeouts.keys())
+	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
+		r.Temporal.keys(hostPort), r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(),
+		r.BuildKit.keys(buildkitAddr), r.Docker.keys(), r.Timeouts.keys())
 }
 
 func (r *WorkerRole) check() Faults {
 	r.Gateway.settle()
 	r.Registry.settle()
-	faults := slices.Concat(r.Temporal.check(), r.Worker.settle(), r.Timeouts.check())
-	if r.Worker.WorkspaceDir == "" {
-		faults = append(faults, Fault{Key: "SLIPWAY_WORKSPACE_DIR", Problem: "is empty", Fix: "give a folder for checkouts"})
-	}
+	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Worker.settle(r.DataDir),
+		r.BuildKit.check(), r.Timeouts.check())
+	r.Postgres.keysIn(r.DataDir)
 	return faults
 }
 
@@ -64,7 +70,7 @@ func (r *WorkerRole) check() Faults {
 type GatewayRole struct {
 	Log      Log
 	Gateway  Gateway
-	Postgres Postgres
+	Postgres Postgres // without a keyset: routes hold no secret
 	Timeouts Timeouts
 }
 
@@ -77,11 +83,13 @@ func (r *GatewayRole) keys() []key {
 
 func (r *GatewayRole) check() Faults {
 	r.Gateway.settle()
-	return r.Timeouts.check()
+	r.Postgres.Keyset = ""
+	return slices.Concat(r.Postgres.settle(), r.Timeouts.check())
 }
 
 // MigrateRole is the configuration of `slipway migrate`, which prepares Postgres and the Temporal namespace.
 type MigrateRole struct {
+	DataDir  string
 	Log      Log
 	Postgres Postgres
 	Temporal Temporal
@@ -91,7 +99,14 @@ type MigrateRole struct {
 func LoadMigrate(environ []string) (MigrateRole, error) { return loaded[MigrateRole](environ) }
 
 func (r *MigrateRole) keys() []key {
-	return slices.Concat(r.Log.keys(), r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort))
+	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort))
 }
 
-func (r *MigrateRole) check() Faults { return r.Temporal.check() }
+func (r *MigrateRole) check() Faults {
+	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check())
+	r.Postgres.keysIn(r.DataDir)
+	return faults
+}
+
+// AdminTokenFile is where the first token of an installation is written.
+func (r *MigrateRole) AdminTokenFile() string { return filepath.Join(r.DataDir, "admin.token") }

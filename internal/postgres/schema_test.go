@@ -78,6 +78,32 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 	require.ErrorContains(t, err, "9999")
 }
 
+func TestCheckSchema(t *testing.T) {
+	t.Parallel()
+	pool := postgrestest.New(t)
+	require.NoError(t, postgres.CheckSchema(t.Context(), pool))
+	for version, want := range map[int]error{1: postgres.ErrOlderSchema, 9999: postgres.ErrNewerSchema} {
+		_, err := pool.Exec(t.Context(), "UPDATE schema_version SET version = $1", version)
+		require.NoError(t, err)
+		require.ErrorIs(t, postgres.CheckSchema(t.Context(), pool), want)
+	}
+	_, err := pool.Exec(t.Context(), "DROP TABLE schema_version")
+	require.NoError(t, err)
+	err = postgres.CheckSchema(t.Context(), pool)
+	require.ErrorIs(t, err, postgres.ErrOlderSchema, "nobody has migrated yet")
+	require.ErrorContains(t, err, "slipway migrate")
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	_, err := postgres.Open(t.Context(), "host=/nowhere", postgres.Options{})
+	require.True(t, postgres.Unreachable(err), "nothing listens there")
+	_, err = postgres.Open(t.Context(), postgrestest.New(t).Config().ConnString()+" dbname=no_such_database", postgres.Options{})
+	require.Error(t, err)
+	require.False(t, postgres.Unreachable(err), "the server has answered: %v", err)
+	require.False(t, postgres.Unreachable(nil))
+}
+
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	store, err := postgres.Open(t.Context(), postgrestest.New(t).Config().ConnString(), postgres.Options{})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -51,6 +52,16 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
 	return New(pool, o), nil
+}
+
+// Unreachable reports whether err means that the server does not answer, or not yet: asking again may help. One that
+// refuses the user or does not know the database does answer.
+func Unreachable(err error) bool {
+	if refusal := (*pgconn.PgError)(nil); errors.As(err, &refusal) {
+		return refusal.Code == cannotConnectNow
+	}
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect)
 }
 
 // New returns a Store on a pool that the caller has opened; Close closes it.

@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -17,17 +20,38 @@ import (
 	"github.com/slipway-dev/slipway/internal/secrets"
 )
 
-// OpenStore brings the schema up to date and opens the store.
+// OpenStore brings the schema up to date, makes the keyset when it is missing, and opens the store.
 func OpenStore(ctx context.Context, c config.Postgres, previewDomain string) (*postgres.Store, error) {
 	keyset, err := secrets.OpenKeyset(c.Keyset)
 	if err != nil {
 		return nil, err
 	}
-	store, err := postgres.Open(ctx, c.URL, postgres.Options{PreviewDomain: previewDomain, Cipher: keyset})
+	return openStore(ctx, c.URL, postgres.Options{PreviewDomain: previewDomain, Cipher: keyset}, postgres.Migrate)
+}
+
+// JoinStore opens the store of an installation that `slipway migrate` has prepared. Nothing is made here: a second schema
+// or keyset would make what the first one holds unreadable. A role without a keyset never sees the values of env vars.
+func JoinStore(ctx context.Context, c config.Postgres, previewDomain string) (*postgres.Store, error) {
+	options := postgres.Options{PreviewDomain: previewDomain}
+	if c.Keyset != "" {
+		if _, err := os.Stat(c.Keyset); err != nil {
+			return nil, fmt.Errorf("keyset: %w: run `slipway migrate` on this host first, or copy the file from where that ran", err)
+		}
+		keyset, err := secrets.OpenKeyset(c.Keyset)
+		if err != nil {
+			return nil, err
+		}
+		options.Cipher = keyset
+	}
+	return openStore(ctx, c.URL, options, postgres.CheckSchema)
+}
+
+func openStore(ctx context.Context, dsn string, o postgres.Options, schema func(context.Context, *pgxpool.Pool) error) (*postgres.Store, error) {
+	store, err := postgres.Open(ctx, dsn, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := postgres.Migrate(ctx, store.Pool()); err != nil {
+	if err := schema(ctx, store.Pool()); err != nil {
 		store.Close()
 		return nil, err
 	}
@@ -35,37 +59,64 @@ func OpenStore(ctx context.Context, c config.Postgres, previewDomain string) (*p
 }
 
 // EnsureAdminToken makes the first token when there is none and writes it to path, readable by its owner alone. The file
-// comes before the row: a token whose file was lost could never be used.
-func EnsureAdminToken(ctx context.Context, store *postgres.Store, path string, log *slog.Logger) error {
+// comes before the row: a token whose file was lost could never be used. It reports whether the file's token is valid:
+// where somebody manages tokens, a file that fits none of them is theirs to remove. It may run several times at once.
+func EnsureAdminToken(ctx context.Context, store *postgres.Store, path string, log *slog.Logger) (valid bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("admin token: %w", err)
+		}
+	}()
+	has, err := store.HasTokens(ctx)
+	if err != nil {
+		return false, err
+	}
 	token, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && has {
+		return false, nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		token = []byte("slipway_" + rand.Text() + rand.Text() + "\n")
-		err = writeWhole(path, token)
+		token, err = newToken(path)
 	}
 	if err != nil {
-		return fmt.Errorf("admin token: %w", err)
+		return false, err
 	}
 	hash := sha256.Sum256([]byte(strings.TrimSpace(string(token))))
-	if _, err := store.TokenName(ctx, hash[:]); err == nil {
-		return nil
-	} else if !errors.Is(err, deployment.ErrNotFound) {
-		return fmt.Errorf("admin token: %w", err)
-	}
-	if has, err := store.HasTokens(ctx); err != nil || has {
-		return err // somebody manages tokens here; a file that fits none of them is theirs to remove
+	if known, err := knows(ctx, store, hash[:]); known || err != nil || has {
+		return known, err
 	}
 	if err := store.CreateToken(ctx, "admin", hash[:]); err != nil {
-		return fmt.Errorf("admin token: %w", err)
+		known, _ := knows(ctx, store, hash[:]) // another process with the same file was quicker
+		if !known {
+			return false, err
+		}
 	}
 	log.Info("made the first admin token", "file", path)
-	return nil
+	return true, nil
 }
 
-// writeWhole writes a file that only its owner may read, in one step: one that was killed leaves no half token.
-func writeWhole(path string, data []byte) error {
-	part := path + ".part"
-	if err := os.WriteFile(part, data, 0o600); err != nil {
-		return err
+func knows(ctx context.Context, store *postgres.Store, hash []byte) (bool, error) {
+	_, err := store.TokenName(ctx, hash)
+	if errors.Is(err, deployment.ErrNotFound) {
+		return false, nil
 	}
-	return os.Rename(part, path)
+	return err == nil, err
+}
+
+// newToken writes a token to a file that only its owner may read, and returns what the file holds then. The file appears
+// whole or not at all, and one that another process has made stays.
+func newToken(path string) ([]byte, error) {
+	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(part.Name())
+	_, err = part.WriteString("slipway_" + rand.Text() + rand.Text() + "\n")
+	if err := errors.Join(err, part.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(part.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }

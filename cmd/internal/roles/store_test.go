@@ -6,23 +6,34 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
+	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
+	"github.com/slipway-dev/slipway/internal/secrets"
+	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := postgrestest.Main(m)
+	devservertest.Stop()
+	os.Exit(code)
+}
 
 func TestEnsureAdminToken(t *testing.T) {
 	t.Parallel()
 	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
 	path := filepath.Join(t.TempDir(), "admin.token")
 	ensure := func() string {
-		require.NoError(t, roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler)))
+		valid, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		require.True(t, valid)
 		token, err := os.ReadFile(path)
 		require.NoError(t, err)
 		return string(token)
@@ -45,8 +56,67 @@ func TestEnsureAdminToken_FinishesWhatWasBegun(t *testing.T) {
 	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
 	path := filepath.Join(t.TempDir(), "admin.token")
 	require.NoError(t, os.WriteFile(path, []byte("slipway_left\n"), 0o600))
-	require.NoError(t, roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler)))
-	hash := sha256.Sum256([]byte("slipway_left"))
-	_, err := store.TokenName(t.Context(), hash[:])
+	_, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
+	hash := sha256.Sum256([]byte("slipway_left"))
+	_, err = store.TokenName(t.Context(), hash[:])
+	require.NoError(t, err)
+}
+
+func TestEnsureAdminToken_AtOnceMakesOne(t *testing.T) {
+	t.Parallel()
+	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
+	path := filepath.Join(t.TempDir(), "admin.token")
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			valid, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
+			assert.NoError(t, err)
+			assert.True(t, valid)
+		})
+	}
+	wait.Wait()
+	var tokens int
+	require.NoError(t, store.Pool().QueryRow(t.Context(), "SELECT count(*) FROM tokens").Scan(&tokens))
+	require.Equal(t, 1, tokens)
+	left, err := filepath.Glob(path + "*")
+	require.NoError(t, err)
+	require.Equal(t, []string{path}, left)
+}
+
+// On a second host, or where the first token was replaced: no file that looks like a token and is none.
+func TestEnsureAdminToken_WhereOthersManageTokens(t *testing.T) {
+	t.Parallel()
+	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
+	hash := sha256.Sum256([]byte("theirs"))
+	require.NoError(t, store.CreateToken(t.Context(), "theirs", hash[:]))
+	path := filepath.Join(t.TempDir(), "admin.token")
+	valid, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.False(t, valid)
+	require.NoFileExists(t, path)
+
+	require.NoError(t, os.WriteFile(path, []byte("slipway_old\n"), 0o600))
+	valid, err = roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.False(t, valid)
+}
+
+func TestJoinStore(t *testing.T) {
+	t.Parallel()
+	c := config.Postgres{URL: postgrestest.New(t).Config().ConnString(), Keyset: filepath.Join(t.TempDir(), "keyset.json")}
+	_, err := roles.JoinStore(t.Context(), c, "localhost")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "slipway migrate")
+	require.NoFileExists(t, c.Keyset, "a second keyset would read nothing that the first one sealed")
+
+	_, err = secrets.OpenKeyset(c.Keyset)
+	require.NoError(t, err)
+	store, err := roles.JoinStore(t.Context(), c, "localhost")
+	require.NoError(t, err)
+	defer store.Close()
+	_, err = store.Pool().Exec(t.Context(), "UPDATE schema_version SET version = 1")
+	require.NoError(t, err)
+	_, err = roles.JoinStore(t.Context(), config.Postgres{URL: c.URL}, "localhost")
+	require.ErrorIs(t, err, postgres.ErrOlderSchema)
 }

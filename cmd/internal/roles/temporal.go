@@ -14,13 +14,17 @@ import (
 
 // DialTemporal connects to the Temporal frontend.
 func DialTemporal(ctx context.Context, c config.Temporal, logger *slog.Logger) (sdkclient.Client, error) {
-	client, err := sdkclient.DialContext(ctx, sdkclient.Options{
-		HostPort: c.Addr, Namespace: c.Namespace, Logger: log.NewStructuredLogger(logger.With("component", "temporal")),
-	})
+	client, err := sdkclient.DialContext(ctx, temporalOptions(c, logger))
 	if err != nil {
 		return nil, fmt.Errorf("connect to temporal at %s: %w", c.Addr, err)
 	}
 	return client, nil
+}
+
+func temporalOptions(c config.Temporal, logger *slog.Logger) sdkclient.Options {
+	return sdkclient.Options{
+		HostPort: c.Addr, Namespace: c.Namespace, Logger: log.NewStructuredLogger(logger.With("component", "temporal")),
+	}
 }
 
 // Limits returns the bounds that every deploy is started with.

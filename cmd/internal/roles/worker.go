@@ -89,11 +89,11 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		}
 	}
 	h.planner = planner.New(planner.Options{NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan})
-	h.builder, err = buildkit.New(ctx, buildkit.Options{Address: c.BuildKit.Addr, RegistryInsecure: plainHTTP(c.Registry.PushHost)})
+	h.builder, err = buildkit.New(ctx, builderOptions(c))
 	if err != nil {
 		return nil, err
 	}
-	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry.PushHost)}
+	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
 	h.writer = logs.NewWriter(p.Store.Pool(), p.Log)
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
 	h.recorder = &activities.Recorder{
@@ -105,14 +105,22 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	return h, nil
 }
 
-// plainHTTP reports whether a registry is spoken to without TLS: only one on this machine's loopback is.
-func plainHTTP(registry string) bool {
-	name, _, err := net.SplitHostPort(registry)
+func builderOptions(c config.WorkerRole) buildkit.Options {
+	return buildkit.Options{
+		Address: c.BuildKit.Addr, CA: c.BuildKit.CA, Cert: c.BuildKit.Cert, Key: c.BuildKit.Key,
+		RegistryInsecure: plainHTTP(c.Registry),
+	}
+}
+
+// plainHTTP reports whether the registry is spoken to without TLS: one on this machine's loopback always, another only
+// when the configuration says so.
+func plainHTTP(r config.Registry) bool {
+	name, _, err := net.SplitHostPort(r.PushHost)
 	if err != nil {
-		name = registry
+		name = r.PushHost
 	}
 	addr, err := netip.ParseAddr(name)
-	return name == "localhost" || err == nil && addr.IsLoopback()
+	return r.PlainHTTP || name == "localhost" || err == nil && addr.IsLoopback()
 }
 
 func (h *host) close(ctx context.Context) {

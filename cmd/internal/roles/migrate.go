@@ -1,0 +1,85 @@
+package roles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	sdkclient "go.temporal.io/sdk/client"
+
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/temporal"
+	"github.com/slipway-dev/slipway/temporal/namespace"
+)
+
+// knock is the pause between two attempts to reach Postgres.
+const knock = 250 * time.Millisecond
+
+// Prepared is what Migrate has left.
+type Prepared struct {
+	AdminTokenFile string // empty where others manage tokens and the file holds no valid one
+}
+
+// Migrate prepares an installation: the schema, the keyset, the first admin token, the Temporal namespace with its
+// retention and search attributes. What is right already stays. It may run any number of times, also at once on several
+// hosts. Servers that do not answer yet are waited for until ctx ends.
+func Migrate(ctx context.Context, c config.MigrateRole, log *slog.Logger) (Prepared, error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return Prepared{}, fmt.Errorf("data directory: %w", err)
+	}
+	store, err := awaitStore(ctx, c.Postgres, log)
+	if err != nil {
+		return Prepared{}, err
+	}
+	defer store.Close()
+	log.Info("schema is up to date")
+	valid, err := EnsureAdminToken(ctx, store, c.AdminTokenFile(), log)
+	if err != nil {
+		return Prepared{}, err
+	}
+	if err := prepareNamespace(ctx, c.Temporal, log); err != nil {
+		return Prepared{}, err
+	}
+	log.Info("namespace is ready", "namespace", c.Temporal.Namespace, "retention", c.Temporal.Retention)
+	if !valid {
+		return Prepared{}, nil
+	}
+	return Prepared{AdminTokenFile: c.AdminTokenFile()}, nil
+}
+
+// awaitStore opens the store once Postgres answers.
+func awaitStore(ctx context.Context, c config.Postgres, log *slog.Logger) (*postgres.Store, error) {
+	tick := time.NewTicker(knock)
+	defer tick.Stop()
+	for told := false; ; told = true {
+		store, err := OpenStore(ctx, c, "")
+		if err == nil || !postgres.Unreachable(err) {
+			return store, err
+		}
+		if !told {
+			log.Info("waiting for postgres", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+func prepareNamespace(ctx context.Context, c config.Temporal, log *slog.Logger) error {
+	client, err := sdkclient.NewLazyClient(temporalOptions(c, log))
+	if err != nil {
+		return fmt.Errorf("connect to temporal at %s: %w", c.Addr, err)
+	}
+	defer client.Close()
+	spec := namespace.Spec{Name: c.Namespace, Retention: c.Retention, SearchAttributes: temporal.SearchAttributes()}
+	if err := namespace.Prepare(ctx, client, spec); err != nil {
+		return fmt.Errorf("temporal at %s: %w", c.Addr, err)
+	}
+	return nil
+}

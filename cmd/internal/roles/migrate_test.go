@@ -1,0 +1,117 @@
+package roles_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/slipway-dev/slipway/cmd/internal/roles"
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
+	"github.com/slipway-dev/slipway/temporal/devservertest"
+)
+
+func migration(t *testing.T) config.MigrateRole {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	return config.MigrateRole{
+		DataDir:  dir,
+		Postgres: config.Postgres{URL: postgrestest.New(t).Config().ConnString(), Keyset: filepath.Join(dir, "keyset.json")},
+		Temporal: config.Temporal{Addr: devservertest.Start(t), Namespace: "migrate-" + uuid.NewString(), Retention: 48 * time.Hour},
+	}
+}
+
+func TestMigrate_AtOnceAndAgain(t *testing.T) {
+	t.Parallel()
+	c := migration(t)
+	quiet := slog.New(slog.DiscardHandler)
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() {
+			done, err := roles.Migrate(t.Context(), c, quiet)
+			assert.NoError(t, err)
+			assert.Equal(t, c.AdminTokenFile(), done.AdminTokenFile)
+		})
+	}
+	wait.Wait()
+	token, err := os.ReadFile(c.AdminTokenFile())
+	require.NoError(t, err)
+	keys, err := os.ReadFile(c.Postgres.Keyset)
+	require.NoError(t, err)
+
+	c.Temporal.Retention = 72 * time.Hour
+	_, err = roles.Migrate(t.Context(), c, quiet)
+	require.NoError(t, err)
+	again, err := os.ReadFile(c.AdminTokenFile())
+	require.NoError(t, err)
+	require.Equal(t, token, again)
+	keysAgain, err := os.ReadFile(c.Postgres.Keyset)
+	require.NoError(t, err)
+	require.Equal(t, keys, keysAgain)
+	found, err := devservertest.ClientOf(t, c.Temporal.Namespace).WorkflowService().DescribeNamespace(t.Context(),
+		&workflowservice.DescribeNamespaceRequest{Namespace: c.Temporal.Namespace})
+	require.NoError(t, err)
+	require.Equal(t, c.Temporal.Retention, found.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration())
+
+	store, err := roles.JoinStore(t.Context(), c.Postgres, "localhost")
+	require.NoError(t, err, "the other roles can start now")
+	store.Close()
+}
+
+func TestMigrate_WaitsForWhatDoesNotAnswerYet(t *testing.T) {
+	t.Parallel()
+	c := migration(t)
+	c.Postgres.URL = "postgres://slipway@" + deadAddr(t) + "/slipway"
+	ctx, cancel := context.WithCancelCause(t.Context())
+	waiting := watch{word: "waiting for postgres", seen: func() { cancel(errPatience) }}
+	_, err := roles.Migrate(ctx, c, slog.New(slog.NewTextHandler(&waiting, nil)))
+	require.ErrorIs(t, err, errPatience, "it was waiting, and said so")
+	require.ErrorContains(t, err, "connection refused", "and says for what")
+}
+
+func TestMigrate_DoesNotWaitForAnAnswerThatIsNo(t *testing.T) {
+	t.Parallel()
+	c := migration(t)
+	c.Postgres.URL += " dbname=no_such_database"
+	_, err := roles.Migrate(t.Context(), c, slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "no_such_database")
+}
+
+// deadAddr is an address where nobody listens.
+func deadAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+const errPatience = patienceError("no more patience")
+
+type patienceError string
+
+func (e patienceError) Error() string { return string(e) }
+
+// watch calls seen when word is written.
+type watch struct {
+	word string
+	seen func()
+}
+
+func (w *watch) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.word)) {
+		w.seen()
+	}
+	return len(p), nil
+}
