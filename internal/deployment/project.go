@@ -19,6 +19,7 @@ type Project struct {
 	ProductionBranch    string // empty until the first deploy asks the remote for its HEAD
 	BuildTimeoutSeconds int
 	Resources           Resources
+	GitCredential       *CredentialSummary // nil for none
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 }

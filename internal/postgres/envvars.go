@@ -9,7 +9,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
-var errNoCipher = errors.New("this process has no keyset for the values of env vars")
+var errNoCipher = errors.New("this process has no keyset for secrets")
 
 // EnvVarNames returns a project's variables without their values, sorted by name.
 func (s *Store) EnvVarNames(ctx context.Context, projectID string) ([]deployment.EnvVar, error) {

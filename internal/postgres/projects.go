@@ -42,7 +42,8 @@ func (s *Store) UpdateProject(ctx context.Context, p deployment.Project) (deploy
 	if err != nil {
 		return deployment.Project{}, at(nameTaken(err), "update project %q", p.Name)
 	}
-	return toProject(row), nil
+	p = toProject(row)
+	return p, s.summarizeCredentials(ctx, &p)
 }
 
 func projectParams(id string, p deployment.Project) db.CreateProjectParams {
@@ -85,7 +86,8 @@ func (s *Store) Project(ctx context.Context, idOrName string) (deployment.Projec
 	if err != nil {
 		return deployment.Project{}, at(err, "project %q", idOrName)
 	}
-	return toProject(row), nil
+	p := toProject(row)
+	return p, s.summarizeCredentials(ctx, &p)
 }
 
 // Projects returns one page of projects, sorted by name, and the cursor of the next page, empty after the last.
@@ -99,14 +101,16 @@ func (s *Store) Projects(ctx context.Context, page deployment.Page) ([]deploymen
 	if err != nil {
 		return nil, "", at(err, "list projects")
 	}
-	items := make([]deployment.Project, 0, min(len(rows), limit))
-	for i, row := range rows {
-		if i == limit {
-			return items, projectCursor(items[limit-1]), nil
-		}
-		items = append(items, toProject(row))
+	items, next := make([]deployment.Project, min(len(rows), limit)), ""
+	filled := make([]*deployment.Project, len(items))
+	for i := range items {
+		items[i] = toProject(rows[i])
+		filled[i] = &items[i]
 	}
-	return items, "", nil
+	if len(rows) > limit {
+		next = projectCursor(items[limit-1])
+	}
+	return items, next, s.summarizeCredentials(ctx, filled...)
 }
 
 // SetProductionBranch notes the remote's HEAD for a project whose production branch nobody chose.

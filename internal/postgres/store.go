@@ -31,7 +31,7 @@ type Cipher interface {
 // Options are what a Store needs besides a database.
 type Options struct {
 	PreviewDomain string // the domain under which host names of previews and environments are made
-	Cipher        Cipher // for the values of env vars; nil for a role that never reads or writes them
+	Cipher        Cipher // for the values of env vars and git credentials; nil for a role that never reads or writes them
 }
 
 // Store reads and writes projects, deployments and the ledger. It is safe for concurrent use.
