@@ -92,22 +92,22 @@ type git struct {
 	points
 }
 
-func (g *git) Resolve(ctx context.Context, url string, ref deployment.Ref) (string, string, error) {
+func (g *git) Resolve(ctx context.Context, repo deployment.Repository, ref deployment.Ref) (string, string, error) {
 	if err := g.at(ctx, "before resolve"); err != nil {
 		return "", "", err
 	}
-	commit, branch, err := g.Git.Resolve(ctx, url, ref)
+	commit, branch, err := g.Git.Resolve(ctx, repo, ref)
 	if e := g.at(ctx, "after resolve"); e != nil {
 		return "", "", e
 	}
 	return commit, branch, err
 }
 
-func (g *git) Fetch(ctx context.Context, url, commit string, ref deployment.Ref, dir string, line func(string)) error {
+func (g *git) Fetch(ctx context.Context, repo deployment.Repository, commit string, ref deployment.Ref, dir string, line func(string)) error {
 	if err := g.at(ctx, "before fetch"); err != nil {
 		return err
 	}
-	if err := g.Git.Fetch(ctx, url, commit, ref, dir, line); err != nil {
+	if err := g.Git.Fetch(ctx, repo, commit, ref, dir, line); err != nil {
 		return err
 	}
 	return g.at(ctx, "after fetch")

@@ -16,6 +16,8 @@ type Store interface {
 	Project(ctx context.Context, idOrName string) (deployment.Project, error)
 	// EnvVars returns a project's variables with their values, sorted by name.
 	EnvVars(ctx context.Context, projectID string) ([]deployment.EnvVar, error)
+	// GitCredential returns a project's credential with its secret, nil for none.
+	GitCredential(ctx context.Context, projectID string) (*deployment.GitCredential, error)
 
 	// BeginRun makes runID the deployment's current run, unless a newer one is.
 	BeginRun(ctx context.Context, deploymentID, runID string) error
@@ -87,9 +89,9 @@ type LogWriter interface {
 type Git interface {
 	// Resolve turns a ref into a full commit. branch is the branch that was meant (the remote's HEAD for RefDefault), empty
 	// for a tag or commit.
-	Resolve(ctx context.Context, repoURL string, ref deployment.Ref) (commit, branch string, err error)
+	Resolve(ctx context.Context, repo deployment.Repository, ref deployment.Ref) (commit, branch string, err error)
 	// Fetch checks commit out into dir, which does not exist or is empty. ref helps servers that hand out no bare commits.
-	Fetch(ctx context.Context, repoURL, commit string, ref deployment.Ref, dir string, line func(string)) error
+	Fetch(ctx context.Context, repo deployment.Repository, commit string, ref deployment.Ref, dir string, line func(string)) error
 }
 
 // Planner turns a checkout into a plan and the Dockerfile that is built.

@@ -110,16 +110,29 @@ func (r *Recorder) begin(ctx context.Context, a StepAttempt) error {
 	if err := r.persist(ctx, func() (err error) { d, err = r.Store.Deployment(ctx, a.DeploymentID); return err }); err != nil {
 		return err
 	}
-	vars, err := r.Store.EnvVars(ctx, d.ProjectID)
+	values, err := r.secrets(ctx, d.ProjectID)
 	if err != nil {
 		return err
+	}
+	r.Logs.SetSecrets(a.DeploymentID, values)
+	return r.persist(ctx, func() error { return r.Steps.StepStarted(ctx, a, r.Now()) })
+}
+
+// secrets are the texts that no log of a project's deployments may hold.
+func (r *Recorder) secrets(ctx context.Context, projectID string) ([]string, error) {
+	vars, err := r.Store.EnvVars(ctx, projectID)
+	if err != nil {
+		return nil, err
 	}
 	values := make([]string, 0, len(vars))
 	for _, v := range vars {
 		values = append(values, v.Value)
 	}
-	r.Logs.SetSecrets(a.DeploymentID, values)
-	return r.persist(ctx, func() error { return r.Steps.StepStarted(ctx, a, r.Now()) })
+	credential, err := r.Store.GitCredential(ctx, projectID)
+	if err != nil || credential == nil {
+		return values, err
+	}
+	return append(values, credential.Secrets()...), nil
 }
 
 // end records how an attempt ended. It outlives the activity's context, and only logs when it cannot write: the next

@@ -31,7 +31,11 @@ func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (tempora
 	}
 	ref := meantRef(d, p)
 	log.say("resolving %s of %s", ref, p.RepoURL)
-	commit, branch, err := s.Git.Resolve(ctx, p.RepoURL, ref)
+	repo, err := s.repository(ctx, p)
+	if err != nil {
+		return temporal.ResolveResult{}, err
+	}
+	commit, branch, err := s.Git.Resolve(ctx, repo, ref)
 	if err != nil {
 		return temporal.ResolveResult{}, err
 	}
@@ -75,12 +79,22 @@ func (s *Source) FetchSource(ctx context.Context, in temporal.CommitInput) error
 		return err
 	}
 	defer os.RemoveAll(dir) // gone already when it was published
+	repo, err := s.repository(ctx, p)
+	if err != nil {
+		return err
+	}
 	log.say("fetching %s at %s", p.RepoURL, in.Commit)
 	line := func(text string) { log.line(deployment.StreamStdout, text) }
-	if err := s.Git.Fetch(ctx, p.RepoURL, in.Commit, fetchRef(d, p), dir, line); err != nil {
+	if err := s.Git.Fetch(ctx, repo, in.Commit, fetchRef(d, p), dir, line); err != nil {
 		return err
 	}
 	return s.Workspaces.Publish(d.ID, in.Commit, dir)
+}
+
+// repository is a project's repository with its credential. It is read here, where it is used, and goes no further.
+func (s *Source) repository(ctx context.Context, p deployment.Project) (deployment.Repository, error) {
+	credential, err := s.Store.GitCredential(ctx, p.ID)
+	return deployment.Repository{URL: p.RepoURL, Credential: credential}, err
 }
 
 // fetchRef is the ref to look under on a server that hands out no bare commits.

@@ -43,8 +43,19 @@ func wireProject(p deployment.Project) oapi.Project {
 			Path: p.HealthCheck.Path, Status: p.HealthCheck.Status, TimeoutSeconds: p.HealthCheck.TimeoutSeconds,
 		},
 		ProductionBranch: p.ProductionBranch, BuildTimeoutSeconds: p.BuildTimeoutSeconds,
-		Resources: oapi.Resources{Cpus: p.Resources.CPUs, MemoryMB: p.Resources.MemoryMB},
-		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
+		Resources:     oapi.Resources{Cpus: p.Resources.CPUs, MemoryMB: p.Resources.MemoryMB},
+		GitCredential: wireGitCredential(p), CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
+	}
+}
+
+func wireGitCredential(p deployment.Project) *oapi.GitCredential {
+	c := p.GitCredential
+	if c == nil {
+		return nil
+	}
+	return &oapi.GitCredential{
+		Kind: oapi.GitCredentialKind(c.Kind), Host: c.Host(), Active: c.Opens(p.RepoURL), Username: optional(c.Username),
+		Fingerprint: optional(c.Fingerprint), UpdatedAt: c.UpdatedAt.UTC(),
 	}
 }
 

@@ -39,11 +39,12 @@ func (s *server) newDeployment(ctx context.Context, p deployment.Project, body o
 }
 
 // askProductionBranch asks the remote for its HEAD and stores it: without it nobody can tell whether a branch is
-// production's. It returns the project as it stands then, since somebody may have chosen a branch meanwhile.
+// production's. A private repository does not tell: credentials are for the step that fetches. It returns the project as
+// it stands then, since somebody may have chosen a branch meanwhile.
 func (s *server) askProductionBranch(ctx context.Context, p deployment.Project) (deployment.Project, error) {
-	branch, err := s.Guard.DefaultBranch(ctx, p.RepoURL)
+	branch, err := s.Guard.DefaultBranch(ctx, deployment.Repository{URL: p.RepoURL})
 	if err != nil {
-		return p, remoteProblem(deployment.AsFailure(err))
+		return p, remoteProblem(p, deployment.AsFailure(err))
 	}
 	if err := s.Store.SetProductionBranch(ctx, p.ID, branch); err != nil {
 		return p, err
@@ -52,7 +53,11 @@ func (s *server) askProductionBranch(ctx context.Context, p deployment.Project) 
 }
 
 // remoteProblem is the answer when a remote did not tell its HEAD.
-func remoteProblem(f *deployment.Failure) error {
+func remoteProblem(p deployment.Project, f *deployment.Failure) error {
+	if f.Class == deployment.ClassUser && p.GitCredential != nil {
+		return fieldProblem(fault("environment", "is missing, and the production branch of this private repository is not known before its first deploy",
+			"name the environment, set the project's production_branch, or deploy without a branch first"))
+	}
 	if f.Class == deployment.ClassUser {
 		return fieldProblem(fault("repo_url", "does not tell its production branch: "+f.Message, f.Fix))
 	}

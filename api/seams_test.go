@@ -121,7 +121,18 @@ func (fewHostsGuard) CheckURL(_ context.Context, raw string) *deployment.FieldEr
 	return deployment.ValidateRepoURL(raw, []string{"https", "ssh"})
 }
 
-func (fewHostsGuard) DefaultBranch(context.Context, string) (string, error) { return "main", nil }
+func (fewHostsGuard) DefaultBranch(context.Context, deployment.Repository) (string, error) {
+	return "main", nil
+}
+
+func (fewHostsGuard) CheckCredential(repoURL string, c deployment.GitCredential) (deployment.GitCredential, []*deployment.FieldError) {
+	u, err := deployment.ParseRepoURL(repoURL)
+	if err != nil {
+		panic(err) // the projects of these tests have good URLs
+	}
+	c.Origin = deployment.OriginOf(u)
+	return c, nil
+}
 
 // reversing is a cipher for values that no test reads back.
 type reversing struct{}

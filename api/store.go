@@ -27,6 +27,11 @@ type Store interface {
 	MergeEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error
 	DeleteEnvVar(ctx context.Context, projectID, name string) error
 
+	// SetGitCredential makes c the project's only credential. Nothing here reads a secret back.
+	SetGitCredential(ctx context.Context, projectID string, c deployment.GitCredential) error
+	// DeleteGitCredential removes a project's credential; deployment.ErrNotFound when it has none.
+	DeleteGitCredential(ctx context.Context, projectID string) error
+
 	// CreateDeployment inserts a queued deployment, its environment too when it is new. With an idempotency key that the
 	// project has seen, it returns that deployment as it stands and created=false, or deployment.ErrIdempotencyMismatch.
 	CreateDeployment(ctx context.Context, n NewDeployment) (d deployment.Deployment, created bool, err error)
@@ -75,5 +80,8 @@ type RepoGuard interface {
 	// CheckURL checks a repository URL the way the fetch will: scheme, shape, and the addresses its host resolves to.
 	CheckURL(ctx context.Context, raw string) *deployment.FieldError
 	// DefaultBranch returns the branch that the remote's HEAD names, or a deployment.Failure, within seconds.
-	DefaultBranch(ctx context.Context, repoURL string) (string, error)
+	DefaultBranch(ctx context.Context, repo deployment.Repository) (string, error)
+	// CheckCredential checks a credential for a repository without asking its server. What it returns is bound to the
+	// repository's host, with the defaults filled in.
+	CheckCredential(repoURL string, c deployment.GitCredential) (deployment.GitCredential, []*deployment.FieldError)
 }

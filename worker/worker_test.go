@@ -47,11 +47,11 @@ type host struct {
 
 const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
-func (h *host) Resolve(context.Context, string, deployment.Ref) (commit, branch string, err error) {
+func (h *host) Resolve(context.Context, deployment.Repository, deployment.Ref) (commit, branch string, err error) {
 	return "0123456789abcdef0123456789abcdef01234567", "main", nil
 }
 
-func (h *host) Fetch(context.Context, string, string, deployment.Ref, string, func(string)) error {
+func (h *host) Fetch(context.Context, deployment.Repository, string, deployment.Ref, string, func(string)) error {
 	return nil
 }
 

@@ -125,6 +125,24 @@ func (e FailureClass) Valid() bool {
 	}
 }
 
+// Defines values for GitCredentialKind.
+const (
+	GitCredentialKindSSHKey GitCredentialKind = "ssh_key"
+	GitCredentialKindToken  GitCredentialKind = "token"
+)
+
+// Valid indicates whether the value is a known member of the GitCredentialKind enum.
+func (e GitCredentialKind) Valid() bool {
+	switch e {
+	case GitCredentialKindSSHKey:
+		return true
+	case GitCredentialKindToken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StepName.
 const (
 	StepNameBuild   StepName = "build"
@@ -387,6 +405,58 @@ type FieldFault struct {
 	Fix    *string `json:"fix"`
 }
 
+// GitCredential What may be told of a project's credential; null when it has none.
+type GitCredential struct {
+	// Active The project's `repo_url` is there. When it is false the credential is not sent; set it again.
+	Active bool `json:"active"`
+
+	// Fingerprint Of an ssh_key's public half, as `ssh-keygen -l` shows it.
+	Fingerprint *string `json:"fingerprint"`
+
+	// Host The only host that it is sent to, with its port unless that is the scheme's own.
+	Host string `json:"host"`
+
+	// Kind `token` for https, `ssh_key` for ssh.
+	Kind      GitCredentialKind `json:"kind"`
+	UpdatedAt time.Time         `json:"updated_at"`
+	Username  *string           `json:"username"`
+}
+
+// GitCredentialAnswer defines model for GitCredentialAnswer.
+type GitCredentialAnswer struct {
+	// GitCredential What may be told of a project's credential; null when it has none.
+	GitCredential *GitCredential `json:"git_credential"`
+
+	// Warning Why the server does not let it in; null when it does.
+	Warning *GitCredentialWarning `json:"warning"`
+}
+
+// GitCredentialWarning Why the server does not let it in; null when it does.
+type GitCredentialWarning struct {
+	// Code As a deployment's failure has it, e.g. `source.credential_refused`.
+	Code    string  `json:"code"`
+	Fix     *string `json:"fix"`
+	Message string  `json:"message"`
+}
+
+// GitCredentialInput defines model for GitCredentialInput.
+type GitCredentialInput struct {
+	// Kind token (for https URLs) or ssh_key (for ssh URLs).
+	Kind GitCredentialKind `json:"kind"`
+
+	// KnownHosts For an ssh_key: the server's host keys as `ssh-keyscan` prints them.
+	KnownHosts *string `json:"known_hosts,omitempty"`
+
+	// Secret The token, or the private key in PEM. Stored encrypted, never shown.
+	Secret string `json:"secret"`
+
+	// Username By default `x-token-auth` for a token, and for an ssh_key `git` when the URL names nobody.
+	Username *string `json:"username,omitempty"`
+}
+
+// GitCredentialKind `token` for https, `ssh_key` for ssh.
+type GitCredentialKind string
+
 // Health defines model for Health.
 type Health struct {
 	// Status `ok`.
@@ -522,9 +592,12 @@ type Project struct {
 	BuildTimeoutSeconds int    `json:"build_timeout_seconds"`
 
 	// Builder How a repository becomes an image. `auto` picks one of the others.
-	Builder     Builder     `json:"builder"`
-	CreatedAt   time.Time   `json:"created_at"`
-	HealthCheck HealthCheck `json:"health_check"`
+	Builder   Builder   `json:"builder"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// GitCredential What may be told of a project's credential; null when it has none.
+	GitCredential *GitCredential `json:"git_credential"`
+	HealthCheck   HealthCheck    `json:"health_check"`
 
 	// ID A UUIDv7 in lower case.
 	ID ID `json:"id"`
@@ -571,7 +644,7 @@ type ProjectCreate struct {
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
 
-	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git`.
+	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
 	RepoURL   string          `json:"repo_url"`
 	Resources *ResourcesInput `json:"resources,omitempty"`
 
@@ -614,7 +687,7 @@ type ProjectUpdate struct {
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
 
-	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git`.
+	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
 	RepoURL   *string         `json:"repo_url,omitempty"`
 	Resources *ResourcesInput `json:"resources,omitempty"`
 
@@ -785,6 +858,9 @@ type MergeEnvJSONRequestBody = EnvInput
 
 // ReplaceEnvJSONRequestBody defines body for ReplaceEnv for application/json ContentType.
 type ReplaceEnvJSONRequestBody = EnvInput
+
+// SetGitCredentialJSONRequestBody defines body for SetGitCredential for application/json ContentType.
+type SetGitCredentialJSONRequestBody = GitCredentialInput
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1102,6 +1178,65 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
 	DeleteEnv(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteGitCredential Remove the credential
+	//
+	// 404 when there is none. Takes effect at the next fetch.
+	//
+	// Corresponds with DELETE /v1/projects/{project}/git-credential (the `DeleteGitCredential` operationId).
+	DeleteGitCredential(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetGitCredentialWithBody Set the credential of a private repository
+	//
+	// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+	// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+	// sent there and has to be set again. A project has one credential; setting another replaces it.
+	//
+	// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+	// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+	// Bitbucket's app passwords want the user name that they were made with.
+	//
+	//     {"kind": "token", "secret": "glpat-..."}
+	//
+	// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+	// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+	// them; without them the server has to be in slipway's own known hosts.
+	//
+	//     {"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+	//
+	// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+	// says why not. Takes effect at the next fetch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+	SetGitCredentialWithBody(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetGitCredential Set the credential of a private repository
+	//
+	// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+	// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+	// sent there and has to be set again. A project has one credential; setting another replaces it.
+	//
+	// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+	// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+	// Bitbucket's app passwords want the user name that they were made with.
+	//
+	//     {"kind": "token", "secret": "glpat-..."}
+	//
+	// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+	// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+	// them; without them the server has to be in slipway's own known hosts.
+	//
+	//     {"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+	//
+	// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+	// says why not. Takes effect at the next fetch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+	SetGitCredential(ctx context.Context, project ProjectPath, body SetGitCredentialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // Healthz Is the process alive
@@ -1587,6 +1722,95 @@ func (c *Client) ReplaceEnv(ctx context.Context, project ProjectPath, body Repla
 // Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
 func (c *Client) DeleteEnv(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteEnvRequest(c.Server, project, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteGitCredential Remove the credential
+//
+// 404 when there is none. Takes effect at the next fetch.
+//
+// Corresponds with DELETE /v1/projects/{project}/git-credential (the `DeleteGitCredential` operationId).
+func (c *Client) DeleteGitCredential(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteGitCredentialRequest(c.Server, project)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetGitCredentialWithBody Set the credential of a private repository
+//
+// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+// sent there and has to be set again. A project has one credential; setting another replaces it.
+//
+// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+// Bitbucket's app passwords want the user name that they were made with.
+//
+//	{"kind": "token", "secret": "glpat-..."}
+//
+// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+// them; without them the server has to be in slipway's own known hosts.
+//
+//	{"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+//
+// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+// says why not. Takes effect at the next fetch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+func (c *Client) SetGitCredentialWithBody(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetGitCredentialRequestWithBody(c.Server, project, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetGitCredential Set the credential of a private repository
+//
+// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+// sent there and has to be set again. A project has one credential; setting another replaces it.
+//
+// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+// Bitbucket's app passwords want the user name that they were made with.
+//
+//	{"kind": "token", "secret": "glpat-..."}
+//
+// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+// them; without them the server has to be in slipway's own known hosts.
+//
+//	{"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+//
+// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+// says why not. Takes effect at the next fetch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+func (c *Client) SetGitCredential(ctx context.Context, project ProjectPath, body SetGitCredentialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetGitCredentialRequest(c.Server, project, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2502,6 +2726,87 @@ func NewDeleteEnvRequest(server string, project ProjectPath, name string) (*http
 	return req, nil
 }
 
+// NewDeleteGitCredentialRequest constructs an http.Request for the DeleteGitCredential method
+func NewDeleteGitCredentialRequest(server string, project ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/git-credential", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetGitCredentialRequest calls the generic SetGitCredential builder with application/json body
+func NewSetGitCredentialRequest(server string, project ProjectPath, body SetGitCredentialJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetGitCredentialRequestWithBody(server, project, "application/json", bodyReader)
+}
+
+// NewSetGitCredentialRequestWithBody constructs an http.Request for the SetGitCredential method, with any body, and a specified content type
+func NewSetGitCredentialRequestWithBody(server string, project ProjectPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/git-credential", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -2818,6 +3123,67 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
 	DeleteEnvWithResponse(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*DeleteEnvResponse, error)
+
+	// DeleteGitCredentialWithResponse Remove the credential
+	//
+	// 404 when there is none. Takes effect at the next fetch.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/projects/{project}/git-credential (the `DeleteGitCredential` operationId).
+	DeleteGitCredentialWithResponse(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*DeleteGitCredentialResponse, error)
+
+	// SetGitCredentialWithBodyWithResponse Set the credential of a private repository
+	//
+	// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+	// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+	// sent there and has to be set again. A project has one credential; setting another replaces it.
+	//
+	// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+	// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+	// Bitbucket's app passwords want the user name that they were made with.
+	//
+	//     {"kind": "token", "secret": "glpat-..."}
+	//
+	// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+	// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+	// them; without them the server has to be in slipway's own known hosts.
+	//
+	//     {"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+	//
+	// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+	// says why not. Takes effect at the next fetch.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+	SetGitCredentialWithBodyWithResponse(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetGitCredentialResponse, error)
+
+	// SetGitCredentialWithResponse Set the credential of a private repository
+	//
+	// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+	// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+	// sent there and has to be set again. A project has one credential; setting another replaces it.
+	//
+	// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+	// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+	// Bitbucket's app passwords want the user name that they were made with.
+	//
+	//     {"kind": "token", "secret": "glpat-..."}
+	//
+	// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+	// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+	// them; without them the server has to be in slipway's own known hosts.
+	//
+	//     {"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+	//
+	// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+	// says why not. Takes effect at the next fetch.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+	SetGitCredentialWithResponse(ctx context.Context, project ProjectPath, body SetGitCredentialJSONRequestBody, reqEditors ...RequestEditorFn) (*SetGitCredentialResponse, error)
 }
 
 type HealthzResponse struct {
@@ -3760,6 +4126,95 @@ func (r DeleteEnvResponse) ContentType() string {
 	return ""
 }
 
+type DeleteGitCredentialResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteGitCredentialResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteGitCredentialResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteGitCredentialResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteGitCredentialResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteGitCredentialResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetGitCredentialResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GitCredentialAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetGitCredentialResponse) GetJSON200() *GitCredentialAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetGitCredentialResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetGitCredentialResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetGitCredentialResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetGitCredentialResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetGitCredentialResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // HealthzWithResponse Is the process alive
 //
 // Returns a wrapper object for the known response body format(s).
@@ -4181,6 +4636,85 @@ func (c *ClientWithResponses) DeleteEnvWithResponse(ctx context.Context, project
 		return nil, err
 	}
 	return ParseDeleteEnvResponse(rsp)
+}
+
+// DeleteGitCredentialWithResponse Remove the credential
+//
+// 404 when there is none. Takes effect at the next fetch.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/projects/{project}/git-credential (the `DeleteGitCredential` operationId).
+func (c *ClientWithResponses) DeleteGitCredentialWithResponse(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*DeleteGitCredentialResponse, error) {
+	rsp, err := c.DeleteGitCredential(ctx, project, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteGitCredentialResponse(rsp)
+}
+
+// SetGitCredentialWithBodyWithResponse Set the credential of a private repository
+//
+// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+// sent there and has to be set again. A project has one credential; setting another replaces it.
+//
+// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+// Bitbucket's app passwords want the user name that they were made with.
+//
+//	{"kind": "token", "secret": "glpat-..."}
+//
+// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+// them; without them the server has to be in slipway's own known hosts.
+//
+//	{"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+//
+// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+// says why not. Takes effect at the next fetch.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+func (c *ClientWithResponses) SetGitCredentialWithBodyWithResponse(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetGitCredentialResponse, error) {
+	rsp, err := c.SetGitCredentialWithBody(ctx, project, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetGitCredentialResponse(rsp)
+}
+
+// SetGitCredentialWithResponse Set the credential of a private repository
+//
+// The secret goes in and never comes out; it is stored encrypted, and read only by the step that fetches. It is bound
+// to the host of the project's `repo_url` as it is now: when the project moves to another host, the credential is not
+// sent there and has to be set again. A project has one credential; setting another replaces it.
+//
+// A `token` goes with an https URL. Its `username` is `x-token-auth` unless another is given, which is right for
+// personal, project and repository access tokens of GitHub, GitLab, Gitea and Bitbucket; GitLab's deploy tokens and
+// Bitbucket's app passwords want the user name that they were made with.
+//
+//	{"kind": "token", "secret": "glpat-..."}
+//
+// An `ssh_key` goes with an ssh URL: a private key (ed25519, ECDSA, RSA of 2048 bits or more) without a passphrase,
+// whose public half is a deploy key of the repository. `known_hosts` are the server's host keys as `ssh-keyscan` prints
+// them; without them the server has to be in slipway's own known hosts.
+//
+//	{"kind": "ssh_key", "secret": "-----BEGIN OPENSSH PRIVATE KEY-----\n...", "known_hosts": "git.example.com ssh-ed25519 AAAA..."}
+//
+// What is wrong with the credential itself is 422. Whether the server takes it is tried once, within seconds: `warning`
+// says why not. Takes effect at the next fetch.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/projects/{project}/git-credential (the `SetGitCredential` operationId).
+func (c *ClientWithResponses) SetGitCredentialWithResponse(ctx context.Context, project ProjectPath, body SetGitCredentialJSONRequestBody, reqEditors ...RequestEditorFn) (*SetGitCredentialResponse, error) {
+	rsp, err := c.SetGitCredential(ctx, project, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetGitCredentialResponse(rsp)
 }
 
 // ParseHealthzResponse parses an HTTP response from a HealthzWithResponse call
@@ -4827,6 +5361,68 @@ func ParseDeleteEnvResponse(rsp *http.Response) (*DeleteEnvResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest EnvAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteGitCredentialResponse parses an HTTP response from a DeleteGitCredentialWithResponse call
+func ParseDeleteGitCredentialResponse(rsp *http.Response) (*DeleteGitCredentialResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteGitCredentialResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetGitCredentialResponse parses an HTTP response from a SetGitCredentialWithResponse call
+func ParseSetGitCredentialResponse(rsp *http.Response) (*SetGitCredentialResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetGitCredentialResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GitCredentialAnswer
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -120,6 +120,24 @@ func (e FailureClass) Valid() bool {
 	}
 }
 
+// Defines values for GitCredentialKind.
+const (
+	GitCredentialKindSSHKey GitCredentialKind = "ssh_key"
+	GitCredentialKindToken  GitCredentialKind = "token"
+)
+
+// Valid indicates whether the value is a known member of the GitCredentialKind enum.
+func (e GitCredentialKind) Valid() bool {
+	switch e {
+	case GitCredentialKindSSHKey:
+		return true
+	case GitCredentialKindToken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StepName.
 const (
 	StepNameBuild   StepName = "build"
@@ -382,6 +400,58 @@ type FieldFault struct {
 	Fix    *string `json:"fix"`
 }
 
+// GitCredential What may be told of a project's credential; null when it has none.
+type GitCredential struct {
+	// Active The project's `repo_url` is there. When it is false the credential is not sent; set it again.
+	Active bool `json:"active"`
+
+	// Fingerprint Of an ssh_key's public half, as `ssh-keygen -l` shows it.
+	Fingerprint *string `json:"fingerprint"`
+
+	// Host The only host that it is sent to, with its port unless that is the scheme's own.
+	Host string `json:"host"`
+
+	// Kind `token` for https, `ssh_key` for ssh.
+	Kind      GitCredentialKind `json:"kind"`
+	UpdatedAt time.Time         `json:"updated_at"`
+	Username  *string           `json:"username"`
+}
+
+// GitCredentialAnswer defines model for GitCredentialAnswer.
+type GitCredentialAnswer struct {
+	// GitCredential What may be told of a project's credential; null when it has none.
+	GitCredential *GitCredential `json:"git_credential"`
+
+	// Warning Why the server does not let it in; null when it does.
+	Warning *GitCredentialWarning `json:"warning"`
+}
+
+// GitCredentialWarning Why the server does not let it in; null when it does.
+type GitCredentialWarning struct {
+	// Code As a deployment's failure has it, e.g. `source.credential_refused`.
+	Code    string  `json:"code"`
+	Fix     *string `json:"fix"`
+	Message string  `json:"message"`
+}
+
+// GitCredentialInput defines model for GitCredentialInput.
+type GitCredentialInput struct {
+	// Kind token (for https URLs) or ssh_key (for ssh URLs).
+	Kind GitCredentialKind `json:"kind"`
+
+	// KnownHosts For an ssh_key: the server's host keys as `ssh-keyscan` prints them.
+	KnownHosts *string `json:"known_hosts,omitempty"`
+
+	// Secret The token, or the private key in PEM. Stored encrypted, never shown.
+	Secret string `json:"secret"`
+
+	// Username By default `x-token-auth` for a token, and for an ssh_key `git` when the URL names nobody.
+	Username *string `json:"username,omitempty"`
+}
+
+// GitCredentialKind `token` for https, `ssh_key` for ssh.
+type GitCredentialKind string
+
 // Health defines model for Health.
 type Health struct {
 	// Status `ok`.
@@ -517,9 +587,12 @@ type Project struct {
 	BuildTimeoutSeconds int    `json:"build_timeout_seconds"`
 
 	// Builder How a repository becomes an image. `auto` picks one of the others.
-	Builder     Builder     `json:"builder"`
-	CreatedAt   time.Time   `json:"created_at"`
-	HealthCheck HealthCheck `json:"health_check"`
+	Builder   Builder   `json:"builder"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// GitCredential What may be told of a project's credential; null when it has none.
+	GitCredential *GitCredential `json:"git_credential"`
+	HealthCheck   HealthCheck    `json:"health_check"`
 
 	// ID A UUIDv7 in lower case.
 	ID ID `json:"id"`
@@ -566,7 +639,7 @@ type ProjectCreate struct {
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
 
-	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git`.
+	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
 	RepoURL   string          `json:"repo_url"`
 	Resources *ResourcesInput `json:"resources,omitempty"`
 
@@ -609,7 +682,7 @@ type ProjectUpdate struct {
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
 
-	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git`.
+	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
 	RepoURL   *string         `json:"repo_url,omitempty"`
 	Resources *ResourcesInput `json:"resources,omitempty"`
 
@@ -781,6 +854,9 @@ type MergeEnvJSONRequestBody = EnvInput
 // ReplaceEnvJSONRequestBody defines body for ReplaceEnv for application/json ContentType.
 type ReplaceEnvJSONRequestBody = EnvInput
 
+// SetGitCredentialJSONRequestBody defines body for SetGitCredential for application/json ContentType.
+type SetGitCredentialJSONRequestBody = GitCredentialInput
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// Healthz Is the process alive
@@ -843,6 +919,12 @@ type ServerInterface interface {
 	// DeleteEnv Remove a variable
 	// (DELETE /v1/projects/{project}/env/{name})
 	DeleteEnv(c *gin.Context, project ProjectPath, name string)
+	// DeleteGitCredential Remove the credential
+	// (DELETE /v1/projects/{project}/git-credential)
+	DeleteGitCredential(c *gin.Context, project ProjectPath)
+	// SetGitCredential Set the credential of a private repository
+	// (PUT /v1/projects/{project}/git-credential)
+	SetGitCredential(c *gin.Context, project ProjectPath)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1431,6 +1513,56 @@ func (siw *ServerInterfaceWrapper) DeleteEnv(c *gin.Context) {
 	siw.Handler.DeleteEnv(c, project, name)
 }
 
+// DeleteGitCredential operation middleware
+func (siw *ServerInterfaceWrapper) DeleteGitCredential(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", c.Param("project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter project: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteGitCredential(c, project)
+}
+
+// SetGitCredential operation middleware
+func (siw *ServerInterfaceWrapper) SetGitCredential(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", c.Param("project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter project: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetGitCredential(c, project)
+}
+
 // GinServerOptions provides options for the Gin server.
 type GinServerOptions struct {
 	BaseURL      string
@@ -1467,6 +1599,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PATCH(options.BaseURL+"/v1/projects/:project/env", wrapper.MergeEnv)
 	router.PUT(options.BaseURL+"/v1/projects/:project/env", wrapper.ReplaceEnv)
 	router.DELETE(options.BaseURL+"/v1/projects/:project/env/:name", wrapper.DeleteEnv)
+	router.DELETE(options.BaseURL+"/v1/projects/:project/git-credential", wrapper.DeleteGitCredential)
+	router.PUT(options.BaseURL+"/v1/projects/:project/git-credential", wrapper.SetGitCredential)
 	router.POST(options.BaseURL+"/v1/projects/:project/deployments", wrapper.CreateDeployment)
 	router.GET(options.BaseURL+"/v1/deployments", wrapper.ListDeployments)
 	router.GET(options.BaseURL+"/v1/deployments/:id", wrapper.GetDeployment)

@@ -143,7 +143,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 		return err
 	}
 	s.closers = append(s.closers, client.Close)
-	git, err := roles.NewGit(s.Git, s.trusted...)
+	git, err := roles.NewGit(s.Git, s.store, s.trusted...)
 	if err != nil {
 		return err
 	}

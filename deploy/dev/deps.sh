@@ -31,6 +31,7 @@ missing_packages() {
 	have mmdebstrap || echo mmdebstrap
 	have iptables || echo iptables
 	have git || echo git
+	have sshd || echo openssh-server
 	have curl || echo curl
 	have jq || echo jq
 	[ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
@@ -49,6 +50,12 @@ install_packages() {
 	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
 		$sudo mkdir -p /etc/postgresql-common
 		echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+	fi
+	# The tests start an sshd of their own. A server on port 22 is for the machine's owner to want: this file keeps the
+	# package from running one, now and at every boot.
+	if [[ " $missing" == *" openssh-server "* ]]; then
+		$sudo mkdir -p /etc/ssh
+		$sudo touch /etc/ssh/sshd_not_to_be_run
 	fi
 	$sudo apt-get update -qq || fail "apt-get update did not work" "fix: check the network and /etc/apt, then run make again"
 	# shellcheck disable=SC2086 # the list is words

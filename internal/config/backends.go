@@ -13,7 +13,7 @@ type Postgres struct {
 	URL          string // empty in slipway-dev: a private cluster in the data directory; with the password once loaded
 	PasswordFile string // empty: the URL has the password, or needs none
 	BinDir       string // of initdb and postgres; empty: found on this machine
-	Keyset       string // file of the keys that encrypt env vars; empty for a role that needs none
+	Keyset       string // file of the keys that encrypt secrets; empty for a role that needs none
 }
 
 func (p *Postgres) keys(check func(string) error) []key {
@@ -32,7 +32,7 @@ func (p *Postgres) keys(check func(string) error) []key {
 		},
 		{
 			env: "SLIPWAY_KEYSET_FILE", path: "postgres.keyset_file", value: text(&p.Keyset),
-			doc: "File of the keys that encrypt the values of env vars, the same for every role; made when it is missing. Empty for `keyset.json` in the data directory.",
+			doc: "File of the keys that encrypt the values of env vars and git credentials, the same for every role; made when it is missing. Empty for `keyset.json` in the data directory.",
 		},
 	}
 }

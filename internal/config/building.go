@@ -61,6 +61,9 @@ func (w *Worker) settle(dataDir string) Faults {
 type Git struct {
 	AllowSchemes []string       // of https, ssh, http
 	AllowNets    []netip.Prefix // not public, yet allowed
+
+	AcceptNewHostKeys bool // an SSH host that nobody knows is believed once
+	MaxMB             int  // of one fetch
 }
 
 func (g *Git) keys() []key {
@@ -68,11 +71,19 @@ func (g *Git) keys() []key {
 		{
 			env: "SLIPWAY_GIT_ALLOW_SCHEMES", path: "git.allow_schemes", initial: "https,ssh",
 			value: words(&g.AllowSchemes, "https", "ssh", "http"),
-			doc:   "Schemes of repository URLs that are accepted, separated by commas.",
+			doc:   "Schemes of repository URLs that are accepted, separated by commas. With http, tokens travel unencrypted.",
 		},
 		{
 			env: "SLIPWAY_GIT_ALLOW_NETS", path: "git.allow_nets", value: networks(&g.AllowNets),
 			doc: "Private networks (CIDRs, separated by commas) that repositories may lie in; others than public ones are refused.",
+		},
+		{
+			env: "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS", path: "git.accept_new_host_keys", initial: "false", value: yesNo(&g.AcceptNewHostKeys),
+			doc: "Believe an SSH host whose key nobody gave, the first time, and remember the key for all projects. Otherwise such a host is refused.",
+		},
+		{
+			env: "SLIPWAY_GIT_MAX_MB", path: "git.max_mb", initial: "1024", value: number(&g.MaxMB, 1, 1<<20),
+			doc: "What one fetch may receive, and apart from that what it may check out, in MiB: the repository, its submodules and Git LFS objects together.",
 		},
 	}
 }

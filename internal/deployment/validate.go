@@ -2,7 +2,6 @@ package deployment
 
 import (
 	"fmt"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -63,6 +62,9 @@ func ValidateProjectName(name string) *FieldError {
 // connection is made (internal/source), because a name may resolve to something else by then.
 func ValidateRepoURL(raw string, schemes []string) *FieldError {
 	fix := "give a URL with scheme " + strings.Join(schemes, " or ") + ", e.g. https://git.example.com/team/app.git"
+	if slices.Contains(schemes, "ssh") {
+		fix += " or git@git.example.com:team/app.git"
+	}
 	if raw == "" {
 		return fieldError("repo_url", fix, "is empty")
 	}
@@ -72,10 +74,7 @@ func ValidateRepoURL(raw string, schemes []string) *FieldError {
 	if hasControl(raw) || strings.HasPrefix(raw, "-") {
 		return fieldError("repo_url", fix, "is not a URL")
 	}
-	if scpLikeURL.MatchString(raw) {
-		return fieldError("repo_url", "write it as ssh://user@host/path", "is in scp form")
-	}
-	u, err := url.Parse(raw)
+	u, err := ParseRepoURL(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return fieldError("repo_url", fix, "is not a URL with a scheme and a host")
 	}
@@ -87,6 +86,9 @@ func ValidateRepoURL(raw string, schemes []string) *FieldError {
 	}
 	if _, hasPassword := u.User.Password(); hasPassword || (u.User != nil && u.Scheme != "ssh") {
 		return fieldError("repo_url", "leave credentials out of the URL", "holds credentials, which would end up in logs")
+	}
+	if strings.HasPrefix(u.Path, "-") {
+		return fieldError("repo_url", "write it as ssh://user@host/path", "has a path that git would take for an option")
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
 		return fieldError("repo_url", "leave out everything from ? or # on", "has a query or a fragment")

@@ -14,7 +14,7 @@ var schemes = []string{"https", "ssh"}
 func TestValidateRepoURL(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
-		"https://git.example.com/team/app.git", "ssh://git@git.example.com/team/app.git", "https://git.example.com:8443/app",
+		"https://git.example.com/team/app.git", "ssh://git@git.example.com/team/app.git", "git@git.example.com:team/app.git", "https://git.example.com:8443/app",
 	} {
 		require.Nil(t, deployment.ValidateRepoURL(good, schemes), good)
 	}
@@ -23,7 +23,9 @@ func TestValidateRepoURL(t *testing.T) {
 		"file:///etc/passwd":                    "scheme",
 		"ext::sh -c id":                         "not a URL",
 		"http://169.254.169.254/":               `scheme "http"`,
-		"git@git.example.com:team/app.git":      "scp form",
+		"git@git.example.com:-oProxyCommand=x":  "option",
+		"git@git.example.com:":                  "not a URL",
+		"git.example.com:team/app.git":          "scheme",
 		"https://user:secret@git.example.com/a": "credentials",
 		"https://token@git.example.com/a":       "credentials",
 		"https:///no-host":                      "no host",

@@ -1,12 +1,14 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -21,22 +23,28 @@ const (
 	maxEntries   = 1_000_000
 	maxDepth     = 256
 	maxLinkBytes = 4096
+	maxNoticed   = 64 << 10 // of a file that may tell of Git LFS
 )
 
 // checkout writes one commit's tree. Nothing of it follows a symbolic link: folders are entered through os.Root, which
 // refuses to leave them, and every entry is created anew, so that a name that is there already is an error.
 type checkout struct {
-	ctx        context.Context // lives as long as one call of checkOut
-	pack       *pack
-	limit      int64
-	bytes      int64
-	entries    int
-	files      int
-	submodules int
+	ctx      context.Context // lives as long as one call of checkOut
+	pack     *pack
+	left     *limits
+	limit    int64 // what left.bytes was at first, to be named
+	bytes    int64
+	files    int
+	links    []gitLink
+	pointers []lfsPointer
+	usesLFS  bool // some .gitattributes says that there are Git LFS objects
 }
 
-// checkOut writes the tree of commit into dir and returns what it did.
-func (p *pack) checkOut(ctx context.Context, commit, dir string, maxBytes int64) (*checkout, error) {
+// gitLink is an entry that stands for a commit of another repository.
+type gitLink struct{ path, commit string }
+
+// checkOut writes the tree of commit into root and returns what it did.
+func (p *pack) checkOut(ctx context.Context, commit string, root *os.Root, left *limits, limit int64) (*checkout, error) {
 	encoded, err := p.object(plumbing.NewHash(commit), plumbing.CommitObject)
 	if err != nil {
 		return nil, err
@@ -45,16 +53,12 @@ func (p *pack) checkOut(ctx context.Context, commit, dir string, maxBytes int64)
 	if err != nil {
 		return nil, treeInvalid("commit %s: %w", commit, err)
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = root.Close() }() // holds no data
-	c := &checkout{ctx: ctx, pack: p, limit: maxBytes}
-	return c, c.tree(root, decoded.TreeHash, 0)
+	c := &checkout{ctx: ctx, pack: p, left: left, limit: limit}
+	return c, c.tree(root, decoded.TreeHash, "", 0)
 }
 
-func (c *checkout) tree(dir *os.Root, hash plumbing.Hash, depth int) error {
+// tree writes the tree that lies at a path of the repository into dir.
+func (c *checkout) tree(dir *os.Root, hash plumbing.Hash, at string, depth int) error {
 	encoded, err := c.pack.object(hash, plumbing.TreeObject)
 	if err != nil {
 		return err
@@ -64,47 +68,47 @@ func (c *checkout) tree(dir *os.Root, hash plumbing.Hash, depth int) error {
 		return treeInvalid("tree %s: %w", hash, err)
 	}
 	for _, entry := range tree.Entries {
-		if err := c.entry(dir, entry, depth); err != nil {
+		if err := c.entry(dir, entry, path.Join(at, entry.Name), depth); err != nil {
 			return fmt.Errorf("%q: %w", entry.Name, err)
 		}
 	}
 	return nil
 }
 
-func (c *checkout) entry(dir *os.Root, entry object.TreeEntry, depth int) error {
+func (c *checkout) entry(dir *os.Root, entry object.TreeEntry, at string, depth int) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	if c.entries++; c.entries > maxEntries {
+	if c.left.entries--; c.left.entries < 0 {
 		return tooLarge("the commit has more than %d files", maxEntries)
 	}
 	if name := entry.Name; name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || strings.EqualFold(name, ".git") {
 		return treeInvalid("the name is not allowed in a repository")
 	}
-	err := c.write(dir, entry, depth)
+	err := c.write(dir, entry, at, depth)
 	if errors.Is(err, fs.ErrExist) {
 		return treeInvalid("the name occurs twice in a folder")
 	}
 	return err
 }
 
-func (c *checkout) write(dir *os.Root, entry object.TreeEntry, depth int) error {
+func (c *checkout) write(dir *os.Root, entry object.TreeEntry, at string, depth int) error {
 	switch entry.Mode {
 	case filemode.Dir:
-		return c.folder(dir, entry, depth)
+		return c.folder(dir, entry, at, depth)
 	case filemode.Submodule:
-		c.submodules++
+		c.links = append(c.links, gitLink{path: at, commit: entry.Hash.String()})
 		return dir.Mkdir(entry.Name, 0o755)
 	case filemode.Symlink:
 		return c.link(dir, entry)
 	case filemode.Executable:
-		return c.file(dir, entry, 0o755)
+		return c.file(dir, entry, at, 0o755)
 	default:
-		return c.file(dir, entry, 0o644)
+		return c.file(dir, entry, at, 0o644)
 	}
 }
 
-func (c *checkout) folder(dir *os.Root, entry object.TreeEntry, depth int) error {
+func (c *checkout) folder(dir *os.Root, entry object.TreeEntry, at string, depth int) error {
 	if depth >= maxDepth {
 		return tooLarge("folders are nested deeper than %d", maxDepth)
 	}
@@ -116,10 +120,10 @@ func (c *checkout) folder(dir *os.Root, entry object.TreeEntry, depth int) error
 		return err
 	}
 	defer func() { _ = sub.Close() }() // holds no data
-	return c.tree(sub, entry.Hash, depth+1)
+	return c.tree(sub, entry.Hash, at, depth+1)
 }
 
-func (c *checkout) file(dir *os.Root, entry object.TreeEntry, mode fs.FileMode) (err error) {
+func (c *checkout) file(dir *os.Root, entry object.TreeEntry, at string, mode fs.FileMode) (err error) {
 	blob, err := c.blob(entry.Hash)
 	if err != nil {
 		return err
@@ -131,10 +135,23 @@ func (c *checkout) file(dir *os.Root, entry object.TreeEntry, mode fs.FileMode) 
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	c.files++
-	if _, err := io.Copy(file, &contextReader{ctx: c.ctx, r: blob}); err != nil {
+	head := headBuffer{limit: maxNoticed}
+	if _, err := io.Copy(io.MultiWriter(file, &head), &contextReader{ctx: c.ctx, r: blob}); err != nil {
 		return err
 	}
+	c.notice(at, head.head)
 	return file.Chmod(mode) // the process's umask has no say in what is built
+}
+
+// notice looks for what tells of Git LFS in the beginning of a file.
+func (c *checkout) notice(at string, head []byte) {
+	if path.Base(at) == ".gitattributes" && bytes.Contains(head, []byte("filter=lfs")) {
+		c.usesLFS = true
+	}
+	if pointer, ok := parsePointer(head); ok {
+		pointer.path = at
+		c.pointers = append(c.pointers, pointer)
+	}
 }
 
 func (c *checkout) link(dir *os.Root, entry object.TreeEntry) error {
@@ -160,7 +177,8 @@ func (c *checkout) blob(hash plumbing.Hash) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.bytes += encoded.Size(); c.bytes > c.limit {
+	c.bytes += encoded.Size()
+	if c.left.bytes -= encoded.Size(); c.left.bytes < 0 {
 		return nil, tooLarge("the commit's files are larger than %d MB", c.limit>>20)
 	}
 	return encoded.Reader()

@@ -78,7 +78,7 @@ func TestHostileTreesStayInside(t *testing.T) {
 
 			parent := t.TempDir()
 			dir := filepath.Join(parent, "checkout")
-			err = client.Fetch(t.Context(), repo.URL, commit, deployment.Ref{}, dir, nil)
+			err = client.Fetch(t.Context(), at(repo.URL), commit, deployment.Ref{}, dir, nil)
 			requireEmpty(t, outside)
 			entries, readErr := os.ReadDir(parent)
 			require.NoError(t, readErr)
@@ -107,6 +107,6 @@ func TestATreeBombIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	client := limited(t, server.URL, 20<<20)
-	requireFailure(t, client.Fetch(t.Context(), repo.URL, commit, deployment.Ref{}, dir, nil), deployment.ClassUser, "source.too_large")
+	requireFailure(t, client.Fetch(t.Context(), at(repo.URL), commit, deployment.Ref{}, dir, nil), deployment.ClassUser, "source.too_large")
 	requireEmpty(t, dir)
 }

@@ -38,6 +38,8 @@ type Options struct {
 	SSHAgent string
 	// KnownHosts are files of host keys for ssh URLs; empty means the user's and the system's known_hosts.
 	KnownHosts []string
+	// AcceptNewHostKeys remembers the key of an ssh host that nobody knows when it is first met; nil refuses such hosts.
+	AcceptNewHostKeys HostKeys
 }
 
 // Client resolves refs and fetches commits. It is safe for use by several goroutines.
@@ -63,13 +65,16 @@ func New(o Options) (*Client, error) {
 	if o.SSHAgent == "" {
 		o.SSHAgent = os.Getenv("SSH_AUTH_SOCK")
 	}
+	if len(o.KnownHosts) == 0 {
+		o.KnownHosts = defaultKnownHosts()
+	}
 	g, err := newGuard(o)
 	if err != nil {
 		return nil, fmt.Errorf("configure git source: %w", err)
 	}
 	return &Client{
 		guard: g, http: newHTTPTransports(g), timeout: o.Timeout, maxBytes: o.MaxBytes,
-		ssh: sshSettings{agent: o.SSHAgent, knownHosts: slices.Clone(o.KnownHosts)},
+		ssh: sshSettings{agent: o.SSHAgent, knownHosts: slices.Clone(o.KnownHosts), acceptNew: o.AcceptNewHostKeys},
 	}, nil
 }
 
@@ -97,7 +102,7 @@ func (c *Client) CheckURL(ctx context.Context, raw string) *deployment.FieldErro
 // parse checks the shape of a repository's URL.
 func (c *Client) parse(raw string) (*url.URL, *deployment.FieldError) {
 	schemes := slices.Clone(c.guard.schemes)
-	u, err := url.Parse(raw)
+	u, err := deployment.ParseRepoURL(raw)
 	if err == nil && c.guard.trusts(u) {
 		schemes = append(schemes, u.Scheme)
 	}

@@ -9,5 +9,6 @@
 //
 // Every connection, redirects included, passes the guard (guard.go): the name is resolved once, all its addresses are
 // checked, and exactly a checked address is dialed. There is no way around it through an HTTP proxy: proxy variables of
-// the environment are not read. Transport failures become deployment.Failure in failures.go, in one place.
+// the environment are not read. A credential goes to its own origin and nowhere else (trip.go), host keys are in hostkeys.go;
+// submodules.go and lfs.go complete a checkout. Transport failures become deployment.Failure in failures.go, in one place.
 package source

@@ -23,19 +23,20 @@ var errTimeout = errors.New("took longer than allowed")
 
 const (
 	fixAddress    = "use a repository on a public address, or have the operator allow the network (SLIPWAY_GIT_ALLOW_NETS)"
-	fixRepository = "check the repository's URL; a private repository needs credentials, which slipway cannot use yet"
+	fixRepository = "check the repository's URL"
+	fixPrivate    = "check the repository's URL; if the repository is private, give the project a credential (`slipway credentials set`)"
 	fixNetwork    = "check that the git server answers; slipway tries again by itself"
 )
 
 // classify says whose failure an error of the transport is. A context that was canceled from outside is no failure: its
 // cause is returned.
-func (c *Client) classify(ctx context.Context, err error, b *budget) error {
+func (t *trip) classify(ctx context.Context, u *url.URL, err error) error {
 	var known *deployment.Failure
 	switch cause := context.Cause(ctx); {
 	case errors.As(err, &known):
 		return err
-	case b.out || errors.Is(err, errTooLarge):
-		return tooLarge("the repository sends more than %d MB", c.maxBytes>>20)
+	case t.budget.out || errors.Is(err, errTooLarge):
+		return tooLarge("the repository sends more than %d MB", t.maxBytes>>20)
 	case errors.Is(cause, errTimeout):
 		return deployment.TransientFailure("source.timeout", fixNetwork, "the git server: %w", errTimeout)
 	case cause != nil:
@@ -45,7 +46,7 @@ func (c *Client) classify(ctx context.Context, err error, b *budget) error {
 	if f := refused(err); f != nil {
 		return f
 	}
-	if f := answered(err); f != nil {
+	if f := t.answered(u, err); f != nil {
 		return f
 	}
 	return deployment.TransientFailure("source.unreachable", fixNetwork, "reach the git server: %w", err)
@@ -87,14 +88,14 @@ func refused(err error) *deployment.Failure {
 }
 
 // answered returns the failure that a server's answer means. What it wrote besides stays out of the message.
-func answered(err error) *deployment.Failure {
+func (t *trip) answered(u *url.URL, err error) *deployment.Failure {
 	var status *githttp.Err
 	var data *packp.ErrUnexpectedData
 	switch {
 	case errors.Is(err, transport.ErrRepositoryNotFound):
-		return deployment.UserFailure("source.repository_not_found", fixRepository, "%w", transport.ErrRepositoryNotFound)
+		return t.notFound(u, transport.ErrRepositoryNotFound.Error())
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
-		return deployment.UserFailure("source.auth_required", fixRepository, "the server asks for credentials: the repository is private or does not exist")
+		return t.denied(u)
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		return deployment.UserFailure("source.repository_empty", "push a commit first", "the repository is empty")
 	case errors.As(err, &status):
@@ -114,7 +115,7 @@ func answeredStatus(code int) *deployment.Failure {
 }
 
 func tooLarge(format string, args ...any) *deployment.Failure {
-	return deployment.UserFailure("source.too_large", "keep large files out of the repository, or have the operator raise the limit", format, args...)
+	return deployment.UserFailure("source.too_large", "keep large files out of the repository, or have the operator raise the limit (SLIPWAY_GIT_MAX_MB)", format, args...)
 }
 
 func commitNotFound(commit string) *deployment.Failure {

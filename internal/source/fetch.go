@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,56 +14,78 @@ import (
 )
 
 // Fetch checks commit (40 hex digits) out into dir, which does not exist or is empty, and leaves nothing else there: no
-// .git folder, no submodules. Files are byte for byte what was committed, with their executable bits; symbolic links stay
-// links and are never followed. ref tells where to look on servers that hand out no commit by its id alone. line, which
+// .git folder. Files are byte for byte what was committed, with their executable bits; symbolic links stay links and are
+// never followed. Submodules are checked out at their recorded commits, and pointers to Git LFS objects are replaced by
+// the objects. ref tells where to look on servers that hand out no commit by its id alone. line, which
 // may be nil, receives what happens in words, and is not called after Fetch has returned; neither is dir written to. When
 // Fetch fails, dir is empty again.
 //
 // User failures are source.commit_not_found, source.too_large, source.tree_invalid and those of Resolve. A canceled
 // context's cause is returned as it is.
-func (c *Client) Fetch(ctx context.Context, repoURL, commit string, ref deployment.Ref, dir string, line func(string)) (err error) {
-	what := fmt.Sprintf("fetch commit %.12s of %s", commit, display(repoURL))
+func (c *Client) Fetch(ctx context.Context, repo deployment.Repository, commit string, ref deployment.Ref, dir string, line func(string)) (err error) {
+	what := fmt.Sprintf("fetch commit %.12s of %s", commit, display(repo.URL))
 	if fault := deployment.ValidateRef(deployment.Ref{Kind: deployment.RefCommit, Name: commit}); fault != nil || len(commit) != 40 {
 		return deployment.UserFailure("source.commit_not_found", "give all 40 digits of the commit id", "%s: not a full commit id", what)
 	}
-	if line == nil {
-		line = func(string) {}
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
 	defer cancel()
-	if err := prepare(dir); err != nil {
+	t, err := c.newTrip(repo, line)
+	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if err := c.fetch(ctx, repoURL, commit, ref, dir, line); err != nil {
+	root, err := prepare(dir)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer func() { _ = root.Close() }() // holds no data
+	if err := t.fetch(ctx, t.url, commit, ref, target{root: root, packs: dir}); err != nil {
 		return fmt.Errorf("%s: %w", what, errors.Join(err, empty(dir)))
 	}
 	return nil
 }
 
-func (c *Client) fetch(ctx context.Context, repoURL, commit string, ref deployment.Ref, dir string, line func(string)) error {
-	started := time.Now()
-	line(fmt.Sprintf("fetching commit %.12s of %s", commit, display(repoURL)))
-	pack, err := c.findPack(ctx, repoURL, commit, ref, dir, line)
+// target is where a repository is checked out to.
+type target struct {
+	root  *os.Root
+	packs string // folder on the same disk for packs, whose files have no names
+	depth int    // of submodules in submodules
+}
+
+// fetch brings one repository with its Git LFS objects and its submodules.
+func (t *trip) fetch(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, to target) error {
+	done, err := t.checkOut(ctx, u, commit, ref, to)
 	if err != nil {
 		return err
 	}
-	defer pack.close()
-	line(fmt.Sprintf("received %s in %.1f s", size(pack.bytes), time.Since(started).Seconds()))
-	done, err := pack.checkOut(ctx, commit, dir, c.maxBytes)
+	if done.usesLFS && len(done.pointers) > 0 {
+		if err := t.fetchObjects(ctx, u, to.root, done.pointers); err != nil {
+			return err
+		}
+	}
+	return t.fetchSubmodules(ctx, u, done.links, to)
+}
+
+func (t *trip) checkOut(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, to target) (*checkout, error) {
+	started := time.Now()
+	t.line(fmt.Sprintf("fetching commit %.12s of %s", commit, shown(u)))
+	pack, err := t.findPack(ctx, u, commit, ref, to.packs)
 	if err != nil {
-		return c.classifyCheckout(ctx, err)
+		return nil, err
 	}
-	line(fmt.Sprintf("checked out %d files, %s", done.files, size(done.bytes)))
-	if done.submodules > 0 {
-		line("the repository has submodules: they are not fetched, their folders are empty")
+	defer pack.close()
+	t.line(fmt.Sprintf("received %s in %.1f s", size(pack.bytes), time.Since(started).Seconds()))
+	done, err := pack.checkOut(ctx, commit, to.root, &t.left, t.maxBytes)
+	if err != nil {
+		return nil, t.classifyCheckout(ctx, err)
 	}
-	return nil
+	t.line(fmt.Sprintf("checked out %d files, %s", done.files, size(done.bytes)))
+	return done, nil
 }
 
 // findPack fetches in the cheapest way that brings the commit.
-func (c *Client) findPack(ctx context.Context, repoURL, commit string, ref deployment.Ref, dir string, line func(string)) (*pack, error) {
+func (t *trip) findPack(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, dir string) (*pack, error) {
 	for attempt := 0; ; attempt++ {
-		remote, err := c.open(ctx, repoURL)
+		remote, err := t.open(ctx, u)
 		if err != nil {
 			return nil, err
 		}
@@ -72,15 +95,15 @@ func (c *Client) findPack(ctx context.Context, repoURL, commit string, ref deplo
 			return nil, commitNotFound(commit)
 		}
 		if attempt > 0 {
-			line("the server hands out no single commits; fetching " + requests[attempt].label)
+			t.line("the server hands out no single commits; fetching " + requests[attempt].label)
 		}
-		pack, err := c.receive(ctx, remote, requests[attempt], dir, line)
+		pack, err := t.receive(ctx, remote, requests[attempt], dir)
 		remote.close()
 		switch {
 		case errors.Is(err, errNotOurRef):
 			return nil, commitNotFound(commit)
 		case err != nil:
-			return nil, c.classify(ctx, err, remote.budget)
+			return nil, t.classify(ctx, u, err)
 		case pack.has(commit):
 			return pack, nil
 		}
@@ -89,7 +112,7 @@ func (c *Client) findPack(ctx context.Context, repoURL, commit string, ref deplo
 }
 
 // classifyCheckout says whose failure an error of the checkout is; the network has no part in it any more.
-func (c *Client) classifyCheckout(ctx context.Context, err error) error {
+func (t *trip) classifyCheckout(ctx context.Context, err error) error {
 	var known *deployment.Failure
 	switch cause := context.Cause(ctx); {
 	case errors.As(err, &known):
@@ -102,18 +125,23 @@ func (c *Client) classifyCheckout(ctx context.Context, err error) error {
 	return deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "check out: %w", err)
 }
 
-func prepare(dir string) error {
+// prepare makes dir, or finds it empty, and opens it.
+func prepare(dir string) (*os.Root, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "make folder: %w", err)
+		return nil, deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "make folder: %w", err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "read folder: %w", err)
+		return nil, deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "read folder: %w", err)
 	}
 	if len(entries) > 0 {
-		return deployment.PlatformFailure("source.checkout_failed", "", "folder %s is not empty", filepath.Base(dir))
+		return nil, deployment.PlatformFailure("source.checkout_failed", "", "folder %s is not empty", filepath.Base(dir))
 	}
-	return nil
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "open folder: %w", err)
+	}
+	return root, nil
 }
 
 // empty removes what a failed Fetch left in dir.

@@ -45,7 +45,7 @@ func TestFetchBringsExactlyTheCommit(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					dir := filepath.Join(t.TempDir(), "new", "checkout")
-					require.NoError(t, client.Fetch(t.Context(), h.repo.URL, test.commit, test.ref, dir, nil))
+					require.NoError(t, client.Fetch(t.Context(), at(h.repo.URL), test.commit, test.ref, dir, nil))
 					require.Equal(t, map[string]string{"n": "-rw-r--r-- " + test.n}, listing(t, dir))
 				})
 			}
@@ -61,7 +61,7 @@ func TestFetchFindsACommitDeepInTheHistory(t *testing.T) {
 	_, err := repo.Git(t.Context(), manyCommits(120), nil, "fast-import", "--quiet")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, newClient(t, server.URL).Fetch(t.Context(), repo.URL, first, deployment.Ref{Kind: deployment.RefBranch, Name: "main"}, dir, nil))
+	require.NoError(t, newClient(t, server.URL).Fetch(t.Context(), at(repo.URL), first, deployment.Ref{Kind: deployment.RefBranch, Name: "main"}, dir, nil))
 	require.Equal(t, map[string]string{"n": "-rw-r--r-- 0"}, listing(t, dir))
 }
 
@@ -86,7 +86,7 @@ func TestFetchKeepsBytesBitsAndLinks(t *testing.T) {
 	commit := gitservetest.Commit(t, repo, "main", files,
 		gitservetest.Executable("a/run.sh", "#!/bin/sh\n"), gitservetest.Symlink("abs", "/etc/passwd"), gitservetest.Symlink("a/up", "../../../outside"))
 	dir := t.TempDir()
-	require.NoError(t, newClient(t, server.URL).Fetch(t.Context(), repo.URL, commit, deployment.Ref{}, dir, nil))
+	require.NoError(t, newClient(t, server.URL).Fetch(t.Context(), at(repo.URL), commit, deployment.Ref{}, dir, nil))
 	want := map[string]string{
 		"a": "drwxr-xr-x ", "a/b": "drwxr-xr-x ", "a/b/c": "drwxr-xr-x ",
 		"a/run.sh": "-rwxr-xr-x #!/bin/sh\n", "abs": "link /etc/passwd", "a/up": "link ../../../outside",
@@ -95,20 +95,6 @@ func TestFetchKeepsBytesBitsAndLinks(t *testing.T) {
 		want[name] = "-rw-r--r-- " + content
 	}
 	require.Equal(t, want, listing(t, dir))
-}
-
-func TestFetchSaysThatSubmodulesAreNotFetched(t *testing.T) {
-	t.Parallel()
-	server := gitservetest.New(t, gitserve.Options{})
-	repo := server.Repo(t, "app")
-	commit := gitservetest.Commit(t, repo, "main", map[string]string{".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = http://169.254.169.254/\n"},
-		gitservetest.Submodule("lib", strings.Repeat("1", 40)))
-	dir := t.TempDir()
-	var lines []string
-	require.NoError(t, newClient(t, server.URL).Fetch(t.Context(), repo.URL, commit, deployment.Ref{}, dir, func(line string) { lines = append(lines, line) }))
-	require.Equal(t, "drwxr-xr-x ", listing(t, dir)["lib"])
-	require.Contains(t, strings.Join(lines, "\n"), "submodules")
-	require.Contains(t, lines[0], "fetching commit "+commit[:12])
 }
 
 func TestFetchOfACommitThatIsNotThere(t *testing.T) {
@@ -121,7 +107,7 @@ func TestFetchOfACommitThatIsNotThere(t *testing.T) {
 			client := newClient(t, server.URL)
 			for _, commit := range []string{strings.Repeat("1", 40), h.first[:10]} {
 				dir := t.TempDir()
-				err := client.Fetch(t.Context(), h.repo.URL, commit, deployment.Ref{Kind: deployment.RefBranch, Name: "main"}, dir, nil)
+				err := client.Fetch(t.Context(), at(h.repo.URL), commit, deployment.Ref{Kind: deployment.RefBranch, Name: "main"}, dir, nil)
 				failure := requireFailure(t, err, deployment.ClassUser, "source.commit_not_found")
 				require.Contains(t, failure.Message, "fetch commit ")
 				requireEmpty(t, dir)
@@ -136,7 +122,7 @@ func TestFetchRefusesAFolderThatIsNotEmpty(t *testing.T) {
 	h := newHistory(t, server)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600))
-	require.Error(t, newClient(t, server.URL).Fetch(t.Context(), h.repo.URL, h.third, deployment.Ref{}, dir, nil))
+	require.Error(t, newClient(t, server.URL).Fetch(t.Context(), at(h.repo.URL), h.third, deployment.Ref{}, dir, nil))
 	require.FileExists(t, filepath.Join(dir, "mine"))
 }
 
@@ -167,7 +153,7 @@ func TestFetchHasSizeLimits(t *testing.T) {
 			commit := gitservetest.Commit(t, repo, "main", files)
 			client := limited(t, server.URL, 1<<20)
 			dir := t.TempDir()
-			err := client.Fetch(t.Context(), repo.URL, commit, deployment.Ref{}, dir, nil)
+			err := client.Fetch(t.Context(), at(repo.URL), commit, deployment.Ref{}, dir, nil)
 			requireFailure(t, err, deployment.ClassUser, "source.too_large")
 			requireEmpty(t, dir)
 		})
@@ -186,7 +172,7 @@ func TestFetchStopsWhenItsContextDoes(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		dir := t.TempDir()
-		err := client.Fetch(ctx, repo.URL, commit, deployment.Ref{}, dir, func(line string) {
+		err := client.Fetch(ctx, at(repo.URL), commit, deployment.Ref{}, dir, func(line string) {
 			if strings.HasPrefix(line, "received") {
 				cancel(stopped)
 			}
@@ -202,7 +188,7 @@ func TestFetchStopsWhenItsContextDoes(t *testing.T) {
 		dir := t.TempDir()
 		client, ended := newClient(t, front.URL), make(chan error, 1)
 		go func() {
-			ended <- client.Fetch(ctx, front.URL+"/app.git", commit, deployment.Ref{}, dir, nil)
+			ended <- client.Fetch(ctx, at(front.URL+"/app.git"), commit, deployment.Ref{}, dir, nil)
 		}()
 		<-halfway
 		cancel(stopped)

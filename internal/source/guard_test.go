@@ -86,16 +86,16 @@ func TestConnectionsAreGuardedNotOnlyURLs(t *testing.T) {
 	require.NoError(t, err)
 	byName := strings.Replace(h.repo.URL, "127.0.0.1", "localhost", 1)
 	for _, raw := range []string{h.repo.URL, byName} {
-		_, _, err = client.Resolve(t.Context(), raw, deployment.Ref{})
+		_, _, err = client.Resolve(t.Context(), at(raw), deployment.Ref{})
 		requireFailure(t, err, deployment.ClassUser, "source.address_refused")
 		dir := t.TempDir()
-		err = client.Fetch(t.Context(), raw, h.third, deployment.Ref{}, dir, nil)
+		err = client.Fetch(t.Context(), at(raw), h.third, deployment.Ref{}, dir, nil)
 		requireFailure(t, err, deployment.ClassUser, "source.address_refused")
 		requireEmpty(t, dir)
 	}
 
 	other := newClient(t, server.URL)
-	_, _, err = other.Resolve(t.Context(), h.repo.URL, deployment.Ref{})
+	_, _, err = other.Resolve(t.Context(), at(h.repo.URL), deployment.Ref{})
 	require.NoError(t, err, "another client of the same process has a guard of its own")
 }
 
@@ -109,7 +109,7 @@ func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
 	// The proxy itself would pass the guard, so that it is asked if it is used at all.
 	client, err := source.New(source.Options{AllowSchemes: []string{"http"}, AllowNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	require.NoError(t, err)
-	_, _, err = client.Resolve(t.Context(), "http://192.168.77.77/app.git", deployment.Ref{})
+	_, _, err = client.Resolve(t.Context(), at("http://192.168.77.77/app.git"), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassUser, "source.address_refused")
 	require.Zero(t, asked.Load())
 }
@@ -130,10 +130,10 @@ func TestRedirectToATrustedOriginIsFollowed(t *testing.T) {
 	h := newHistory(t, server)
 	front := redirector(t, server.URL)
 	client := newClient(t, server.URL, front.URL)
-	commit, _, err := client.Resolve(t.Context(), front.URL+"/app.git", deployment.Ref{})
+	commit, _, err := client.Resolve(t.Context(), at(front.URL+"/app.git"), deployment.Ref{})
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, client.Fetch(t.Context(), front.URL+"/app.git", commit, deployment.Ref{}, dir, nil))
+	require.NoError(t, client.Fetch(t.Context(), at(front.URL+"/app.git"), commit, deployment.Ref{}, dir, nil))
 	require.Equal(t, h.third, commit)
 	require.Contains(t, listing(t, dir), "n")
 }
@@ -162,7 +162,7 @@ func TestRedirectsAreGuarded(t *testing.T) {
 			front := redirector(t, test.target)
 			client, err := source.New(source.Options{AllowSchemes: test.schemes, TrustedOrigins: []string{front.URL}})
 			require.NoError(t, err)
-			_, _, err = client.Resolve(t.Context(), front.URL+"/app.git", deployment.Ref{})
+			_, _, err = client.Resolve(t.Context(), at(front.URL+"/app.git"), deployment.Ref{})
 			requireFailure(t, err, deployment.ClassUser, test.code)
 			require.Zero(t, asked.Load())
 		})
@@ -186,12 +186,12 @@ func TestARedirectBringsNoCredentials(t *testing.T) {
 	client := newClient(t, front.URL, target.URL)
 
 	for _, from := range []string{front.URL, target.URL} {
-		_, _, err := client.Resolve(t.Context(), from+"/app.git", deployment.Ref{})
+		_, _, err := client.Resolve(t.Context(), at(from+"/app.git"), deployment.Ref{})
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "secret")
 	}
 	requireFailure(t, func() error {
-		_, _, err := client.Resolve(t.Context(), target.URL+"/app.git", deployment.Ref{})
+		_, _, err := client.Resolve(t.Context(), at(target.URL+"/app.git"), deployment.Ref{})
 		return err
 	}(), deployment.ClassUser, "source.redirect_refused")
 	require.NotZero(t, asked.Load())
@@ -209,7 +209,7 @@ func TestRedirectsAreCounted(t *testing.T) {
 		http.Redirect(w, r, fmt.Sprintf("%s/%d%s", front.URL, hops.Load(), "/info/refs?"+r.URL.RawQuery), http.StatusFound)
 	}))
 	t.Cleanup(front.Close)
-	_, _, err := newClient(t, front.URL).Resolve(t.Context(), front.URL+"/app.git", deployment.Ref{})
+	_, _, err := newClient(t, front.URL).Resolve(t.Context(), at(front.URL+"/app.git"), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassUser, "source.redirect_refused")
 	require.EqualValues(t, 6, hops.Load(), "the first request and five redirects")
 }
@@ -222,6 +222,6 @@ func TestAConnectionThatNeverAnswersEndsWithTheTimeout(t *testing.T) {
 	silent := "http://" + listener.Addr().String()
 	client, err := source.New(source.Options{TrustedOrigins: []string{silent}, Timeout: 200_000_000})
 	require.NoError(t, err)
-	_, _, err = client.Resolve(t.Context(), silent+"/app.git", deployment.Ref{})
+	_, _, err = client.Resolve(t.Context(), at(silent+"/app.git"), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassTransient, "source.timeout")
 }

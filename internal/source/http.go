@@ -3,12 +3,16 @@ package source
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // maxRedirects is how many redirects the first request of a session may take. Later ones take none: go-git sends them to
@@ -39,10 +43,23 @@ func newHTTPTransports(g *guard) *httpTransports {
 	return &httpTransports{guarded: guarded, trusted: trusted}
 }
 
-// transport returns a git transport for one session that may read as much as the budget allows.
-func (t *httpTransports) transport(g *guard, b *budget) transport.Transport {
-	client := &http.Client{
-		Transport: &guardedTripper{transports: t, guard: g, budget: b},
+// grant is what requests to one origin carry. It is put on each of them at the last moment, so that none takes it along
+// through a redirect.
+type grant struct {
+	origin string
+	header http.Header
+}
+
+// gitTransport returns git's transport for one session with the repository at u.
+func (t *trip) gitTransport(u *url.URL) transport.Transport {
+	return githttp.NewClientWithOptions(t.httpClient(t.grants(u)...), &githttp.ClientOptions{RedirectPolicy: githttp.FollowInitialRedirects})
+}
+
+// httpClient returns a client for one session that may read as much as the budget allows.
+func (t *trip) httpClient(grants ...grant) *http.Client {
+	t.strayed = ""
+	return &http.Client{
+		Transport: &guardedTripper{trip: t, grants: grants},
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return &redirectError{reason: fmt.Sprintf("more than %d in a row", maxRedirects)}
@@ -50,30 +67,28 @@ func (t *httpTransports) transport(g *guard, b *budget) transport.Transport {
 			return nil
 		},
 	}
-	return githttp.NewClientWithOptions(client, &githttp.ClientOptions{RedirectPolicy: githttp.FollowInitialRedirects})
 }
 
 // guardedTripper sends each request, the ones after redirects too, through the guard.
 type guardedTripper struct {
-	transports *httpTransports
-	guard      *guard
-	budget     *budget
+	*trip
+	grants []grant
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *guardedTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.User != nil || req.Header.Get("Authorization") != "" {
-		// The repository's URL never holds any, so a redirect brought them.
+		// Neither URLs nor those who make requests hold any, so a redirect brought them.
 		return nil, &redirectError{reason: "the target holds credentials"}
 	}
 	if !t.guard.allows(req.URL) {
 		return nil, &redirectError{reason: fmt.Sprintf("scheme %q is not allowed", req.URL.Scheme)}
 	}
-	next := t.transports.guarded
+	next := t.http.guarded
 	if t.guard.trusts(req.URL) {
-		next = t.transports.trusted
+		next = t.http.trusted
 	}
-	resp, err := next.RoundTrip(req)
+	resp, err := next.RoundTrip(t.granted(req))
 	if err != nil {
 		return nil, err
 	}
@@ -82,4 +97,19 @@ func (t *guardedTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		io.Closer
 	}{t.budget.reader(resp.Body), resp.Body}
 	return resp, nil
+}
+
+// granted returns the request with what its target may get.
+func (t *guardedTripper) granted(req *http.Request) *http.Request {
+	for _, g := range t.grants {
+		if g.origin == origin(req.URL) {
+			req = req.Clone(req.Context()) // a RoundTripper leaves its request as it is
+			maps.Copy(req.Header, g.header)
+			return req
+		}
+	}
+	if len(t.grants) > 0 {
+		t.strayed = deployment.OriginOf(req.URL)
+	}
+	return req
 }

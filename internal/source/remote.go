@@ -16,37 +16,31 @@ import (
 type remote struct {
 	session transport.UploadPackSession
 	refs    *packp.AdvRefs
-	budget  *budget
 }
 
 // open connects to a repository and reads its refs. The session lives as long as ctx at most.
-func (c *Client) open(ctx context.Context, repoURL string) (*remote, error) {
-	u, fault := c.parse(repoURL)
-	if fault != nil {
-		return nil, deployment.UserFailure("source.url_invalid", fault.Fix, "repository URL %s", fault.Fault)
-	}
-	b := &budget{left: c.maxBytes}
-	session, err := c.session(ctx, u, b)
+func (t *trip) open(ctx context.Context, u *url.URL) (*remote, error) {
+	session, err := t.session(ctx, u)
 	if err != nil {
-		return nil, c.classify(ctx, err, b)
+		return nil, t.classify(ctx, u, err)
 	}
 	refs, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		_ = session.Close() // the first error tells more
-		return nil, c.classify(ctx, err, b)
+		return nil, t.classify(ctx, u, err)
 	}
-	return &remote{session: session, refs: refs, budget: b}, nil
+	return &remote{session: session, refs: refs}, nil
 }
 
-func (c *Client) session(ctx context.Context, u *url.URL, b *budget) (transport.UploadPackSession, error) {
+func (t *trip) session(ctx context.Context, u *url.URL) (transport.UploadPackSession, error) {
 	if u.Scheme == "ssh" {
-		return c.ssh.connect(ctx, c.guard, u, b)
+		return t.uploadPack(ctx, u)
 	}
 	endpoint, err := transport.NewEndpoint(u.String())
 	if err != nil {
 		return nil, err
 	}
-	return c.http.transport(c.guard, b).NewUploadPackSession(endpoint, nil)
+	return t.gitTransport(u).NewUploadPackSession(endpoint, nil)
 }
 
 func (r *remote) close() { _ = r.session.Close() } // a session that was only read from loses nothing
@@ -79,10 +73,15 @@ func (r *remote) headBranch() string {
 
 // display returns a repository's URL for messages: without a user.
 func display(repoURL string) string {
-	u, err := url.Parse(repoURL)
+	u, err := deployment.ParseRepoURL(repoURL)
 	if err != nil {
 		return "the repository"
 	}
-	u.User = nil
-	return u.String()
+	return shown(u)
+}
+
+func shown(u *url.URL) string {
+	anonymous := *u
+	anonymous.User = nil
+	return anonymous.String()
 }

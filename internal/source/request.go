@@ -92,7 +92,7 @@ func (r *remote) all() []plumbing.Hash {
 }
 
 // receive sends a request and stores and indexes the pack that answers it. The pack's file is in dir, without a name.
-func (c *Client) receive(ctx context.Context, r *remote, q request, dir string, line func(string)) (*pack, error) {
+func (t *trip) receive(ctx context.Context, r *remote, q request, dir string) (*pack, error) {
 	req := packp.NewUploadPackRequestFromCapabilities(r.refs.Capabilities)
 	req.Wants = q.wants
 	if q.depth > 0 && r.refs.Capabilities.Supports(capability.Shallow) {
@@ -109,8 +109,8 @@ func (c *Client) receive(ctx context.Context, r *remote, q request, dir string, 
 		return nil, err
 	}
 	defer func() { _ = resp.Close() }() // everything of use has been read by then
-	progress := &progressWriter{line: line}
-	return storePack(ctx, demultiplex(req, resp, progress), dir, min(c.maxBytes, maxObjectBytes))
+	progress := &progressWriter{line: t.line}
+	return storePack(ctx, demultiplex(req, resp, progress), dir, min(t.maxBytes, maxObjectBytes))
 }
 
 // demultiplex separates the pack from the messages that the server sends along with it.

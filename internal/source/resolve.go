@@ -12,14 +12,14 @@ import (
 // empty for a tag or a commit. A full commit id is returned as it is once the repository has answered; whether it is in
 // there is for Fetch to find out, as most servers tell only then. What is wrong with the request is a user failure
 // (source.repository_not_found, source.ref_not_found, ...), what may pass is a transient one.
-func (c *Client) Resolve(ctx context.Context, repoURL string, ref deployment.Ref) (commit, branch string, err error) {
-	what := fmt.Sprintf("resolve %s of %s", ref, display(repoURL))
+func (c *Client) Resolve(ctx context.Context, repo deployment.Repository, ref deployment.Ref) (commit, branch string, err error) {
+	what := fmt.Sprintf("resolve %s of %s", ref, display(repo.URL))
 	if fault := deployment.ValidateRef(ref); fault != nil {
 		return "", "", deployment.UserFailure("source.ref_invalid", fault.Fix, "%s: %s", what, fault.Fault)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, min(c.timeout, resolveTimeout), errTimeout)
 	defer cancel()
-	remote, err := c.open(ctx, repoURL)
+	remote, err := c.openOnce(ctx, repo)
 	if err != nil {
 		return "", "", fmt.Errorf("%s: %w", what, err)
 	}
@@ -31,11 +31,19 @@ func (c *Client) Resolve(ctx context.Context, repoURL string, ref deployment.Ref
 }
 
 // DefaultBranch returns the branch that the remote's HEAD names. It answers within five seconds; its errors are Resolve's.
-func (c *Client) DefaultBranch(ctx context.Context, repoURL string) (string, error) {
+func (c *Client) DefaultBranch(ctx context.Context, repo deployment.Repository) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errTimeout)
 	defer cancel()
-	_, branch, err := c.Resolve(ctx, repoURL, deployment.Ref{})
+	_, branch, err := c.Resolve(ctx, repo, deployment.Ref{})
 	return branch, err
+}
+
+func (c *Client) openOnce(ctx context.Context, repo deployment.Repository) (*remote, error) {
+	t, err := c.newTrip(repo, nil)
+	if err != nil {
+		return nil, err
+	}
+	return t.open(ctx, t.url)
 }
 
 func (r *remote) resolve(ref deployment.Ref) (commit, branch string, err error) {

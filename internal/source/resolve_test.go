@@ -34,7 +34,7 @@ func TestResolve(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			commit, branch, err := client.Resolve(t.Context(), h.repo.URL, test.ref)
+			commit, branch, err := client.Resolve(t.Context(), at(h.repo.URL), test.ref)
 			require.NoError(t, err)
 			require.Equal(t, test.commit, commit)
 			require.Equal(t, test.branch, branch)
@@ -67,7 +67,7 @@ func TestResolveSaysWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := client.Resolve(t.Context(), test.url, test.ref)
+			_, _, err := client.Resolve(t.Context(), at(test.url), test.ref)
 			failure := requireFailure(t, err, deployment.ClassUser, test.code)
 			require.True(t, strings.HasPrefix(failure.Message, "resolve "), failure.Message)
 			require.NotContains(t, failure.Message, "secret")
@@ -80,10 +80,10 @@ func TestDefaultBranch(t *testing.T) {
 	server := gitservetest.New(t, gitserve.Options{})
 	h := newHistory(t, server)
 	client := newClient(t, server.URL)
-	branch, err := client.DefaultBranch(t.Context(), h.repo.URL)
+	branch, err := client.DefaultBranch(t.Context(), at(h.repo.URL))
 	require.NoError(t, err)
 	require.Equal(t, "main", branch)
-	_, err = client.DefaultBranch(t.Context(), server.URL+"/other.git")
+	_, err = client.DefaultBranch(t.Context(), at(server.URL+"/other.git"))
 	requireFailure(t, err, deployment.ClassUser, "source.repository_not_found")
 }
 
@@ -92,7 +92,7 @@ func TestDefaultBranchWaitsFiveSecondsAtMost(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(server.Close)
 	started := time.Now()
-	_, err := newClient(t, server.URL).DefaultBranch(t.Context(), server.URL+"/app.git")
+	_, err := newClient(t, server.URL).DefaultBranch(t.Context(), at(server.URL+"/app.git"))
 	requireFailure(t, err, deployment.ClassTransient, "source.timeout")
 	require.Less(t, time.Since(started), 20*time.Second)
 }
@@ -115,10 +115,10 @@ func TestResolveAmbiguousPrefix(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	client := newClient(t, server.URL)
-	_, _, err := client.Resolve(t.Context(), server.URL+"/app.git", deployment.Ref{Kind: deployment.RefCommit, Name: "1234567"})
+	_, _, err := client.Resolve(t.Context(), at(server.URL+"/app.git"), deployment.Ref{Kind: deployment.RefCommit, Name: "1234567"})
 	failure := requireFailure(t, err, deployment.ClassUser, "source.commit_ambiguous")
 	require.Contains(t, failure.Fix, "all 40")
-	commit, _, err := client.Resolve(t.Context(), server.URL+"/app.git", deployment.Ref{Kind: deployment.RefCommit, Name: "1234567b"})
+	commit, _, err := client.Resolve(t.Context(), at(server.URL+"/app.git"), deployment.Ref{Kind: deployment.RefCommit, Name: "1234567b"})
 	require.NoError(t, err)
 	require.Equal(t, lines[1][:40], commit)
 }
@@ -145,7 +145,7 @@ func TestResolveTellsServersAnswersApart(t *testing.T) {
 				_, _ = w.Write([]byte(test.body))
 			}))
 			t.Cleanup(server.Close)
-			_, _, err := newClient(t, server.URL).Resolve(t.Context(), server.URL+"/app.git", deployment.Ref{})
+			_, _, err := newClient(t, server.URL).Resolve(t.Context(), at(server.URL+"/app.git"), deployment.Ref{})
 			requireFailure(t, err, test.class, test.code)
 		})
 	}
@@ -155,7 +155,7 @@ func TestResolveFromAPrivateRepositoryAsksForCredentials(t *testing.T) {
 	t.Parallel()
 	server := gitservetest.New(t, gitserve.Options{Auth: func(_, _ string) bool { return false }})
 	h := newHistory(t, server)
-	_, _, err := newClient(t, server.URL).Resolve(t.Context(), h.repo.URL, deployment.Ref{})
+	_, _, err := newClient(t, server.URL).Resolve(t.Context(), at(h.repo.URL), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassUser, "source.auth_required")
 }
 
@@ -163,7 +163,7 @@ func TestResolveWhenNobodyAnswersIsTransient(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	_, _, err := newClient(t, server.URL).Resolve(t.Context(), server.URL+"/app.git", deployment.Ref{})
+	_, _, err := newClient(t, server.URL).Resolve(t.Context(), at(server.URL+"/app.git"), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassTransient, "source.unreachable")
 }
 
@@ -179,6 +179,6 @@ func TestResolveRefusesAnEndlessAdvertisement(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	_, _, err := limited(t, server.URL, 1<<20).Resolve(t.Context(), server.URL+"/app.git", deployment.Ref{})
+	_, _, err := limited(t, server.URL, 1<<20).Resolve(t.Context(), at(server.URL+"/app.git"), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassUser, "source.too_large")
 }

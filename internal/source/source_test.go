@@ -110,3 +110,6 @@ func limited(t *testing.T, origin string, maxBytes int64) *source.Client {
 	require.NoError(t, err)
 	return client
 }
+
+// at is a repository that needs no credential.
+func at(url string) deployment.Repository { return deployment.Repository{URL: url} }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -21,47 +20,133 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// sshSettings say where keys come from: ours from an agent, the hosts' from files.
+// sshSettings say where keys come from: ours from an agent when a project has none of its own, the hosts' from files.
 type sshSettings struct {
 	agent      string
 	knownHosts []string
+	acceptNew  HostKeys // nil: a host that is not known is refused
 }
 
-// connect logs in to a server and starts git-upload-pack. go-git's own ssh transport is not used: it dials by name, past
-// the guard, honours the user's ssh_config, and cannot be canceled while it connects.
-func (s sshSettings) connect(ctx context.Context, g *guard, u *url.URL, b *budget) (transport.UploadPackSession, error) {
+// login is a connection to a server that let us in.
+type login struct {
+	*ssh.Client
+	stop func() bool // of what ends the connection with its context
+}
+
+// Close ends the connection.
+func (l *login) Close() error {
+	l.stop()
+	return l.Client.Close()
+}
+
+// login connects to the server at u and logs in. go-git's own ssh transport is not used: it dials by name, past the guard,
+// honours the user's ssh_config, and cannot be canceled while it connects.
+func (t *trip) login(ctx context.Context, u *url.URL) (*login, error) {
 	hostPort := strings.TrimPrefix(origin(u), "ssh://")
-	conn, err := g.dial(ctx, "tcp", hostPort)
+	conn, err := t.guard.dial(ctx, "tcp", hostPort)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	session, err := s.start(conn, hostPort, u, b)
+	client, err := t.handshake(ctx, conn, hostPort, u)
 	if err != nil {
 		stop()
 		_ = conn.Close() // the first error tells more
-		return nil, sshFailure(err)
+		return nil, t.loginFailure(u, err)
 	}
-	session.stop = stop
+	return &login{Client: client, stop: stop}, nil
+}
+
+func (t *trip) handshake(ctx context.Context, conn net.Conn, hostPort string, u *url.URL) (*ssh.Client, error) {
+	callback, algorithms, err := t.hostKeyRules(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	keys, release, err := t.keys(u)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	clientConn, channels, requests, err := ssh.NewClientConn(conn, hostPort, &ssh.ClientConfig{
+		User: t.loginName(u), Auth: []ssh.AuthMethod{keys}, HostKeyCallback: callback, HostKeyAlgorithms: algorithms,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewClient(clientConn, channels, requests), nil
+}
+
+// keys returns the project's key, or those of the agent when it has none.
+func (t *trip) keys(u *url.URL) (_ ssh.AuthMethod, release func(), err error) {
+	if t.opens(u) {
+		signer, fault := parseKey(t.credential.Secret)
+		if fault != nil {
+			return nil, nil, deployment.UserFailure("source.credential_refused", fault.Fix, "the project's SSH key %s", fault.Fault)
+		}
+		return ssh.PublicKeys(signer), func() {}, nil
+	}
+	if t.ssh.agent == "" || t.credential != nil || !t.atHome(u) {
+		return nil, nil, t.denied(u)
+	}
+	conn, err := net.Dial("unix", t.ssh.agent)
+	if err != nil {
+		return nil, nil, deployment.PlatformFailure("source.ssh_agent", "start the ssh agent again", "reach ssh agent: %w", err)
+	}
+	return ssh.PublicKeysCallback(agent.NewClient(conn).Signers), func() { _ = conn.Close() }, nil
+}
+
+// loginName is the URL's user, else the credential's, else the one that git servers have.
+func (t *trip) loginName(u *url.URL) string {
+	switch {
+	case u.User.Username() != "":
+		return u.User.Username()
+	case t.opens(u) && t.credential.Username != "":
+		return t.credential.Username
+	}
+	return "git"
+}
+
+// loginFailure tells the failures of a login from those of the network.
+func (t *trip) loginFailure(u *url.URL, err error) error {
+	var key *knownhosts.KeyError
+	switch {
+	case errors.As(err, &key):
+		return hostKeyFailure(u, key)
+	case strings.Contains(err.Error(), "unable to authenticate"): // x/crypto has no type for it
+		return t.denied(u)
+	}
+	return err
+}
+
+// remoteCommand is a command line of a git server's shell: a program and the repository's path.
+func remoteCommand(program string, u *url.URL) string {
+	path := u.Path
+	if strings.HasPrefix(path, "/~") { // a path from somebody's home, as git writes it
+		path = path[1:]
+	}
+	return program + " '" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// uploadPack logs in to the server at u and starts git-upload-pack.
+func (t *trip) uploadPack(ctx context.Context, u *url.URL) (*sshSession, error) {
+	l, err := t.login(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	session, err := startUploadPack(l, u, t.budget)
+	if err != nil {
+		_ = l.Close() // the first error tells more
+		return nil, err
+	}
 	return session, nil
 }
 
-func (s sshSettings) start(conn net.Conn, hostPort string, u *url.URL, b *budget) (*sshSession, error) {
-	config, closeAgent, err := s.config(hostPort, u.User.Username())
+func startUploadPack(l *login, u *url.URL, b *budget) (*sshSession, error) {
+	shell, err := l.NewSession()
 	if err != nil {
 		return nil, err
 	}
-	defer closeAgent()
-	clientConn, channels, requests, err := ssh.NewClientConn(conn, hostPort, config)
-	if err != nil {
-		return nil, err
-	}
-	client := ssh.NewClient(clientConn, channels, requests)
-	shell, err := client.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	session := &sshSession{client: client}
+	session := &sshSession{login: l, wait: shell.Wait, stderr: headBuffer{limit: 1 << 10}}
 	if session.stdin, err = shell.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -69,61 +154,18 @@ func (s sshSettings) start(conn net.Conn, hostPort string, u *url.URL, b *budget
 	if err != nil {
 		return nil, err
 	}
-	session.stdout, session.wait = b.reader(stdout), shell.Wait
+	session.stdout = b.reader(stdout)
 	shell.Stderr = &session.stderr
-	path := u.Path
-	if strings.HasPrefix(path, "/~") { // a path from somebody's home, as git writes it
-		path = path[1:]
-	}
-	return session, shell.Start(transport.UploadPackServiceName + " '" + strings.ReplaceAll(path, "'", `'\''`) + "'")
+	return session, shell.Start(remoteCommand(transport.UploadPackServiceName, u))
 }
 
-func (s sshSettings) config(hostPort, user string) (_ *ssh.ClientConfig, closeAgent func(), err error) {
-	if s.agent == "" {
-		return nil, nil, deployment.UserFailure("source.auth_required", "use the repository's https URL, or have the operator run slipway with an ssh agent (SSH_AUTH_SOCK)",
-			"an ssh URL needs a key, and slipway has no ssh agent to take one from")
-	}
-	hosts, err := gitssh.NewKnownHostsDb(s.knownHosts...)
-	if err != nil {
-		return nil, nil, deployment.UserFailure("source.host_key_refused", "have the operator add the git server to slipway's known_hosts", "read known hosts: %w", err)
-	}
-	keys, err := net.Dial("unix", s.agent)
-	if err != nil {
-		return nil, nil, deployment.PlatformFailure("source.ssh_agent", "start the ssh agent again", "reach ssh agent: %w", err)
-	}
-	if user == "" {
-		user = "git"
-	}
-	return &ssh.ClientConfig{
-		User:              user,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(keys).Signers)},
-		HostKeyCallback:   hosts.HostKeyCallback(),
-		HostKeyAlgorithms: hosts.HostKeyAlgorithms(hostPort),
-	}, func() { _ = keys.Close() }, nil
-}
-
-// sshFailure tells the failures of a login from those of the network.
-func sshFailure(err error) error {
-	var key *knownhosts.KeyError
-	switch {
-	case errors.As(err, &key) && len(key.Want) == 0:
-		return deployment.UserFailure("source.host_key_refused", "have the operator add the git server to slipway's known_hosts", "%w", err)
-	case errors.As(err, &key):
-		return deployment.UserFailure("source.host_key_refused", "make sure that nobody stands in between, then have the operator correct slipway's known_hosts", "%w", err)
-	case strings.Contains(err.Error(), "unable to authenticate"): // x/crypto has no type for it
-		return deployment.UserFailure("source.auth_required", "give a key of slipway's ssh agent access to the repository", "%w", err)
-	}
-	return err
-}
-
-// sshSession is a git-upload-pack that runs on a server.
+// sshSession is a git-upload-pack that runs on a server. Closing it ends the connection.
 type sshSession struct {
-	client *ssh.Client
+	*login
 	stdin  io.WriteCloser
 	stdout io.Reader
 	stderr headBuffer
 	wait   func() error
-	stop   func() bool
 }
 
 // AdvertisedReferences is AdvertisedReferencesContext without a context of its own.
@@ -166,23 +208,18 @@ func (s *sshSession) UploadPack(_ context.Context, req *packp.UploadPackRequest)
 	return resp, nil
 }
 
-// Close ends the connection.
-func (s *sshSession) Close() error {
-	s.stop()
-	return s.client.Close()
-}
-
-// headBuffer keeps the first kilobyte of what is written to it.
+// headBuffer keeps the beginning of what is written to it.
 type headBuffer struct {
-	mu   sync.Mutex
-	head []byte
+	limit int
+	mu    sync.Mutex
+	head  []byte
 }
 
 // Write implements io.Writer and never fails.
 func (b *headBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.head = append(b.head, p[:min(len(p), 1<<10-len(b.head))]...)
+	b.head = append(b.head, p[:min(len(p), b.limit-len(b.head))]...)
 	return len(p), nil
 }
 

@@ -130,7 +130,6 @@ func TestSSH(t *testing.T) {
 	addr := sshServer(t, git.Root, host, user.PublicKey())
 	repoURL := "ssh://git@" + addr + "/app.git"
 	known := knownHostsFile(t, addr, host.PublicKey())
-	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
 	for name, test := range map[string]struct {
 		options source.Options
@@ -149,7 +148,7 @@ func TestSSH(t *testing.T) {
 			t.Parallel()
 			client, err := source.New(test.options)
 			require.NoError(t, err)
-			commit, branch, err := client.Resolve(t.Context(), test.url, deployment.Ref{})
+			commit, branch, err := client.Resolve(t.Context(), at(test.url), deployment.Ref{})
 			if test.code != "" {
 				requireFailure(t, err, deployment.ClassUser, test.code)
 				return
@@ -158,9 +157,9 @@ func TestSSH(t *testing.T) {
 			require.Equal(t, h.third, commit)
 			require.Equal(t, "main", branch)
 			for _, c := range []string{h.third, h.first} {
-				require.NoError(t, client.Fetch(t.Context(), test.url, c, deployment.Ref{}, t.TempDir(), nil))
+				require.NoError(t, client.Fetch(t.Context(), at(test.url), c, deployment.Ref{}, t.TempDir(), nil))
 			}
-			err = client.Fetch(t.Context(), test.url, strings.Repeat("1", 40), deployment.Ref{}, t.TempDir(), nil)
+			err = client.Fetch(t.Context(), at(test.url), strings.Repeat("1", 40), deployment.Ref{}, t.TempDir(), nil)
 			requireFailure(t, err, deployment.ClassUser, "source.commit_not_found")
 		})
 	}
@@ -171,7 +170,7 @@ func TestSSHWithoutAnAgentSaysSo(t *testing.T) {
 	_, host := newKey(t)
 	client, err := source.New(source.Options{AllowNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	require.NoError(t, err)
-	_, _, err = client.Resolve(t.Context(), "ssh://git@"+sshServer(t, t.TempDir(), host, host.PublicKey())+"/app.git", deployment.Ref{})
+	_, _, err = client.Resolve(t.Context(), at("ssh://git@"+sshServer(t, t.TempDir(), host, host.PublicKey())+"/app.git"), deployment.Ref{})
 	failure := requireFailure(t, err, deployment.ClassUser, "source.auth_required")
 	require.Contains(t, failure.Message, "ssh agent")
 	require.Contains(t, failure.Fix, "SSH_AUTH_SOCK")
@@ -189,6 +188,6 @@ func TestSSHEndsWithTheTimeout(t *testing.T) {
 		KnownHosts: []string{knownHostsFile(t, addr, host.PublicKey())}, Timeout: 200_000_000,
 	})
 	require.NoError(t, err)
-	_, _, err = client.Resolve(t.Context(), "ssh://git@"+addr+"/app.git", deployment.Ref{})
+	_, _, err = client.Resolve(t.Context(), at("ssh://git@"+addr+"/app.git"), deployment.Ref{})
 	requireFailure(t, err, deployment.ClassTransient, "source.timeout")
 }

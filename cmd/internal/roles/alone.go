@@ -19,7 +19,7 @@ func RunAPI(ctx context.Context, c config.APIRole, version string, log *slog.Log
 		return err
 	}
 	defer client.Close()
-	git, err := NewGit(c.Git)
+	git, err := NewGit(c.Git, store)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func RunHost(ctx context.Context, c config.WorkerRole, log *slog.Logger) error {
 		return err
 	}
 	defer client.Close()
-	git, err := NewGit(c.Git)
+	git, err := NewGit(c.Git, store)
 	if err != nil {
 		return err
 	}

@@ -69,9 +69,14 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	return nil
 }
 
-// NewGit returns the client for repositories; trusted are origins that pass its guard by themselves.
-func NewGit(c config.Git, trusted ...string) (*source.Client, error) {
-	return source.New(source.Options{AllowSchemes: c.AllowSchemes, AllowNets: c.AllowNets, TrustedOrigins: trusted})
+// NewGit returns the client for repositories; keys remembers hosts that are met for the first time, where that is wanted,
+// and trusted are origins that pass its guard by themselves.
+func NewGit(c config.Git, keys source.HostKeys, trusted ...string) (*source.Client, error) {
+	o := source.Options{AllowSchemes: c.AllowSchemes, AllowNets: c.AllowNets, TrustedOrigins: trusted, MaxBytes: int64(c.MaxMB) << 20}
+	if c.AcceptNewHostKeys {
+		o.AcceptNewHostKeys = keys
+	}
+	return source.New(o)
 }
 
 // PublicGateway says how people reach the gateway.
