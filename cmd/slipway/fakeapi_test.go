@@ -48,7 +48,8 @@ type fakeAPI struct {
 	pageLimit   int           // smaller pages than asked for
 	stream      func(c *gin.Context, connection int, last int64)
 	connections int
-	onGet       func(d *oapi.Deployment) // before a deployment is given
+	warning     *oapi.GitCredentialWarning // of a credential that is set
+	onGet       func(d *oapi.Deployment)   // before a deployment is given
 }
 
 func newFakeAPI(t *testing.T) *fakeAPI {
@@ -257,6 +258,18 @@ func (f *fakeAPI) DeleteEnv(c *gin.Context, _ oapi.ProjectPath, name string) {
 	}
 	notFound(c, `no variable is called "`+name+`"`)
 }
+
+func (f *fakeAPI) SetGitCredential(c *gin.Context, _ oapi.ProjectPath) {
+	var body oapi.GitCredentialInput
+	require.NoError(f.t, c.BindJSON(&body))
+	set := oapi.GitCredential{Kind: body.Kind, Host: "git.example.com", Active: true, Username: body.Username, UpdatedAt: noon}
+	if body.Kind == oapi.GitCredentialKindSSHKey {
+		set.Fingerprint = new("SHA256:x")
+	}
+	c.JSON(200, oapi.GitCredentialAnswer{GitCredential: &set, Warning: f.warning})
+}
+
+func (f *fakeAPI) DeleteGitCredential(c *gin.Context, _ oapi.ProjectPath) { c.Status(204) }
 
 func (f *fakeAPI) CreateDeployment(c *gin.Context, _ oapi.ProjectPath, params oapi.CreateDeploymentParams) {
 	f.mu.Lock()

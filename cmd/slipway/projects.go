@@ -29,7 +29,7 @@ from it are proposed on a terminal, and taken elsewhere.`,
 		Example: `  slipway projects create                                       # in a checkout
   slipway projects create shop https://git.example.com/team/shop.git
   slipway projects create web https://git.example.com/team/mono.git --root-dir apps/web --start-command "node server.js"
-  slipway projects create api ssh://git@git.example.com/team/api.git --builder dockerfile --port 8080 --health-path /healthz`,
+  slipway projects create api git@git.example.com:team/api.git --builder dockerfile --port 8080 --health-path /healthz`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set, err := flags.given(cmd.Flags())
 			if err != nil {
@@ -207,6 +207,7 @@ func (c *cli) printProject(p client.Project) error {
 	sheet.add("health check", fmt.Sprintf("GET %s answers %s within %s", p.HealthCheck.Path,
 		orElse(number(p.HealthCheck.Status), "below 500"), time.Duration(p.HealthCheck.TimeoutSeconds)*time.Second))
 	sheet.add("resources", fmt.Sprintf("%s CPUs, %d MB", strconv.FormatFloat(p.Resources.Cpus, 'g', -1, 64), p.Resources.MemoryMB))
+	sheet.add("git credential", orElse(credentialWords(p.GitCredential), "none"))
 	sheet.add("created", c.stamp(&p.CreatedAt))
 	sheet.add("updated", c.stamp(&p.UpdatedAt))
 	return c.printPairs(sheet)

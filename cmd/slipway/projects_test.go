@@ -37,6 +37,7 @@ build timeout:      30m0s
 port:               the plan's
 health check:       GET / answers below 500 within 1m0s
 resources:          0.5 CPUs, 512 MB
+git credential:     none
 created:            2026-11-23 11:00:00 UTC
 updated:            2026-11-23 11:00:00 UTC
 `, stdout)

@@ -47,7 +47,7 @@ func (c *cli) newRoot() *cobra.Command {
 		"how to print answers; json is the API's own objects, for streams one a line")
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
 		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.openCommand(), c.temporalCommand())
-	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.envCommand())
+	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.envCommand(), c.credentialsCommand())
 	addGrouped(root, groupServer, c.adminCommand())
 	addGrouped(root, groupRoles, c.migrateCommand(), c.apiCommand(), c.workerCommand(), c.gatewayCommand())
 	root.AddCommand(c.versionCommand(), exitCodesTopic())
