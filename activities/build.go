@@ -36,11 +36,15 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	}
 	log := logOf(ctx, b.Logs)
 	repository := p.Name
-	if digest, err := b.finishedBefore(ctx, d, repository); err != nil {
+	input, err := b.input(ctx, d)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	if digest, err := b.finishedBefore(ctx, d, repository, input); err != nil {
 		return temporal.BuildResult{}, err
 	} else if digest != "" {
 		log.say("image %s was built before", digest)
-		return b.done(ctx, d, repository, digest, true)
+		return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: digest, Reused: true})
 	}
 	checkout, err := b.Workspaces.Open(d.ID, in.Commit)
 	if err != nil {
@@ -58,7 +62,19 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 		return temporal.BuildResult{}, err
 	}
 	log.say("pushed %s (%d of %d steps from cache)", outcome.Digest, outcome.Cached, outcome.Steps)
-	return b.done(ctx, d, repository, outcome.Digest, false)
+	return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: outcome.Digest})
+}
+
+// input identifies what the deployment's image is built from.
+func (b *Build) input(ctx context.Context, d deployment.Deployment) (string, error) {
+	if d.Plan == nil {
+		return "", deployment.PlatformFailure("plan.missing", "deploy again", "build image: no plan is stored")
+	}
+	vars, err := b.Store.EnvVars(ctx, d.ProjectID)
+	if err != nil {
+		return "", err
+	}
+	return imageInput(d.Plan, vars)
 }
 
 // announce makes the attempt known before it begins: its tag in the ledger, its ref in the heartbeat.
@@ -91,9 +107,9 @@ func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration
 }
 
 // finishedBefore returns the digest of an image that this deployment has built already and that is still there: stored,
-// or pushed by an attempt of this run that died before it could say so, or finished in that builder's history.
-func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, repository string) (string, error) {
-	if d.ImageDigest != "" {
+// by whichever run, as built from the same input, or pushed by an attempt of this run that died before it could say so, or finished in that builder's history.
+func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, repository, input string) (string, error) {
+	if d.ImageDigest != "" && d.ImageInput == input {
 		return b.digest(ctx, b.PushHost+"/"+repository+"@"+d.ImageDigest)
 	}
 	if attemptOf(ctx).Attempt <= 1 {
@@ -126,9 +142,6 @@ func (b *Build) digest(ctx context.Context, image string) (string, error) {
 }
 
 func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployment.Project, checkout string) (BuildRequest, error) {
-	if d.Plan == nil {
-		return BuildRequest{}, deployment.PlatformFailure("plan.missing", "deploy again", "build image: no plan is stored")
-	}
 	secrets, err := buildSecrets(ctx, b.Store, d)
 	if err != nil {
 		return BuildRequest{}, err
@@ -148,9 +161,10 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 	}, nil
 }
 
-func (b *Build) done(ctx context.Context, d deployment.Deployment, repository, digest string, reused bool) (temporal.BuildResult, error) {
-	if err := b.Store.SetImage(ctx, d.ID, attemptOf(ctx).RunID, repository, digest); err != nil {
+// done stores the image with the input that it was built from.
+func (b *Build) done(ctx context.Context, d deployment.Deployment, input string, built temporal.BuildResult) (temporal.BuildResult, error) {
+	if err := b.Store.SetImage(ctx, d.ID, attemptOf(ctx).RunID, built.Image, built.Digest, input); err != nil {
 		return temporal.BuildResult{}, err
 	}
-	return temporal.BuildResult{Image: repository, Digest: digest, Reused: reused}, nil
+	return built, nil
 }

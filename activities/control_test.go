@@ -50,7 +50,7 @@ func TestCloseDeployment_OfAStaleRunLeavesTheOthersLease(t *testing.T) {
 		if err := b.upTo(ctx, d, deployment.StepFetch); err != nil {
 			return err
 		}
-		if err := b.store.BeginRun(t.Context(), d.ID, "newer"); err != nil {
+		if err := b.takeOver(t.Context(), d, "newer"); err != nil {
 			return err
 		}
 		if err := b.store.Own(t.Context(), b.lease(d, hostID)); err != nil {

@@ -15,6 +15,7 @@ import (
 // then stands in the error's details.
 const (
 	ErrTypeStaleRun      = "stale_run"        // another run of the workflow has taken over
+	ErrTypeEnded         = "ended"            // the deployment is ready or was replaced: a reset does not begin it again
 	ErrTypeSuperseded    = "superseded"       // a newer deployment of the environment is live
 	ErrTypeCancelAsked   = "cancel_requested" // the row says so; the workflow's own cancel is on its way, or was lost
 	ErrTypeWorkspaceGone = "workspace_gone"   // the checkout is not on this host; the segment starts again
@@ -29,6 +30,7 @@ var verdicts = []struct {
 	typeName string
 }{
 	{deployment.ErrStaleRun, ErrTypeStaleRun},
+	{deployment.ErrEnded, ErrTypeEnded},
 	{deployment.ErrSuperseded, ErrTypeSuperseded},
 	{deployment.ErrCancelRequested, ErrTypeCancelAsked},
 	{errWorkspaceGone, ErrTypeWorkspaceGone},

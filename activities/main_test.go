@@ -74,6 +74,7 @@ type bench struct {
 	stop     func()        // of the worker: waits for what runs
 	recorder *activities.Recorder
 	beats    *beats
+	runs     *runs
 	repo     *gitservetest.Repo
 	commit   string
 	project  deployment.Project
@@ -142,8 +143,9 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}}
 	b.planner = &planner{}
 	b.beats = &beats{HeartbeatClient: b.client}
+	b.runs = &runs{Runs: &temporal.Deploys{Client: b.client}}
 	b.recorder = &activities.Recorder{
-		Steps: b.store, Store: b.store, Logs: b.writer, HostID: hostID, Now: time.Now, Log: log,
+		Steps: b.store, Store: b.store, Runs: b.runs, Logs: b.writer, HostID: hostID, Now: time.Now, Log: log,
 		Heartbeats: &activities.Heartbeats{Client: b.beats, Interval: interval, Limit: 500 * time.Millisecond},
 	}
 	b.source = &activities.Source{Store: b.store, Ledger: b.store, Logs: b.writer, Git: b.git, Workspaces: b.workspaces, HostID: hostID}
@@ -265,6 +267,12 @@ func (b *bench) upTo(ctx workflow.Context, d deployment.Deployment, last deploym
 		}
 	}
 	return nil
+}
+
+// takeOver begins another run of a deployment, as a reset of its workflow would.
+func (b *bench) takeOver(ctx context.Context, d deployment.Deployment, run string) error {
+	b.runs.newest.Store(&run)
+	return b.store.BeginRun(ctx, d.ID, b.get(d).RunID, run)
 }
 
 func (b *bench) buildInput(d deployment.Deployment) temporal.BuildInput {

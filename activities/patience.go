@@ -16,7 +16,8 @@ const (
 
 // final are the answers of the store that no second try changes.
 var final = []error{
-	deployment.ErrStaleRun, deployment.ErrSuperseded, deployment.ErrCancelRequested, deployment.ErrNotFound, deployment.ErrInvalidMove,
+	deployment.ErrStaleRun, deployment.ErrEnded, deployment.ErrConflict, deployment.ErrSuperseded, deployment.ErrCancelRequested,
+	deployment.ErrNotFound, deployment.ErrInvalidMove,
 }
 
 func (r *Recorder) patience() time.Duration {

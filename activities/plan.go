@@ -26,37 +26,56 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
-	checkout, err := a.Workspaces.Open(d.ID, in.Commit)
-	if err != nil {
-		return temporal.PlanResult{}, err
-	}
 	secrets, err := buildSecrets(ctx, a.Store, d)
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
 	mounted := append(names(secrets), names(systemVariables(d, ""))...)
-	plan, dockerfile, err := a.Planner.Plan(ctx, checkout, p, mounted)
+	input, err := planInput(in.Commit, p, mounted)
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
-	digest, err := plan.Digest()
+	if d.Plan != nil && d.PlanInput == input {
+		return a.stands(ctx, d)
+	}
+	checkout, err := a.Workspaces.Open(d.ID, in.Commit)
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
-	if err := a.Store.SetPlan(ctx, d.ID, attemptOf(ctx).RunID, plan, digest, dockerfile); err != nil {
+	planned := deployment.Planned{Input: input}
+	if planned.Plan, planned.Dockerfile, err = a.Planner.Plan(ctx, checkout, p, mounted); err != nil {
 		return temporal.PlanResult{}, err
 	}
-	return temporal.PlanResult{PlanDigest: digest, Builder: string(plan.Builder)}, a.show(ctx, plan, digest, dockerfile)
+	if planned.Digest, err = planned.Plan.Digest(); err != nil {
+		return temporal.PlanResult{}, err
+	}
+	if err := a.Store.SetPlan(ctx, d.ID, attemptOf(ctx).RunID, planned); err != nil {
+		return temporal.PlanResult{}, err
+	}
+	return temporal.PlanResult{PlanDigest: planned.Digest, Builder: string(planned.Plan.Builder)}, a.show(ctx, planned)
+}
+
+// stands answers with the stored plan.
+func (a *Plan) stands(ctx context.Context, d deployment.Deployment) (temporal.PlanResult, error) {
+	digest, err := d.Plan.Digest()
+	if err != nil {
+		return temporal.PlanResult{}, err
+	}
+	logOf(ctx, a.Logs).say("plan %s was made before", digest)
+	result := temporal.PlanResult{PlanDigest: digest, Builder: string(d.Plan.Builder), Reused: true}
+	// Once more, since whoever made it may have died before it was logged.
+	return result, a.show(ctx, deployment.Planned{Plan: d.Plan, Digest: digest, Dockerfile: d.Dockerfile})
 }
 
 // show logs the whole plan and the Dockerfile.
-func (a *Plan) show(ctx context.Context, plan *deployment.Plan, digest, dockerfile string) error {
+func (a *Plan) show(ctx context.Context, planned deployment.Planned) error {
+	plan := planned.Plan
 	text, err := json.MarshalIndent(plan, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode plan: %w", err)
 	}
 	log := logOf(ctx, a.Logs)
-	log.say("plan %s: builder %s, port %d", digest, plan.Builder, plan.Port)
+	log.say("plan %s: builder %s, port %d", planned.Digest, plan.Builder, plan.Port)
 	for line := range strings.Lines(string(text)) {
 		log.line(deployment.StreamStdout, strings.TrimRight(line, "\n"))
 	}
@@ -64,7 +83,7 @@ func (a *Plan) show(ctx context.Context, plan *deployment.Plan, digest, dockerfi
 		log.say("%s %s: %s", w.Severity, w.Code, w.Message)
 	}
 	log.say("Dockerfile:")
-	for line := range strings.Lines(dockerfile) {
+	for line := range strings.Lines(planned.Dockerfile) {
 		log.line(deployment.StreamStdout, strings.TrimRight(line, "\n"))
 	}
 	return nil

@@ -19,20 +19,23 @@ type Store interface {
 	// GitCredential returns a project's credential with its secret, nil for none.
 	GitCredential(ctx context.Context, projectID string) (*deployment.GitCredential, error)
 
-	// BeginRun makes runID the deployment's current run, unless a newer one is.
-	BeginRun(ctx context.Context, deploymentID, runID string) error
+	// BeginRun makes runID, which is the workflow's current run, the deployment's too, and queues a deployment that failed or
+	// was canceled again. seen is the run that the row named before; deployment.ErrConflict when it names another by now,
+	// deployment.ErrEnded when the deployment is not begun again.
+	BeginRun(ctx context.Context, deploymentID, seen, runID string) error
 	// SetCommit stores what the ref was resolved to, unless a commit is stored already.
 	SetCommit(ctx context.Context, deploymentID, runID, commit, branch string) error
 	SetProductionBranch(ctx context.Context, projectID, branch string) error
-	SetPlan(ctx context.Context, deploymentID, runID string, plan *deployment.Plan, digest, dockerfile string) error
-	SetImage(ctx context.Context, deploymentID, runID, image, digest string) error
+	SetPlan(ctx context.Context, deploymentID, runID string, p deployment.Planned) error
+	// SetImage stores the image with the digest of what it was built from.
+	SetImage(ctx context.Context, deploymentID, runID, image, digest, input string) error
 
 	// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, in one transaction.
 	// It answers deployment.ErrSuperseded when a newer generation is live, deployment.ErrCancelRequested when a cancel came
 	// first, deployment.ErrStaleRun when another run took over; replaced are the previews that lost the route.
 	SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error)
 	// SetPreview stores how a container stands before the switch; it changes nothing once its deployment is ready.
-	SetPreview(ctx context.Context, p deployment.Preview) error
+	SetPreview(ctx context.Context, runID string, p deployment.Preview) error
 	// ReplacedPreviews lists the previews of a ready deployment's environment that lost the route and still run.
 	ReplacedPreviews(ctx context.Context, deploymentID string) ([]deployment.Preview, error)
 	SetPreviewState(ctx context.Context, deploymentID string, state deployment.PreviewState) error
@@ -42,9 +45,16 @@ type Store interface {
 	Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error)
 }
 
+// Runs is what Temporal knows of a deployment's workflow.
+type Runs interface {
+	// CurrentRun returns the newest run and whether it goes on; no run when there is none.
+	CurrentRun(ctx context.Context, deploymentID string) (runID string, open bool, err error)
+}
+
 // Ledger is the ownership ledger: Own before making a thing, Disown after it is verified gone.
 type Ledger interface {
 	Own(ctx context.Context, r deployment.Resource) error
+	// Disown leaves the row of another run when r names one.
 	Disown(ctx context.Context, r deployment.Resource) error
 	// Owned lists what a deployment owns on a host ("" for every host) of the given kinds (none for all).
 	Owned(ctx context.Context, deploymentID, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error)

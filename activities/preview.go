@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -93,7 +94,11 @@ func (a *Preview) start(ctx context.Context, d deployment.Deployment, p deployme
 	if err != nil {
 		return preview, err
 	}
-	return preview, a.Store.SetPreview(ctx, preview)
+	err = a.Store.SetPreview(ctx, spec.RunID, preview)
+	if errors.Is(err, deployment.ErrStaleRun) { // the run that took over may have swept before there was anything to sweep
+		err = errors.Join(err, a.Engine.Stop(context.WithoutCancel(ctx), spec.Name, a.StopGrace))
+	}
+	return preview, err
 }
 
 // spec says what to run: the plan's defaults, the project's runtime env vars over them, and slipway's own over both.

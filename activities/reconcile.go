@@ -14,6 +14,10 @@ import (
 type Stuck interface {
 	// QueuedUnstarted lists queued deployments that no run has begun, older than the given age.
 	QueuedUnstarted(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
+	// UnmadeRetries lists the deployments whose retry was asked for longer ago than the given age and has no run yet.
+	UnmadeRetries(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
+	// MakeRetry lets reset make the run of a retry that has none yet, one caller at a time, and stores its id.
+	MakeRetry(ctx context.Context, deploymentID string, reset func(ctx context.Context, runID string) (string, error)) error
 	// UnderWay lists the deployments that a run has begun longer ago than the given age and that are neither ended nor
 	// canceling.
 	UnderWay(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
@@ -32,13 +36,14 @@ type Stuck interface {
 type Workflows interface {
 	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
-	// Closed reports whether a deployment's workflow has ended, in whatever way, or is not known any more.
-	Closed(ctx context.Context, deploymentID string) (bool, error)
+	// Retry makes a new run of a deployment's workflow, unless one is open that the deployment does not name.
+	Retry(ctx context.Context, d deployment.Deployment, p deployment.Project) (runID string, err error)
+	Runs
 	Teardown(ctx context.Context, projectID string) error
 }
 
-// Reconciler compares what should be with what is, and repairs: a row whose workflow never started, one whose workflow was
-// terminated, a cancel that never arrived, a teardown that was not begun. What hosts hold is swept by each host (Sweeper).
+// Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a retry that was not
+// made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was not begun. What hosts hold is swept by each host (Sweeper).
 type Reconciler struct {
 	Store     Store
 	Ledger    Ledger
@@ -52,7 +57,8 @@ type Reconciler struct {
 // keep the rest from it.
 func (r *Reconciler) Repair(ctx context.Context) (temporal.ReconcileResult, error) {
 	var result temporal.ReconcileResult
-	err := errors.Join(r.startQueued(ctx, &result), r.closeLost(ctx, &result), r.repeatCancels(ctx, &result), r.tearDown(ctx, &result))
+	err := errors.Join(r.startQueued(ctx, &result), r.makeRetries(ctx, &result), r.followRuns(ctx, &result),
+		r.repeatCancels(ctx, &result), r.tearDown(ctx, &result))
 	return result, err
 }
 
@@ -76,21 +82,56 @@ func (r *Reconciler) startQueued(ctx context.Context, result *temporal.Reconcile
 	return errors.Join(errs...)
 }
 
-// closeLost ends the deployments whose workflow was terminated, which it never sees: nothing else would record their end
-// or give their build slot back.
-func (r *Reconciler) closeLost(ctx context.Context, result *temporal.ReconcileResult) error {
+// makeRetries makes the second half of retries whose first half stands in the row alone.
+func (r *Reconciler) makeRetries(ctx context.Context, result *temporal.ReconcileResult) error {
+	unmade, err := r.Stuck.UnmadeRetries(ctx, r.Age)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range unmade {
+		err := r.makeRetry(ctx, d)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		result.Retried++
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Reconciler) makeRetry(ctx context.Context, d deployment.Deployment) error {
+	p, err := r.Store.Project(ctx, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	return r.Stuck.MakeRetry(ctx, d.ID, func(ctx context.Context, runID string) (string, error) {
+		d.RunID = runID
+		return r.Workflows.Retry(ctx, d, p)
+	})
+}
+
+// followRuns compares the run that a row names with the workflow's. One whose workflow was terminated has nobody left to
+// record its end or give its build slot back: it is closed. One whose workflow was reset may wait for the very slot that
+// the terminated run holds: its new run is begun here.
+func (r *Reconciler) followRuns(ctx context.Context, result *temporal.ReconcileResult) error {
 	underWay, err := r.Stuck.UnderWay(ctx, r.Age)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, d := range underWay {
-		closed, err := r.Workflows.Closed(ctx, d.ID)
-		if err == nil && closed {
+		run, open, err := r.Workflows.CurrentRun(ctx, d.ID)
+		switch {
+		case err != nil:
+		case !open:
 			err = r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
-				"deploy again; to stop a deploy, cancel it rather than terminate its workflow",
+				"retry it; to stop a deploy, cancel it rather than terminate its workflow",
 				"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
 			result.Closed++
+		case run != d.RunID:
+			err = r.Store.BeginRun(ctx, d.ID, d.RunID, run)
+			result.Moved++
 		}
 		errs = append(errs, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
 )
 
 // steps says which step an activity is; the others are not shown to people.
@@ -38,6 +38,7 @@ type Recorder struct {
 	interceptor.WorkerInterceptorBase
 	Steps      StepRecorder
 	Store      Store
+	Runs       Runs
 	Logs       LogWriter
 	Heartbeats *Heartbeats
 	HostID     string
@@ -66,13 +67,13 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 	r, info := a.recorder, activity.GetInfo(ctx)
 	step, isStep := steps[info.ActivityType.Name]
 	attempt := StepAttempt{
-		DeploymentID: strings.TrimPrefix(info.WorkflowExecution.ID, "deploy/"), RunID: info.WorkflowExecution.RunID,
+		DeploymentID: temporal.DeploymentOf(info.WorkflowExecution.ID), RunID: info.WorkflowExecution.RunID,
 		Step: step, Phase: firstPhase[step], Attempt: int(info.Attempt), Host: r.HostID,
 	}
 	p := newPulse(ctx, attempt.Phase)
 	defer r.Heartbeats.run(ctx, p)() // also while the record waits for Postgres, before the work and after it
 	if !isStep {
-		out, err := a.guarded(ctx, in)
+		out, err := a.unrecorded(ctx, in, attempt)
 		return out, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}
 	defer r.Hold(attempt.DeploymentID)()
@@ -85,6 +86,16 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 	err = r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	r.end(ctx, attempt, wasReused(out), err)
 	return out, err
+}
+
+// unrecorded runs an activity that is no step. One that works for a deployment does so under its current run only.
+func (a *recorded) unrecorded(ctx context.Context, in *interceptor.ExecuteActivityInput, attempt StepAttempt) (any, error) {
+	if temporal.IsDeployWorkflow(activity.GetInfo(ctx).WorkflowExecution.ID) {
+		if _, err := a.recorder.enter(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
+	return a.guarded(ctx, in)
 }
 
 // guarded runs the activity. A panic becomes an error here rather than in the SDK, which knows of no secrets to redact
@@ -101,13 +112,8 @@ func (a *recorded) guarded(ctx context.Context, in *interceptor.ExecuteActivityI
 
 // begin lets the log know which values it must never write, and records the start of an attempt.
 func (r *Recorder) begin(ctx context.Context, a StepAttempt) error {
-	if a.Step == deployment.StepResolve {
-		if err := r.persist(ctx, func() error { return r.Store.BeginRun(ctx, a.DeploymentID, a.RunID) }); err != nil {
-			return err
-		}
-	}
-	var d deployment.Deployment
-	if err := r.persist(ctx, func() (err error) { d, err = r.Store.Deployment(ctx, a.DeploymentID); return err }); err != nil {
+	d, err := r.enter(ctx, a)
+	if err != nil {
 		return err
 	}
 	values, err := r.secrets(ctx, d.ProjectID)

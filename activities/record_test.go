@@ -185,7 +185,7 @@ func TestRecorder_StaleRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.deploy()
-	b.builder.on("before push", func(ctx context.Context) error { return b.store.BeginRun(ctx, d.ID, "a newer run") })
+	b.builder.on("before push", func(ctx context.Context) error { return b.takeOver(ctx, d, "a newer run") })
 	var before []deployment.Step
 	err := b.run(d, func(ctx workflow.Context) error {
 		err := b.upTo(ctx, d, deployment.StepRelease)
@@ -194,12 +194,12 @@ func TestRecorder_StaleRunWritesNothing(t *testing.T) {
 	})
 	require.True(t, activities.IsType(err, activities.ErrTypeStaleRun), "%v", err)
 	require.Empty(t, b.get(d).ImageDigest)
-	require.Equal(t, []deployment.StepStatus{deployment.StepRunning}, statuses(before), "its row is the newer run's to give up")
+	require.Equal(t, []deployment.StepStatus{deployment.StepLost}, statuses(before), "as the newer run left it")
 
-	err = b.start(b.deploy(), func(ctx workflow.Context) error { // a step of a run that was never current
-		_, err := call[none](ctx, b, b.source.FetchSource, temporal.CommitInput{DeploymentID: d.ID, Commit: b.commit})
+	err = b.run(d, func(ctx workflow.Context) error { // another run of the workflow is not the newest either
+		_, err := call[none](ctx, b, b.slots.VacateHost, temporal.CleanUpInput{DeploymentID: d.ID})
 		return err
-	}).Get(t.Context(), nil)
+	})
 	require.True(t, activities.IsType(err, activities.ErrTypeStaleRun), "%v", err)
 }
 

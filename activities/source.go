@@ -27,7 +27,7 @@ func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (tempora
 	log := logOf(ctx, s.Logs)
 	if d.Commit != "" {
 		log.say("commit %s, resolved before", d.Commit)
-		return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch}, nil
+		return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true}, nil
 	}
 	ref := meantRef(d, p)
 	log.say("resolving %s of %s", ref, p.RepoURL)
@@ -67,12 +67,13 @@ func (s *Source) FetchSource(ctx context.Context, in temporal.CommitInput) error
 		return err
 	}
 	log := logOf(ctx, s.Logs)
+	// First the row, also of a checkout that is here: the sweeper removes what belongs to another run.
+	if err := s.Ledger.Own(ctx, workspaceOf(d, attemptOf(ctx).RunID, s.HostID)); err != nil {
+		return err
+	}
 	if _, err := s.Workspaces.Open(d.ID, in.Commit); err == nil {
 		log.say("checkout of %s is here already", in.Commit)
 		return nil
-	}
-	if err := s.Ledger.Own(ctx, workspaceOf(d, attemptOf(ctx).RunID, s.HostID)); err != nil {
-		return err
 	}
 	dir, err := s.Workspaces.Prepare(d.ID)
 	if err != nil {

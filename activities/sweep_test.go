@@ -17,7 +17,7 @@ func TestSweep_RemovesWhatADeployCouldNot(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.deploy()
-	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "run"))
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "run"))
 	spec := deployment.RunSpec{DeploymentID: d.ID, RunID: "run", Name: "container-" + d.ID, Port: 3000}
 	for kind, name := range map[deployment.ResourceKind]string{
 		deployment.ResourceContainer: spec.Name, deployment.ResourceNetwork: b.engine.NetworkName(d.ID), deployment.ResourceWorkspace: d.ID,
@@ -55,9 +55,11 @@ func TestRepair_ClosesWhatWasTerminated(t *testing.T) {
 	r := b.reconciler()
 	r.Age = time.Minute
 	require.NoError(t, r.Workflows.Start(t.Context(), d, b.project))
-	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "run"))
+	run, _, err := r.Workflows.CurrentRun(t.Context(), d.ID)
+	require.NoError(t, err)
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", run))
 	require.NoError(t, b.store.Own(t.Context(), b.lease(d, hostID)))
-	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '1 hour'")
+	_, err = b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '1 hour'")
 	require.NoError(t, err)
 
 	result, err := r.Repair(t.Context())

@@ -107,6 +107,36 @@ func (s *server) CancelDeployment(c *gin.Context, id string) {
 	c.JSON(http.StatusAccepted, s.wireDeployment(d))
 }
 
+// RetryDeployment serves POST /v1/deployments/{id}/retry. The row decides who retries; a run that cannot be made now is made
+// by the reconciler.
+func (s *server) RetryDeployment(c *gin.Context, id string) {
+	d, err := s.Store.RequestRetry(c.Request.Context(), id)
+	if err != nil {
+		s.fail(c, named(err, "id", "deployment", id))
+		return
+	}
+	ctx, cancel := detached(c)
+	defer cancel()
+	if err := s.makeRetry(ctx, d); err != nil {
+		s.Logger.Warn("Retry not made; the reconciler will", "deployment", id, "error", err)
+	}
+	if made, err := s.Store.Deployment(ctx, id); err == nil {
+		d = made // with the new run
+	}
+	c.JSON(http.StatusAccepted, s.wireDeployment(d))
+}
+
+func (s *server) makeRetry(ctx context.Context, d deployment.Deployment) error {
+	p, err := s.Store.Project(ctx, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	return s.Store.MakeRetry(ctx, d.ID, func(ctx context.Context, runID string) (string, error) {
+		d.RunID = runID
+		return s.Deploys.Retry(ctx, d, p)
+	})
+}
+
 // deployment finds the deployment that a path names.
 func (s *server) deployment(c *gin.Context, id string) (deployment.Deployment, error) {
 	d, err := s.Store.Deployment(c.Request.Context(), id)

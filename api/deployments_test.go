@@ -233,7 +233,7 @@ func TestStepsPlanDockerfile(t *testing.T) {
 	}
 	digest, err := plan.Digest()
 	require.NoError(t, err)
-	require.NoError(t, w.store.SetPlan(t.Context(), id, runID, plan, digest, "FROM debian\n"))
+	require.NoError(t, w.store.SetPlan(t.Context(), id, runID, deployment.Planned{Plan: plan, Digest: digest, Dockerfile: "FROM debian\n"}))
 	var steps oapi.StepList
 	w.call("GET", path+"/steps", "").into(&steps)
 	require.Equal(t, oapi.StepNameBuild, steps.Items[2].Name)

@@ -65,6 +65,14 @@ var sentinels = []struct {
 		status: http.StatusConflict, code: "not_cancelable", detail: "the deployment has ended", field: "id",
 		fix: "nothing is left to cancel; to replace what is live, deploy another commit",
 	}},
+	{deployment.ErrNotRetryable, problemError{
+		status: http.StatusConflict, code: "not_retryable", detail: "the deployment has neither failed nor been canceled", field: "id",
+		fix: "wait until it ends or cancel it first; to build what is ready again, deploy it again",
+	}},
+	{deployment.ErrReplaced, problemError{
+		status: http.StatusConflict, code: "replaced", detail: "a newer deployment of its environment is live", field: "id",
+		fix: "deploy its commit again: a retry would put an older deployment in the place of a newer one",
+	}},
 	{deployment.ErrUnderWay, problemError{
 		status: http.StatusConflict, code: "deployments_under_way", detail: "the project has deployments that have not ended",
 		field: "project", fix: "cancel them first, then wait until they are canceled",

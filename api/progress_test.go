@@ -18,7 +18,7 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // step starts the steps up to and including the last of those given.
 func (w *world) step(id string, steps ...deployment.StepName) deployment.StepAttempt {
 	w.t.Helper()
-	require.NoError(w.t, w.store.BeginRun(w.t.Context(), id, runID))
+	w.begin(id)
 	var a deployment.StepAttempt
 	for _, name := range steps {
 		a = deployment.StepAttempt{DeploymentID: id, RunID: runID, Step: name, Attempt: 1, Host: "host-1"}
@@ -26,6 +26,14 @@ func (w *world) step(id string, steps ...deployment.StepName) deployment.StepAtt
 	}
 	w.logs.add(id)
 	return a
+}
+
+// begin begins the deployment's run, unless it has begun.
+func (w *world) begin(id string) {
+	w.t.Helper()
+	d, err := w.store.Deployment(w.t.Context(), id)
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.store.BeginRun(w.t.Context(), id, d.RunID, runID))
 }
 
 // building brings a queued deployment to its build.
@@ -49,7 +57,7 @@ func (w *world) ready(id string) {
 // finish ends a deployment that did not become ready.
 func (w *world) finish(id string, outcome deployment.Status, f *deployment.Failure) {
 	w.t.Helper()
-	require.NoError(w.t, w.store.BeginRun(w.t.Context(), id, runID))
+	w.begin(id)
 	_, err := w.store.Finish(w.t.Context(), id, runID, outcome, f)
 	require.NoError(w.t, err)
 	w.logs.add(id)

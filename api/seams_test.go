@@ -69,9 +69,9 @@ func (l *memLogs) add(id string, texts ...string) {
 
 // recorder is api.Deploys; it notes what was asked for.
 type recorder struct {
-	mu                           sync.Mutex
-	started, canceled, tornDown  []string
-	startErr, cancelErr, pingErr error
+	mu                                     sync.Mutex
+	started, canceled, retried, tornDown   []string
+	startErr, cancelErr, retryErr, pingErr error
 }
 
 var _ api.Deploys = (*recorder)(nil)
@@ -88,6 +88,13 @@ func (r *recorder) Cancel(_ context.Context, id string) (bool, error) {
 	defer r.mu.Unlock()
 	r.canceled = append(r.canceled, id)
 	return true, r.cancelErr
+}
+
+func (r *recorder) Retry(_ context.Context, d deployment.Deployment, p deployment.Project) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.retried = append(r.retried, p.Name+" "+d.RunID)
+	return "another-run", r.retryErr
 }
 
 func (r *recorder) Teardown(_ context.Context, id string) error {

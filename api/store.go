@@ -41,6 +41,11 @@ type Store interface {
 	// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
 	// canceling already is returned as it stands.
 	RequestCancel(ctx context.Context, id string) (deployment.Deployment, error)
+	// RequestRetry queues a deployment that failed or was canceled again, for one caller only; deployment.ErrNotRetryable or
+	// deployment.ErrReplaced otherwise.
+	RequestRetry(ctx context.Context, id string) (deployment.Deployment, error)
+	// MakeRetry lets reset make the run of a retry that has none yet, one caller at a time, and stores its id.
+	MakeRetry(ctx context.Context, id string, reset func(ctx context.Context, runID string) (string, error)) error
 
 	// TokenName returns the name of the token with that SHA-256, deployment.ErrNotFound for none, and notes its use.
 	TokenName(ctx context.Context, hash []byte) (string, error)
@@ -66,11 +71,13 @@ type LogReader interface {
 	Wait(ctx context.Context, deploymentID string, after int64, ended bool, timeout time.Duration) error
 }
 
-// Deploys starts and cancels deploy workflows (package temporal).
+// Deploys starts, retries and cancels deploy workflows (package temporal).
 type Deploys interface {
 	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
 	// Cancel asks the workflow to cancel; found is false when no workflow was ever started or it has closed.
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
+	// Retry makes a new run of the workflow and returns its id.
+	Retry(ctx context.Context, d deployment.Deployment, p deployment.Project) (runID string, err error)
 	Teardown(ctx context.Context, projectID string) error
 	Ping(ctx context.Context) error
 }

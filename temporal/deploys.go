@@ -14,32 +14,42 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// Deploys starts and cancels deploy workflows. The API holds one; the reconciler another.
+// Deploys starts, retries and cancels deploy workflows. The API holds one; a worker another.
 type Deploys struct {
-	Client sdkclient.Client
-	Limits Limits // of every deploy; the project's own build and health time-outs replace two of them
+	Client    sdkclient.Client
+	Namespace string
+	Limits    Limits // of every deploy; the project's own build and health time-outs replace two of them
 }
 
 // Start starts the workflow of a queued deployment. A workflow that exists already, open or closed, is what was wanted:
 // starting twice is no error and never makes a second one.
 func (s *Deploys) Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error {
+	_, err := s.start(ctx, d, p, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE)
+	if sdktemporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return nil
+	}
+	return err
+}
+
+// start starts a run. The policy says whether there may be another although one has closed.
+func (s *Deploys) start(ctx context.Context, d deployment.Deployment, p deployment.Project, closed enumspb.WorkflowIdReusePolicy) (runID string, err error) {
 	options := sdkclient.StartWorkflowOptions{
 		ID:                                       DeployWorkflowID(d.ID),
 		TaskQueue:                                QueueControl,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDReusePolicy:                    closed,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: sdktemporal.NewSearchAttributes(
 			AttrProject.ValueSet(p.Name), AttrEnvironment.ValueSet(d.Environment), AttrStatus.ValueSet(string(d.Status))),
 		StaticSummary: fmt.Sprintf("%s #%d to %s", p.Name, d.Number, d.Environment),
 		Memo:          map[string]any{"repository": p.RepoURL, "ref": d.Ref.String(), "number": d.Number},
 	}
-	_, err := s.Client.ExecuteWorkflow(ctx, options, WorkflowDeploy, DeployInput{
+	run, err := s.Client.ExecuteWorkflow(ctx, options, WorkflowDeploy, DeployInput{
 		DeploymentID: d.ID, Project: p.Name, Environment: d.Environment, Limits: s.limits(p),
 	})
-	if err != nil && !sdktemporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		return fmt.Errorf("start workflow %s: %w", options.ID, err)
+	if err != nil {
+		return "", fmt.Errorf("start workflow %s: %w", options.ID, err)
 	}
-	return nil
+	return run.GetRunID(), nil
 }
 
 func (s *Deploys) limits(p deployment.Project) Limits {
@@ -51,34 +61,18 @@ func (s *Deploys) limits(p deployment.Project) Limits {
 
 // Cancel asks a deployment's workflow to cancel. found is false when there is no open workflow to ask.
 func (s *Deploys) Cancel(ctx context.Context, deploymentID string) (found bool, err error) {
-	id := DeployWorkflowID(deploymentID)
 	// The server takes a cancel of a closed workflow without a word, so it is asked first.
-	described, err := s.Client.DescribeWorkflowExecution(ctx, id, "")
-	open := described.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	_, open, err := s.CurrentRun(ctx, deploymentID)
 	if err == nil && open {
-		err = s.Client.CancelWorkflow(ctx, id, "")
+		err = s.Client.CancelWorkflow(ctx, DeployWorkflowID(deploymentID), "")
 	}
-	var missing *serviceerror.NotFound
-	switch {
-	case err == nil:
-		return open, nil
-	case errors.As(err, &missing):
-		return false, nil
-	default:
-		return false, fmt.Errorf("cancel workflow %s: %w", id, err)
-	}
-}
-
-// Closed reports whether a deployment's workflow has ended, in whatever way, or is not known any more.
-func (s *Deploys) Closed(ctx context.Context, deploymentID string) (bool, error) {
-	found, err := s.Client.DescribeWorkflowExecution(ctx, DeployWorkflowID(deploymentID), "")
 	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
-		return true, nil
+		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look at workflow %s: %w", DeployWorkflowID(deploymentID), err)
+		return false, fmt.Errorf("cancel workflow %s: %w", DeployWorkflowID(deploymentID), err)
 	}
-	return found.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return open, nil
 }
 
 // Teardown starts the workflow that removes everything a deleted project owns; one that runs already is enough.

@@ -1,6 +1,8 @@
 package temporal
 
 import (
+	"strings"
+
 	sdktemporal "go.temporal.io/sdk/temporal"
 )
 
@@ -24,8 +26,16 @@ func QueueBuildHost(hostID string) string { return "build@" + hostID }
 // QueuePreviewHost returns the queue that only the preview host with that id serves.
 func QueuePreviewHost(hostID string) string { return "preview@" + hostID }
 
+const deployPrefix = "deploy/"
+
 // DeployWorkflowID returns the id of a deployment's workflow; a retry is a new run of the same id.
-func DeployWorkflowID(deploymentID string) string { return "deploy/" + deploymentID }
+func DeployWorkflowID(deploymentID string) string { return deployPrefix + deploymentID }
+
+// IsDeployWorkflow reports whether a workflow is that of a deployment.
+func IsDeployWorkflow(workflowID string) bool { return strings.HasPrefix(workflowID, deployPrefix) }
+
+// DeploymentOf returns the id of the deployment whose workflow has that id.
+func DeploymentOf(workflowID string) string { return strings.TrimPrefix(workflowID, deployPrefix) }
 
 // TeardownWorkflowID returns the id of the workflow that removes everything a deleted project owns.
 func TeardownWorkflowID(projectID string) string { return "teardown/" + projectID }

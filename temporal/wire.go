@@ -63,7 +63,11 @@ type StepInput struct {
 type ResolveResult struct {
 	Commit string `json:"commit"`
 	Branch string `json:"branch,omitempty"`
+	Reused bool   `json:"reused,omitempty"`
 }
+
+// WasReused reports whether the ref was resolved before.
+func (r ResolveResult) WasReused() bool { return r.Reused }
 
 // ClaimResult names the build host that holds a slot for the deployment and the queue that only it serves.
 type ClaimResult struct {
@@ -81,7 +85,11 @@ type CommitInput struct {
 type PlanResult struct {
 	PlanDigest string `json:"plan_digest"`
 	Builder    string `json:"builder"`
+	Reused     bool   `json:"reused,omitempty"`
 }
+
+// WasReused reports whether the plan was made before.
+func (r PlanResult) WasReused() bool { return r.Reused }
 
 // BuildInput is the input of BuildImage.
 type BuildInput struct {
@@ -164,6 +172,8 @@ type ReconcileInput struct {
 // ReconcileResult counts what a pass repaired.
 type ReconcileResult struct {
 	Started  int `json:"started"`
+	Retried  int `json:"retried"` // retries that were asked for and not made
+	Moved    int `json:"moved"`   // deployments that a newer run of their workflow has taken over
 	Canceled int `json:"canceled"`
 	Closed   int `json:"closed"`
 	Torn     int `json:"torn"`

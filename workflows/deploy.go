@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 
 	"go.temporal.io/sdk/workflow"
@@ -22,8 +23,19 @@ var (
 
 // Deploy brings one commit live: resolve → (fetch → plan → build on one host) → release → ready. It fails with the
 // deployment's failure, and ends canceled when it was canceled, in both cases after everything it made is gone.
+//
+// An end that only a reset has replayed is no end: the deploy runs again.
 func Deploy(ctx workflow.Context, in temporal.DeployInput) (*temporal.DeployResult, error) {
-	d := &deploy{in: in, limits: in.Limits}
+	for {
+		d := &deploy{in: in, limits: in.Limits}
+		if result, err := d.toTheEnd(ctx); !errors.Is(err, errEndReplayed) {
+			return result, err
+		}
+	}
+}
+
+// toTheEnd takes the steps and whatever follows them.
+func (d *deploy) toTheEnd(ctx workflow.Context) (*temporal.DeployResult, error) {
 	work, stop := d.withDeadline(ctx)
 	defer stop()
 	result, replaced, err := d.run(work)

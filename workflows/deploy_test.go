@@ -24,6 +24,7 @@ import (
 const (
 	deploymentID = "0198c5a0-0000-7000-8000-000000000001"
 	commit       = "0123456789abcdef0123456789abcdef01234567"
+	runID        = "default-test-run-id" // of every workflow in the SDK's test environment
 )
 
 var (
@@ -73,7 +74,7 @@ func (d *deployTest) goodDay() {
 	d.OnActivity(control.CloseDeployment, mock.Anything, mock.Anything).Return(
 		func(_ context.Context, in temporal.CloseInput) (temporal.CloseResult, error) {
 			d.closed = &in
-			return temporal.CloseResult{Outcome: in.Outcome}, nil
+			return temporal.CloseResult{Outcome: in.Outcome, RunID: runID}, nil
 		}).Maybe()
 }
 

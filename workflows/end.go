@@ -30,6 +30,9 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	if err := workflow.ExecuteActivity(closing, control.CloseDeployment, in).Get(clean, &closed); err != nil {
 		return nil, fmt.Errorf("record the end of the deployment: %w", err)
 	}
+	if d.replayed(ctx, closed) {
+		return nil, errEndReplayed
+	}
 	d.tell(clean, d.step, closed.Outcome)
 	switch closed.Outcome {
 	case deployment.StatusReady:
@@ -46,6 +49,15 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	default:
 		return nil, cause
 	}
+}
+
+// errEndReplayed says that the end was recorded by another run, whose history a reset has replayed up to here.
+var errEndReplayed = errors.New("the end was replayed")
+
+// replayed reports whether a reset has replayed the end, as one to the last workflow task does. What can be retried then
+// runs again; a run that was canceled stays so, since its context is canceled in the replay too.
+func (d *deploy) replayed(ctx workflow.Context, closed temporal.CloseResult) bool {
+	return closed.RunID != workflow.GetInfo(ctx).WorkflowExecution.RunID && closed.Outcome.Retryable() && !d.canceled(ctx)
 }
 
 // verdict says what the end is called. It goes by the workflow's own state, not by the error's type: an activity whose

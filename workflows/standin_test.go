@@ -67,11 +67,11 @@ func (s *standIns) RemovePreview(context.Context, temporal.CleanUpInput) error {
 
 func (s *standIns) DrainPreview(context.Context, temporal.StepInput) error { return nil }
 
-func (s *standIns) CloseDeployment(_ context.Context, in temporal.CloseInput) (temporal.CloseResult, error) {
+func (s *standIns) CloseDeployment(ctx context.Context, in temporal.CloseInput) (temporal.CloseResult, error) {
 	if s.close != nil {
 		return s.close(in), nil
 	}
-	return temporal.CloseResult{Outcome: in.Outcome}, nil
+	return temporal.CloseResult{Outcome: in.Outcome, RunID: activity.GetInfo(ctx).WorkflowExecution.RunID}, nil
 }
 
 func replaced() []temporal.Replaced {

@@ -1008,6 +1008,16 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/deployments/{id}/plan (the `GetPlan` operationId).
 	GetPlan(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RetryDeployment Retry a deployment
+	//
+	// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
+	// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
+	// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
+	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+	//
+	// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
+	RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSteps List the attempts at each step
 	//
 	// In the order in which they started. All of them are on one page.
@@ -1391,6 +1401,26 @@ func (c *Client) GetLogs(ctx context.Context, id DeploymentPath, params *GetLogs
 // Corresponds with GET /v1/deployments/{id}/plan (the `GetPlan` operationId).
 func (c *Client) GetPlan(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPlanRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryDeployment Retry a deployment
+//
+// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
+// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
+// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
+// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+//
+// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
+func (c *Client) RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryDeploymentRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -2240,6 +2270,40 @@ func NewGetPlanRequest(server string, id DeploymentPath) (*http.Request, error) 
 	return req, nil
 }
 
+// NewRetryDeploymentRequest constructs an http.Request for the RetryDeployment method
+func NewRetryDeploymentRequest(server string, id DeploymentPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/deployments/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListStepsRequest constructs an http.Request for the ListSteps method
 func NewListStepsRequest(server string, id DeploymentPath) (*http.Request, error) {
 	var err error
@@ -2941,6 +3005,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/deployments/{id}/plan (the `GetPlan` operationId).
 	GetPlanWithResponse(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*GetPlanResponse, error)
 
+	// RetryDeploymentWithResponse Retry a deployment
+	//
+	// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
+	// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
+	// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
+	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
+	RetryDeploymentWithResponse(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*RetryDeploymentResponse, error)
+
 	// ListStepsWithResponse List the attempts at each step
 	//
 	// In the order in which they started. All of them are on one page.
@@ -3584,6 +3660,54 @@ func (r GetPlanResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPlanResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryDeploymentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Deployment
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RetryDeploymentResponse) GetJSON202() *Deployment {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryDeploymentResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryDeploymentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryDeploymentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryDeploymentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryDeploymentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4359,6 +4483,24 @@ func (c *ClientWithResponses) GetPlanWithResponse(ctx context.Context, id Deploy
 	return ParseGetPlanResponse(rsp)
 }
 
+// RetryDeploymentWithResponse Retry a deployment
+//
+// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
+// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
+// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
+// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
+func (c *ClientWithResponses) RetryDeploymentWithResponse(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*RetryDeploymentResponse, error) {
+	rsp, err := c.RetryDeployment(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryDeploymentResponse(rsp)
+}
+
 // ListStepsWithResponse List the attempts at each step
 //
 // In the order in which they started. All of them are on one page.
@@ -4973,6 +5115,39 @@ func ParseGetPlanResponse(rsp *http.Response) (*GetPlanResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRetryDeploymentResponse parses an HTTP response from a RetryDeploymentWithResponse call
+func ParseRetryDeploymentResponse(rsp *http.Response) (*RetryDeploymentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryDeploymentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Deployment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest ProblemAnswer

@@ -886,6 +886,9 @@ type ServerInterface interface {
 	// GetPlan Show what is built and how
 	// (GET /v1/deployments/{id}/plan)
 	GetPlan(c *gin.Context, id DeploymentPath)
+	// RetryDeployment Retry a deployment
+	// (POST /v1/deployments/{id}/retry)
+	RetryDeployment(c *gin.Context, id DeploymentPath)
 	// ListSteps List the attempts at each step
 	// (GET /v1/deployments/{id}/steps)
 	ListSteps(c *gin.Context, id DeploymentPath)
@@ -1205,6 +1208,31 @@ func (siw *ServerInterfaceWrapper) GetPlan(c *gin.Context) {
 	}
 
 	siw.Handler.GetPlan(c, id)
+}
+
+// RetryDeployment operation middleware
+func (siw *ServerInterfaceWrapper) RetryDeployment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DeploymentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RetryDeployment(c, id)
 }
 
 // ListSteps operation middleware
@@ -1609,6 +1637,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/deployments/:id/dockerfile", wrapper.GetDockerfile)
 	router.GET(options.BaseURL+"/v1/deployments/:id/logs", wrapper.GetLogs)
 	router.POST(options.BaseURL+"/v1/deployments/:id/cancel", wrapper.CancelDeployment)
+	router.POST(options.BaseURL+"/v1/deployments/:id/retry", wrapper.RetryDeployment)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.Openapi)

@@ -163,6 +163,17 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	api := withHistory(t)
+	code, stdout, stderr := user(t, api).run("retry", "shop#2")
+	require.Zero(t, code, stderr)
+	require.Equal(t, "shop#2 is queued again\n", stdout)
+	code, _, stderr = user(t, api).run("retry", "shop#2", "--logs")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "--logs goes with --follow")
+}
+
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	api := withHistory(t)

@@ -332,6 +332,15 @@ func (f *fakeAPI) CancelDeployment(c *gin.Context, id oapi.DeploymentPath) {
 	}
 }
 
+func (f *fakeAPI) RetryDeployment(c *gin.Context, id oapi.DeploymentPath) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if d := f.find(c, id); d != nil {
+		d.Status = oapi.DeploymentStatusQueued
+		c.JSON(202, *d)
+	}
+}
+
 func (f *fakeAPI) GetDockerfile(c *gin.Context, _ oapi.DeploymentPath) {
 	c.String(200, "FROM debian:bookworm\nRUN true\n")
 }

@@ -49,6 +49,8 @@ type Deployment struct {
 	Dockerfile    string
 	Image         string // repository name without tag or digest
 	ImageDigest   string // sha256:…
+	PlanInput     string // digest of what Plan was made from; empty in lists, likewise below
+	ImageInput    string // digest of what the image was built from
 	Failure       *Failure
 	Warnings      []Warning
 	SupersededBy  string

@@ -37,6 +37,14 @@ type Plan struct {
 	Assets         map[string]string `json:"assets,omitempty"`     // files that the rendered Dockerfile copies: name → content
 }
 
+// Planned is a plan with everything that is stored beside it.
+type Planned struct {
+	Plan       *Plan
+	Digest     string
+	Dockerfile string
+	Input      string // digest of what it was planned from
+}
+
 // Digest identifies the plan by content: the same plan has the same digest on every host.
 func (p *Plan) Digest() (string, error) {
 	data, err := json.Marshal(p) // map keys are sorted, so equal plans are equal bytes

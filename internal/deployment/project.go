@@ -92,4 +92,6 @@ type EnvVar struct {
 	Name   string
 	Value  string
 	Target EnvTarget
+	// Version changes whenever the variable is written, and tells nothing of its value. Empty unless Value is there.
+	Version string
 }

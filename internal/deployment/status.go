@@ -29,13 +29,14 @@ func Statuses() []Status {
 }
 
 // transitions names, for each status, the statuses that may follow it. A step may run again on another host (planning →
-// fetching), a finished image skips the build (planning → releasing), and a retry starts over (failed → queued).
+// fetching), a finished image skips the build (planning → releasing), and a retry starts over (failed → queued), as does a
+// run that was reset while it went on (building → queued).
 var transitions = map[Status][]Status{
 	StatusQueued:    {StatusFetching, StatusReleasing, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
 	StatusFetching:  {StatusPlanning, StatusQueued, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
-	StatusPlanning:  {StatusBuilding, StatusReleasing, StatusFetching, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
-	StatusBuilding:  {StatusReleasing, StatusFetching, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
-	StatusReleasing: {StatusReady, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
+	StatusPlanning:  {StatusBuilding, StatusReleasing, StatusFetching, StatusQueued, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
+	StatusBuilding:  {StatusReleasing, StatusFetching, StatusQueued, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
+	StatusReleasing: {StatusReady, StatusQueued, StatusCanceling, StatusCanceled, StatusFailed, StatusSuperseded},
 	StatusCanceling: {StatusCanceled, StatusSuperseded, StatusFailed},
 	StatusFailed:    {StatusQueued},
 	StatusCanceled:  {StatusQueued},
@@ -56,6 +57,9 @@ func (s Status) Ended() bool {
 		return false
 	}
 }
+
+// Retryable reports whether a retry may begin the deployment again, as far as its status says.
+func (s Status) Retryable() bool { return s == StatusFailed || s == StatusCanceled }
 
 // Cancelable reports whether a cancel request still makes sense: the route has not switched and nobody asked before.
 func (s Status) Cancelable() bool { return !s.Ended() && s != StatusCanceling }

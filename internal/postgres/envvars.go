@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -42,7 +44,7 @@ func (s *Store) EnvVars(ctx context.Context, projectID string) ([]deployment.Env
 		if err != nil {
 			return nil, at(err, "env vars of project %s: decrypt %s", projectID, row.Name)
 		}
-		vars[i] = deployment.EnvVar{Name: row.Name, Value: string(value), Target: deployment.EnvTarget(row.Target)}
+		vars[i] = deployment.EnvVar{Name: row.Name, Value: string(value), Target: deployment.EnvTarget(row.Target), Version: versionOf(row.Value)}
 	}
 	return vars, nil
 }
@@ -108,6 +110,12 @@ func (s *Store) DeleteEnvVar(ctx context.Context, projectID, name string) error 
 		err = deployment.ErrNotFound
 	}
 	return at(err, "delete env var %s", name)
+}
+
+// versionOf tells one writing of a variable from another: a sealed value is never the same twice.
+func versionOf(sealed []byte) string {
+	sum := sha256.Sum256(sealed)
+	return hex.EncodeToString(sum[:8])
 }
 
 // placeOf is the associated data of a value: moved to another project or name, it does not decrypt.

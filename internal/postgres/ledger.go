@@ -23,10 +23,11 @@ func (s *Store) Own(ctx context.Context, r deployment.Resource) error {
 	return at(err, "own %s %s on host %q", r.Kind, r.Name, r.Host)
 }
 
-// Disown removes the row of a thing that is verified gone; no row is not an error.
+// Disown removes the row of a thing that is verified gone; no row is not an error. When the resource names a run, the row
+// of another run stays: that one has taken the thing over.
 func (s *Store) Disown(ctx context.Context, r deployment.Resource) error {
 	return at(s.q.Disown(ctx, db.DisownParams{
-		Kind: string(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID,
+		Kind: string(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID, RunID: r.RunID,
 	}), "disown %s %s on host %q", r.Kind, r.Name, r.Host)
 }
 
@@ -47,7 +48,8 @@ func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resou
 }
 
 // LeftOver lists the containers, networks and workspaces that a host still holds although nobody needs them any more:
-// their deployment ended without becoming ready, was replaced, or runs elsewhere, longer than age ago.
+// their deployment ended without becoming ready, was replaced, runs elsewhere, or goes on under another run, longer than
+// age ago.
 func (s *Store) LeftOver(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error) {
 	rows, err := s.q.LeftOver(ctx, db.LeftOverParams{Host: host, Age: age})
 	return toResources(rows), at(err, "list what is left on host %q", host)

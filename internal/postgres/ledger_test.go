@@ -65,7 +65,7 @@ func TestPreviewHost(t *testing.T) {
 	}
 	require.Equal(t, "host-1", chosen())
 	d := b.deploy(b.project("app"), "production")
-	require.NoError(t, b.SetPreview(t.Context(), preview(d))) // on host-1
+	require.NoError(t, b.SetPreview(t.Context(), "", preview(d))) // on host-1
 	require.Equal(t, "host-2", chosen())
 	b.exec("UPDATE hosts SET last_seen_at = now() - interval '5 minutes' WHERE id = 'host-2'")
 	require.Equal(t, "host-1", chosen(), "host-2 is gone")
@@ -79,6 +79,9 @@ func TestLeftOver(t *testing.T) {
 	p := b.project("app")
 	own := func(d deployment.Deployment, kind deployment.ResourceKind, host string) deployment.Resource {
 		r := deployment.Resource{Kind: kind, Name: string(kind) + "-" + d.ID, Host: host, DeploymentID: d.ID, RunID: "run"}
+		if kind == deployment.ResourceContainer {
+			r.Name = preview(d).Container
+		}
 		require.NoError(t, b.Own(t.Context(), r))
 		return r
 	}
@@ -105,6 +108,24 @@ func TestLeftOver(t *testing.T) {
 	b.live(live, "run")
 	require.ElementsMatch(t, append(ofFailed, ofReplaced), left("host-1"))
 	require.Equal(t, []deployment.Resource{moved}, left("host-2"), "the preview runs on another host")
+
+	require.NoError(t, b.begin(underWay, "run"))
+	require.NotContains(t, left("host-1"), own(underWay, deployment.ResourceContainer, "host-1"))
+	require.NoError(t, b.begin(underWay, "run-2"))
+	former := own(underWay, deployment.ResourceContainer, "host-1")
+	require.Contains(t, left("host-1"), former, "another run has taken over")
+	taken := former
+	taken.RunID = "run-2"
+	require.NoError(t, b.Own(t.Context(), taken))
+	require.NoError(t, b.Disown(t.Context(), former))
+	require.NotContains(t, left("host-1"), taken, "what that run has taken over stays")
+	owned, err := b.Owned(t.Context(), underWay.ID, "")
+	require.NoError(t, err)
+	require.Equal(t, []deployment.Resource{taken}, owned)
+
+	late := deployment.Resource{Kind: deployment.ResourceContainer, Name: "late", Host: "host-1", DeploymentID: live.ID, RunID: "run-0"}
+	require.NoError(t, b.Own(t.Context(), late))
+	require.Contains(t, left("host-1"), late, "the preview is another container")
 
 	young, err := b.LeftOver(t.Context(), "host-1", time.Hour)
 	require.NoError(t, err)

@@ -81,14 +81,14 @@ func switchRoute(ctx context.Context, q *db.Queries, environment db.LockEnvironm
 }
 
 // SetPreview stores how the deployment's container stands before the switch. Of a deployment that is ready it changes
-// nothing, since a slower attempt must not take the preview back; one that has ended otherwise answers
-// deployment.ErrStaleRun.
-func (s *Store) SetPreview(ctx context.Context, p deployment.Preview) error {
+// nothing, since a slower attempt must not take the preview back; one that has ended otherwise, or that another run has
+// taken over, answers deployment.ErrStaleRun.
+func (s *Store) SetPreview(ctx context.Context, runID string, p deployment.Preview) error {
 	return at(s.locked(ctx, p.DeploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
 		switch status := deployment.Status(row.Status); {
 		case status == deployment.StatusReady:
 			return nil
-		case status.Ended():
+		case status.Ended() || row.RunID != runID:
 			return deployment.ErrStaleRun
 		default:
 			return q.SetPreview(ctx, previewParams(p))

@@ -123,9 +123,9 @@ func TestLivePreviews(t *testing.T) {
 	elsewhere := preview(second)
 	elsewhere.Host = "host-2"
 	for d, at := range map[*deployment.Deployment]deployment.Preview{&first: preview(first), &second: elsewhere} {
-		require.NoError(t, b.BeginRun(t.Context(), d.ID, "run"))
+		require.NoError(t, b.begin(*d, "run"))
 		b.through(*d, "run", deployment.StepRelease)
-		require.NoError(t, b.SetPreview(t.Context(), at))
+		require.NoError(t, b.SetPreview(t.Context(), "run", at))
 		if d == &second {
 			live, err := b.LivePreviews(t.Context(), "host-2")
 			require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestRoute(t *testing.T) {
 	require.Equal(t, stable, route(first.EnvHost), "while nothing is live, the newest is shown")
 
 	b.through(first, "run-1", deployment.StepRelease)
-	require.NoError(t, b.SetPreview(t.Context(), preview(first)))
+	require.NoError(t, b.SetPreview(t.Context(), "run-1", preview(first)))
 	require.Equal(t, deployment.PreviewStarting, route(first.PreviewHost).State)
 	require.Empty(t, route(first.PreviewHost).Address, "nobody is led to what is not live")
 	b.live(first, "run-1")

@@ -3,24 +3,66 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
-// BeginRun makes runID the deployment's current run: from then on writes of any other are refused. A deployment that has
-// ended under another run answers deployment.ErrStaleRun.
-func (s *Store) BeginRun(ctx context.Context, deploymentID, runID string) error {
-	return at(s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
-		if deployment.Status(row.Status).Ended() {
-			if row.RunID != runID {
-				return deployment.ErrStaleRun
+// BeginRun makes runID the deployment's current run: from then on writes of any other are refused, and the build slots
+// that others hold are free. The caller knows from Temporal that runID is the workflow's current run; seen is the run that
+// the row named before the caller asked, and deployment.ErrConflict means that it names another by now.
+//
+// One that has failed or was canceled is queued again: to begin a run is to retry, whoever reset the workflow. One that is
+// not begun again, because it is ready or was replaced, answers deployment.ErrEnded.
+func (s *Store) BeginRun(ctx context.Context, deploymentID, seen, runID string) error {
+	var ended error
+	err := s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) (err error) {
+		if row.RunID != seen {
+			return deployment.ErrConflict
+		}
+		if row.RunID != runID {
+			if ended, err = startOver(ctx, q, deploymentID, deployment.Status(row.Status)); err != nil {
+				return err
 			}
-			return nil
+			if err := forgetOthers(ctx, q, deploymentID, runID); err != nil {
+				return err
+			}
 		}
 		return q.BeginRun(ctx, db.BeginRunParams{ID: deploymentID, RunID: runID})
-	}), "begin run %s of deployment %s", runID, deploymentID)
+	})
+	return at(errors.Join(err, ended), "begin run %s of deployment %s", runID, deploymentID)
+}
+
+// startOver queues a deployment for a run that takes over, as far as it may; ended says why it may not.
+func startOver(ctx context.Context, q *db.Queries, id string, status deployment.Status) (ended, err error) {
+	switch {
+	case status.Ended():
+		err := mayRetry(ctx, q, id, status)
+		if errors.Is(err, deployment.ErrNotRetryable) || errors.Is(err, deployment.ErrReplaced) || errors.Is(err, deployment.ErrNotFound) {
+			return fmt.Errorf("%w: it is %s: %w", deployment.ErrEnded, status, err), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nil, q.Requeue(ctx, id)
+	case status.CanBecome(deployment.StatusQueued):
+		return nil, q.SetStatus(ctx, db.SetStatusParams{ID: id, Status: string(deployment.StatusQueued)})
+	default: // queued already, or canceling, which it stays
+		return nil, nil
+	}
+}
+
+// forgetOthers ends what other runs of the deployment were at. What they made on hosts is theirs by the ledger, and each
+// host's sweeper removes it.
+func forgetOthers(ctx context.Context, q *db.Queries, id, runID string) error {
+	now := time.Now()
+	if err := q.LoseSteps(ctx, db.LoseStepsParams{DeploymentID: id, At: &now}); err != nil {
+		return err
+	}
+	return q.GiveUpLeases(ctx, db.GiveUpLeasesParams{DeploymentID: id, RunID: runID})
 }
 
 // SetCommit stores what the ref was resolved to, unless a commit is stored already.
@@ -30,27 +72,28 @@ func (s *Store) SetCommit(ctx context.Context, deploymentID, runID, commit, bran
 	}), "set commit of deployment %s", deploymentID)
 }
 
-// SetPlan stores what is built, and the plan's warnings on the deployment.
-func (s *Store) SetPlan(ctx context.Context, deploymentID, runID string, plan *deployment.Plan, digest, dockerfile string) error {
-	data, err := json.Marshal(plan)
+// SetPlan stores what is built, what it was planned from, and the plan's warnings on the deployment.
+func (s *Store) SetPlan(ctx context.Context, deploymentID, runID string, p deployment.Planned) error {
+	data, err := json.Marshal(p.Plan)
 	if err != nil {
 		return fmt.Errorf("set plan of deployment %s: encode: %w", deploymentID, err)
 	}
-	warnings, err := json.Marshal(plan.Warnings)
+	warnings, err := json.Marshal(p.Plan.Warnings)
 	if err != nil {
 		return fmt.Errorf("set plan of deployment %s: encode warnings: %w", deploymentID, err)
 	}
 	return at(s.write(ctx, deploymentID, runID, func(q *db.Queries) error {
 		return q.SetPlan(ctx, db.SetPlanParams{
-			ID: deploymentID, Plan: data, PlanDigest: digest, Dockerfile: asText(dockerfile), Warnings: warnings,
+			ID: deploymentID, Plan: data, PlanDigest: p.Digest, Dockerfile: asText(p.Dockerfile), Warnings: warnings,
+			PlanInput: p.Input,
 		})
 	}), "set plan of deployment %s", deploymentID)
 }
 
-// SetImage stores what was built.
-func (s *Store) SetImage(ctx context.Context, deploymentID, runID, image, digest string) error {
+// SetImage stores what was built, and from which input.
+func (s *Store) SetImage(ctx context.Context, deploymentID, runID, image, digest, input string) error {
 	return at(s.write(ctx, deploymentID, runID, func(q *db.Queries) error {
-		return q.SetImage(ctx, db.SetImageParams{ID: deploymentID, Image: image, ImageDigest: digest})
+		return q.SetImage(ctx, db.SetImageParams{ID: deploymentID, Image: image, ImageDigest: digest, ImageInput: input})
 	}), "set image of deployment %s", deploymentID)
 }
 

@@ -17,14 +17,14 @@ func TestWritesOfAnotherRunAreRefused(t *testing.T) {
 	writes := func(run string) []error {
 		return []error{
 			b.SetCommit(t.Context(), d.ID, run, "0123456789012345678901234567890123456789", "main"),
-			b.SetPlan(t.Context(), d.ID, run, plan, "sha256:1", "FROM scratch"),
-			b.SetImage(t.Context(), d.ID, run, "registry/app", "sha256:2"),
+			b.SetPlan(t.Context(), d.ID, run, deployment.Planned{Plan: plan, Digest: "sha256:1", Dockerfile: "FROM scratch"}),
+			b.SetImage(t.Context(), d.ID, run, "registry/app", "sha256:2", "sha256:3"),
 		}
 	}
 	for _, err := range writes("run-1") {
 		require.NoError(t, err)
 	}
-	require.NoError(t, b.BeginRun(t.Context(), d.ID, "run-2"))
+	require.NoError(t, b.begin(d, "run-2"))
 	for _, err := range writes("run-1") {
 		require.ErrorIs(t, err, deployment.ErrStaleRun)
 	}
@@ -45,21 +45,41 @@ func TestBeginRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "run-1", begun.RunID)
 	require.NotNil(t, begun.StartedAt)
-
-	require.NoError(t, b.BeginRun(t.Context(), d.ID, "run-2"))
+	require.NoError(t, b.begin(d, "run-1"))
 	again, err := b.Deployment(t.Context(), d.ID)
 	require.NoError(t, err)
-	require.Equal(t, "run-2", again.RunID)
 	require.Equal(t, begun.StartedAt, again.StartedAt, "the first start counts")
+	require.ErrorIs(t, b.BeginRun(t.Context(), d.ID, "run-0", "run-2"), deployment.ErrConflict, "the row names another than was seen")
+	require.ErrorIs(t, b.BeginRun(t.Context(), "nope", "", "run-4"), deployment.ErrNotFound)
+}
 
-	_, err = b.RequestCancel(t.Context(), d.ID)
+// A run that was reset while it went on: the new one starts over and owes nothing to the old one.
+func TestBeginRun_TakesOver(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.running("run-1")
+	lease := deployment.Resource{Kind: deployment.ResourceLease, Name: d.ID, Host: "host-1", DeploymentID: d.ID, RunID: "run-1"}
+	for _, status := range []deployment.StepName{deployment.StepFetch, deployment.StepPlan, deployment.StepBuild, deployment.StepRelease} {
+		old, run := "old "+string(status), "new "+string(status)
+		b.through(d, old, status)
+		require.NoError(t, b.Own(t.Context(), lease))
+		require.NoError(t, b.begin(d, run))
+		stands, err := b.Deployment(t.Context(), d.ID)
+		require.NoError(t, err)
+		require.Equal(t, deployment.StatusQueued, stands.Status)
+		require.Equal(t, run, stands.RunID)
+		leases, err := b.OpenLeases(t.Context(), "host-1")
+		require.NoError(t, err)
+		require.Empty(t, leases, "the slot is free")
+		steps, err := b.Steps(t.Context(), d.ID)
+		require.NoError(t, err)
+		require.Equal(t, deployment.StepLost, steps[len(steps)-1].Status)
+		require.ErrorIs(t, b.StepPhase(t.Context(), attempt(d, old, status), time.Now()), deployment.ErrStaleRun)
+	}
+	_, err := b.RequestCancel(t.Context(), d.ID)
 	require.NoError(t, err)
-	require.NoError(t, b.BeginRun(t.Context(), d.ID, "run-3"), "a run that begins while canceling cleans up")
-	_, err = b.Finish(t.Context(), d.ID, "run-3", deployment.StatusCanceled, nil)
-	require.NoError(t, err)
-	require.NoError(t, b.BeginRun(t.Context(), d.ID, "run-3"))
-	require.ErrorIs(t, b.BeginRun(t.Context(), d.ID, "run-4"), deployment.ErrStaleRun)
-	require.ErrorIs(t, b.BeginRun(t.Context(), "nope", "run-4"), deployment.ErrNotFound)
+	require.NoError(t, b.begin(d, "run-9"))
+	require.Equal(t, deployment.StatusCanceling, b.status(d.ID), "a run that begins while canceling cleans up")
 }
 
 func TestThePlanComesBackWithItsDigest(t *testing.T) {
@@ -72,7 +92,9 @@ func TestThePlanComesBackWithItsDigest(t *testing.T) {
 	}
 	digest, err := plan.Digest()
 	require.NoError(t, err)
-	require.NoError(t, b.SetPlan(t.Context(), d.ID, "run-1", plan, digest, "FROM debian\nRUN echo \x00\xff"))
+	require.NoError(t, b.SetPlan(t.Context(), d.ID, "run-1", deployment.Planned{
+		Plan: plan, Digest: digest, Dockerfile: "FROM debian\nRUN echo \x00\xff", Input: "sha256:3",
+	}))
 	found, err := b.Deployment(t.Context(), d.ID)
 	require.NoError(t, err)
 	again, err := found.Plan.Digest()
@@ -80,6 +102,7 @@ func TestThePlanComesBackWithItsDigest(t *testing.T) {
 	require.Equal(t, digest, again)
 	require.Equal(t, "FROM debian\nRUN echo \uFFFD\uFFFD", found.Dockerfile)
 	require.Equal(t, plan.Warnings, found.Warnings)
+	require.Equal(t, "sha256:3", found.PlanInput)
 }
 
 func TestUnstartedAndCanceling(t *testing.T) {
@@ -88,7 +111,7 @@ func TestUnstartedAndCanceling(t *testing.T) {
 	p := b.project("app")
 	lost, young, begun := b.deploy(p, "production"), b.deploy(p, "production"), b.deploy(p, "production")
 	b.exec("UPDATE deployments SET created_at = now() - interval '1 hour' WHERE id <> $1", young.ID)
-	require.NoError(t, b.BeginRun(t.Context(), begun.ID, "run-1"))
+	require.NoError(t, b.begin(begun, "run-1"))
 	_, err := b.RequestCancel(t.Context(), begun.ID)
 	require.NoError(t, err)
 

@@ -151,13 +151,13 @@ func TestNotifications(t *testing.T) {
 
 	a := attempt(d, "run", deployment.StepResolve)
 	for name, change := range map[string]func() error{
-		"begin":    func() error { return b.BeginRun(t.Context(), d.ID, "run") },
+		"begin":    func() error { return b.begin(d, "run") },
 		"step":     func() error { return b.StepStarted(t.Context(), a, time.Now()) },
 		"progress": func() error { return b.StepProgress(t.Context(), a, deployment.Progress{Percent: 5}) },
 		"end":      func() error { return b.StepEnded(t.Context(), a, deployment.StepSucceeded, nil, nil, time.Now()) },
 	} {
 		_ = changes()
-		require.NoError(t, b.BeginRun(t.Context(), d.ID, "run"))
+		require.NoError(t, b.begin(d, "run"))
 		require.NoError(t, b.StepStarted(t.Context(), a, time.Now()))
 		_ = changes()
 		require.NoError(t, change())

@@ -22,6 +22,8 @@ func TestEnvVars(t *testing.T) {
 	require.NoError(t, b.MergeEnvVars(t.Context(), p.ID, []deployment.EnvVar{{Name: "B", Value: "zwei\n", Target: deployment.TargetBoth}}))
 	vars, err := b.EnvVars(t.Context(), p.ID)
 	require.NoError(t, err)
+	require.NotEqual(t, vars[0].Version, vars[1].Version)
+	vars[0].Version, vars[1].Version = "", ""
 	require.Equal(t, []deployment.EnvVar{
 		{Name: "A", Value: "", Target: deployment.TargetBuild}, {Name: "B", Value: "zwei\n", Target: deployment.TargetBoth},
 	}, vars)

@@ -102,7 +102,7 @@ func TestAnAttemptThatDiedIsLost(t *testing.T) {
 	d := b.running("run-1")
 	dead := attempt(d, "run-1", deployment.StepFetch)
 	require.NoError(t, b.StepStarted(t.Context(), dead, time.Now()))
-	require.NoError(t, b.BeginRun(t.Context(), d.ID, "run-2"))
+	require.NoError(t, b.begin(d, "run-2"))
 	require.NoError(t, b.StepStarted(t.Context(), attempt(d, "run-2", deployment.StepResolve), time.Now()))
 	require.Equal(t, deployment.StatusQueued, b.status(d.ID))
 

@@ -36,7 +36,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	closing := make(chan struct{})
 	handler, err := api.New(api.Options{
 		Store: p.Store, Logs: reader, Guard: p.Git, Closing: closing,
-		Deploys: &temporal.Deploys{Client: p.Client, Limits: Limits(c.Timeouts)},
+		Deploys: &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)},
 		URLs:    api.URLs{Gateway: PublicGateway(c.Gateway), TemporalUI: c.Temporal.UIURL, Namespace: c.Temporal.Namespace},
 		Version: p.Version, Logger: p.Log, PingInterval: c.API.PingInterval,
 	})

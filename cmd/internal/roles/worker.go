@@ -65,6 +65,7 @@ type host struct {
 	images     registry.Client
 	workspaces activities.Workspaces
 	leases     *worker.LeaseSlots
+	deploys    *temporal.Deploys
 	recorder   *activities.Recorder
 	outputs    *activities.Outputs
 	wentLive   chan struct{} // a preview of this host went live
@@ -96,8 +97,9 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
 	h.writer = logs.NewWriter(p.Store.Pool(), p.Log)
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
+	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
 	h.recorder = &activities.Recorder{
-		Steps: p.Store, Store: p.Store, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log,
+		Steps: p.Store, Store: p.Store, Runs: h.deploys, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log,
 		Heartbeats: &activities.Heartbeats{Client: p.Client, Interval: c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
 	}
 	h.outputs = &activities.Outputs{Engine: h.engine, Logs: h.writer, Hold: h.recorder.Hold, Keep: c.Worker.LogLines, Log: p.Log}
@@ -143,16 +145,14 @@ func (h *host) slots() *activities.Slots {
 }
 
 func (h *host) options() worker.Options {
-	limits := Limits(h.c.Timeouts)
-	deploys := &temporal.Deploys{Client: h.Client, Limits: limits}
 	return worker.Options{
 		Client: h.Client, HostID: h.c.Worker.HostID, Leases: h.leases, BuildSlots: h.c.Worker.BuildSlots,
-		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: limits, Log: h.Log,
+		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: h.deploys.Limits, Log: h.Log,
 		Recorder: h.recorder,
 		Activities: worker.Activities{
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
 			Reconciler: &activities.Reconciler{
-				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Workflows: deploys, Images: h.images, Age: h.c.Timeouts.Short,
+				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,

@@ -11,7 +11,7 @@ import (
 )
 
 const deployment = `-- name: Deployment :one
-SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, d.plan, d.dockerfile
+SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, d.plan, d.dockerfile, d.plan_input, d.image_input
   FROM deployment_details v JOIN deployments d ON d.id = v.id
  WHERE v.id = $1
 `
@@ -20,6 +20,8 @@ type DeploymentRow struct {
 	DeploymentDetail DeploymentDetail
 	Plan             []byte
 	Dockerfile       string
+	PlanInput        string
+	ImageInput       string
 }
 
 func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, error) {
@@ -57,6 +59,8 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 		&i.DeploymentDetail.CancelRequestedAt,
 		&i.Plan,
 		&i.Dockerfile,
+		&i.PlanInput,
+		&i.ImageInput,
 	)
 	return i, err
 }
@@ -143,7 +147,7 @@ func (q *Queries) Deployments(ctx context.Context, arg DeploymentsParams) ([]Dep
 
 const endDeployment = `-- name: EndDeployment :exec
 UPDATE deployments d
-   SET status = $1, failure = $2, step = NULL, finished_at = now(),
+   SET status = $1, failure = $2, step = NULL, finished_at = now(), retry_requested_at = NULL,
        superseded_by = CASE WHEN $1::text = 'superseded'
                             THEN (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id)
                             ELSE d.superseded_by END
@@ -201,7 +205,7 @@ func (q *Queries) EnvironmentByName(ctx context.Context, arg EnvironmentByNamePa
 }
 
 const lockDeployment = `-- name: LockDeployment :one
-SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at
   FROM deployments WHERE id = $1 FOR NO KEY UPDATE
 `
 
@@ -212,6 +216,7 @@ type LockDeploymentRow struct {
 	Generation        int64
 	CancelRequestedAt *time.Time
 	FinishedAt        *time.Time
+	RetryRequestedAt  *time.Time
 }
 
 func (q *Queries) LockDeployment(ctx context.Context, id string) (LockDeploymentRow, error) {
@@ -224,6 +229,7 @@ func (q *Queries) LockDeployment(ctx context.Context, id string) (LockDeployment
 		&i.Generation,
 		&i.CancelRequestedAt,
 		&i.FinishedAt,
+		&i.RetryRequestedAt,
 	)
 	return i, err
 }

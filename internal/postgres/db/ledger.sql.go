@@ -12,7 +12,8 @@ import (
 )
 
 const disown = `-- name: Disown :exec
-DELETE FROM resources WHERE kind = $1 AND name = $2 AND host = $3 AND deployment_id = $4
+DELETE FROM resources
+ WHERE kind = $1 AND name = $2 AND host = $3 AND deployment_id = $4 AND ($5::text = '' OR run_id = $5)
 `
 
 type DisownParams struct {
@@ -20,14 +21,17 @@ type DisownParams struct {
 	Name         string
 	Host         string
 	DeploymentID string
+	RunID        string
 }
 
+// A run, when one is named, gives up only what no later run has taken over.
 func (q *Queries) Disown(ctx context.Context, arg DisownParams) error {
 	_, err := q.db.Exec(ctx, disown,
 		arg.Kind,
 		arg.Name,
 		arg.Host,
 		arg.DeploymentID,
+		arg.RunID,
 	)
 	return err
 }
@@ -39,8 +43,10 @@ SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at FROM reso
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
  WHERE r.host = $1 AND r.kind IN ('container', 'network', 'workspace')
-   AND d.finished_at < now() - $2::interval AND coalesce(l.ready_at, d.finished_at) < now() - $2::interval
-   AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host)
+   AND (d.finished_at < now() - $2::interval AND coalesce(l.ready_at, d.finished_at) < now() - $2::interval
+        AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
+             OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
+        OR d.finished_at IS NULL AND d.started_at < now() - $2::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name
 `
 
@@ -50,8 +56,8 @@ type LeftOverParams struct {
 }
 
 // What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
-// becoming ready, that were replaced, or whose preview runs on another host. The age leaves time to whoever is about to
-// remove it in order.
+// becoming ready, that were replaced, or whose preview runs on another host or in another container; and what a run left
+// that another has taken over from. The age leaves time to whoever is about to remove it in order.
 func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource, error) {
 	rows, err := q.db.Query(ctx, leftOver, arg.Host, arg.Age)
 	if err != nil {

@@ -10,17 +10,70 @@ import (
 )
 
 const beginRun = `-- name: BeginRun :exec
-UPDATE deployments SET run_id = $2, started_at = coalesce(started_at, now()) WHERE id = $1
+UPDATE deployments
+   SET run_id = $1, retry_requested_at = NULL,
+       started_at = CASE WHEN run_id IN ('', $1) OR finished_at IS NOT NULL THEN coalesce(started_at, now()) ELSE now() END
+ WHERE id = $2
 `
 
 type BeginRunParams struct {
-	ID    string
 	RunID string
+	ID    string
 }
 
+// The present run's start counts. Whatever retry was asked for has been made by now.
 func (q *Queries) BeginRun(ctx context.Context, arg BeginRunParams) error {
-	_, err := q.db.Exec(ctx, beginRun, arg.ID, arg.RunID)
+	_, err := q.db.Exec(ctx, beginRun, arg.RunID, arg.ID)
 	return err
+}
+
+const giveUpLeases = `-- name: GiveUpLeases :exec
+DELETE FROM resources WHERE deployment_id = $1 AND kind = 'lease' AND run_id <> $2
+`
+
+type GiveUpLeasesParams struct {
+	DeploymentID string
+	RunID        string
+}
+
+// Build slots that other runs of the deployment hold.
+func (q *Queries) GiveUpLeases(ctx context.Context, arg GiveUpLeasesParams) error {
+	_, err := q.db.Exec(ctx, giveUpLeases, arg.DeploymentID, arg.RunID)
+	return err
+}
+
+const requeue = `-- name: Requeue :exec
+UPDATE deployments
+   SET status = 'queued', failure = NULL, step = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
+       retry_requested_at = now()
+ WHERE id = $1
+`
+
+func (q *Queries) Requeue(ctx context.Context, id string) error {
+	_, err := q.db.Exec(ctx, requeue, id)
+	return err
+}
+
+const retryable = `-- name: Retryable :one
+SELECT p.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
+  FROM deployments d
+  JOIN projects p ON p.id = d.project_id
+  JOIN environments e ON e.id = d.environment_id
+  LEFT JOIN deployments l ON l.id = e.live_deployment_id
+ WHERE d.id = $1
+`
+
+type RetryableRow struct {
+	Deleted  interface{}
+	Replaced bool
+}
+
+// Replaced: something newer is live in its environment.
+func (q *Queries) Retryable(ctx context.Context, id string) (RetryableRow, error) {
+	row := q.db.QueryRow(ctx, retryable, id)
+	var i RetryableRow
+	err := row.Scan(&i.Deleted, &i.Replaced)
+	return i, err
 }
 
 const setCommit = `-- name: SetCommit :exec
@@ -40,22 +93,28 @@ func (q *Queries) SetCommit(ctx context.Context, arg SetCommitParams) error {
 }
 
 const setImage = `-- name: SetImage :exec
-UPDATE deployments SET image = $2, image_digest = $3 WHERE id = $1
+UPDATE deployments SET image = $2, image_digest = $3, image_input = $4 WHERE id = $1
 `
 
 type SetImageParams struct {
 	ID          string
 	Image       string
 	ImageDigest string
+	ImageInput  string
 }
 
 func (q *Queries) SetImage(ctx context.Context, arg SetImageParams) error {
-	_, err := q.db.Exec(ctx, setImage, arg.ID, arg.Image, arg.ImageDigest)
+	_, err := q.db.Exec(ctx, setImage,
+		arg.ID,
+		arg.Image,
+		arg.ImageDigest,
+		arg.ImageInput,
+	)
 	return err
 }
 
 const setPlan = `-- name: SetPlan :exec
-UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5 WHERE id = $1
+UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1
 `
 
 type SetPlanParams struct {
@@ -64,6 +123,7 @@ type SetPlanParams struct {
 	PlanDigest string
 	Dockerfile string
 	Warnings   []byte
+	PlanInput  string
 }
 
 func (q *Queries) SetPlan(ctx context.Context, arg SetPlanParams) error {
@@ -73,6 +133,7 @@ func (q *Queries) SetPlan(ctx context.Context, arg SetPlanParams) error {
 		arg.PlanDigest,
 		arg.Dockerfile,
 		arg.Warnings,
+		arg.PlanInput,
 	)
 	return err
 }

@@ -1,5 +1,5 @@
 -- name: Deployment :one
-SELECT sqlc.embed(v), d.plan, d.dockerfile
+SELECT sqlc.embed(v), d.plan, d.dockerfile, d.plan_input, d.image_input
   FROM deployment_details v JOIN deployments d ON d.id = v.id
  WHERE v.id = $1;
 
@@ -24,7 +24,7 @@ UPDATE deployments SET status = 'canceling', cancel_requested_at = coalesce(canc
  WHERE id = $1 AND status IN ('queued', 'fetching', 'planning', 'building', 'releasing');
 
 -- name: LockDeployment :one
-SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at
   FROM deployments WHERE id = $1 FOR NO KEY UPDATE;
 
 -- name: SetStatus :exec
@@ -33,7 +33,7 @@ UPDATE deployments SET status = $2 WHERE id = $1;
 -- name: EndDeployment :exec
 -- What supersedes a deployment that never was live is what is live instead.
 UPDATE deployments d
-   SET status = @status, failure = @failure, step = NULL, finished_at = now(),
+   SET status = @status, failure = @failure, step = NULL, finished_at = now(), retry_requested_at = NULL,
        superseded_by = CASE WHEN @status::text = 'superseded'
                             THEN (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id)
                             ELSE d.superseded_by END

@@ -4,7 +4,9 @@ INSERT INTO resources AS r (kind, name, host, deployment_id, run_id) VALUES ($1,
 ON CONFLICT (kind, name, host) DO UPDATE SET run_id = excluded.run_id WHERE r.deployment_id = excluded.deployment_id;
 
 -- name: Disown :exec
-DELETE FROM resources WHERE kind = $1 AND name = $2 AND host = $3 AND deployment_id = $4;
+-- A run, when one is named, gives up only what no later run has taken over.
+DELETE FROM resources
+ WHERE kind = @kind AND name = @name AND host = @host AND deployment_id = @deployment_id AND (@run_id::text = '' OR run_id = @run_id);
 
 -- name: Owned :many
 SELECT * FROM resources
@@ -16,14 +18,16 @@ SELECT * FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, 
 
 -- name: LeftOver :many
 -- What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
--- becoming ready, that were replaced, or whose preview runs on another host. The age leaves time to whoever is about to
--- remove it in order.
+-- becoming ready, that were replaced, or whose preview runs on another host or in another container; and what a run left
+-- that another has taken over from. The age leaves time to whoever is about to remove it in order.
 SELECT r.* FROM resources r
   JOIN deployments d ON d.id = r.deployment_id
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
  WHERE r.host = @host AND r.kind IN ('container', 'network', 'workspace')
-   AND d.finished_at < now() - @age::interval AND coalesce(l.ready_at, d.finished_at) < now() - @age::interval
-   AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host)
+   AND (d.finished_at < now() - @age::interval AND coalesce(l.ready_at, d.finished_at) < now() - @age::interval
+        AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
+             OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
+        OR d.finished_at IS NULL AND d.started_at < now() - @age::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name;

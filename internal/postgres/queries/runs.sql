@@ -1,12 +1,35 @@
 -- name: BeginRun :exec
-UPDATE deployments SET run_id = $2, started_at = coalesce(started_at, now()) WHERE id = $1;
+-- The present run's start counts. Whatever retry was asked for has been made by now.
+UPDATE deployments
+   SET run_id = @run_id, retry_requested_at = NULL,
+       started_at = CASE WHEN run_id IN ('', @run_id) OR finished_at IS NOT NULL THEN coalesce(started_at, now()) ELSE now() END
+ WHERE id = @id;
+
+-- name: GiveUpLeases :exec
+-- Build slots that other runs of the deployment hold.
+DELETE FROM resources WHERE deployment_id = @deployment_id AND kind = 'lease' AND run_id <> @run_id;
+
+-- name: Requeue :exec
+UPDATE deployments
+   SET status = 'queued', failure = NULL, step = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
+       retry_requested_at = now()
+ WHERE id = $1;
+
+-- name: Retryable :one
+-- Replaced: something newer is live in its environment.
+SELECT p.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
+  FROM deployments d
+  JOIN projects p ON p.id = d.project_id
+  JOIN environments e ON e.id = d.environment_id
+  LEFT JOIN deployments l ON l.id = e.live_deployment_id
+ WHERE d.id = $1;
 
 -- name: SetCommit :exec
 -- The first word stands: two attempts may have asked the remote at different moments.
 UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
 
 -- name: SetPlan :exec
-UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5 WHERE id = $1;
+UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1;
 
 -- name: SetImage :exec
-UPDATE deployments SET image = $2, image_digest = $3 WHERE id = $1;
+UPDATE deployments SET image = $2, image_digest = $3, image_input = $4 WHERE id = $1;

@@ -1,0 +1,44 @@
+package activities
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// A step of a retry uses a stored result again only when it would be made from the same input. These digests say what the
+// input is.
+
+// planInput identifies what a plan is made from: the commit, the settings that the planner reads, and the names of the
+// secrets that it mounts.
+func planInput(commit string, p deployment.Project, mounted []string) (string, error) {
+	return inputDigest(commit, p.RootDir, p.Builder, p.InstallCommand, p.BuildCommand, p.StartCommand, p.Port, mounted)
+}
+
+// imageInput identifies what an image is built from: the plan and the variables of the build. Their versions stand for
+// their values, which are secrets.
+func imageInput(plan *deployment.Plan, vars []deployment.EnvVar) (string, error) {
+	digest, err := plan.Digest()
+	if err != nil {
+		return "", err
+	}
+	versions := map[string]string{}
+	for _, v := range vars {
+		if v.Target.At(deployment.TargetBuild) {
+			versions[v.Name] = v.Version
+		}
+	}
+	return inputDigest(digest, versions)
+}
+
+func inputDigest(parts ...any) (string, error) {
+	data, err := json.Marshal(parts)
+	if err != nil {
+		return "", fmt.Errorf("encode input: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}

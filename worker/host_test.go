@@ -1,0 +1,193 @@
+package worker_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	sdkclient "go.temporal.io/sdk/client"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/logs"
+	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/temporal"
+	"github.com/slipway-dev/slipway/worker"
+)
+
+// host stands in for git, planner, builder, registry and engine of one machine. What is not answered here is not asked.
+type host struct {
+	activities.Git
+	activities.Builder
+	activities.ImageStore
+	activities.Engine
+	id         string
+	store      *postgres.Store
+	workspaces activities.Workspaces
+	t          *testing.T
+
+	mu         sync.Mutex
+	building   int
+	built      int
+	hooks      map[string]func(context.Context) error // what happens instead of the work, by point
+	pushed     bool
+	containers []string
+}
+
+// on sets what happens at a point: solve or probe.
+func (h *host) on(point string, hook func(context.Context) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.hooks == nil {
+		h.hooks = map[string]func(context.Context) error{}
+	}
+	h.hooks[point] = hook
+}
+
+func (h *host) at(point string) func(context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hooks[point]
+}
+
+const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+func (h *host) Resolve(context.Context, deployment.Repository, deployment.Ref) (commit, branch string, err error) {
+	return "0123456789abcdef0123456789abcdef01234567", "main", nil
+}
+
+func (h *host) Fetch(context.Context, deployment.Repository, string, deployment.Ref, string, func(string)) error {
+	return nil
+}
+
+func (h *host) Plan(context.Context, string, deployment.Project, []string) (*deployment.Plan, string, error) {
+	return &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080}, "FROM scratch\n", nil
+}
+
+func (h *host) Address() string { return h.id }
+
+// Solve takes long enough for a second build to show itself.
+func (h *host) Solve(ctx context.Context, _ deployment.BuildRequest, _ deployment.BuildSink) (deployment.BuildOutcome, error) {
+	if hook := h.at("solve"); hook != nil {
+		err := hook(ctx)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.pushed = h.pushed || err == nil
+		return deployment.BuildOutcome{Digest: digest}, err
+	}
+	h.mu.Lock()
+	h.building++
+	h.built++
+	assert.Equal(h.t, 1, h.building, "builds at the same time on %s", h.id)
+	h.mu.Unlock()
+	if open, err := h.store.OpenLeases(ctx, h.id); err != nil || len(open) != 1 {
+		h.t.Errorf("leases of %s: %v, %v", h.id, open, err)
+	}
+	select {
+	case <-time.After(300 * time.Millisecond):
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	h.building--
+	h.mu.Unlock()
+	return deployment.BuildOutcome{Digest: digest}, ctx.Err()
+}
+
+func (h *host) Digest(context.Context, string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.pushed {
+		return "", nil
+	}
+	return digest, nil
+}
+
+func (h *host) Pull(context.Context, string, func(deployment.Progress)) error { return nil }
+
+func (h *host) NetworkName(deploymentID string) string { return "net-" + deploymentID }
+
+func (h *host) Start(_ context.Context, s deployment.RunSpec) (deployment.Preview, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Contains(h.containers, s.Name) {
+		h.containers = append(h.containers, s.Name)
+	}
+	return deployment.Preview{
+		DeploymentID: s.DeploymentID, Host: h.id, Container: s.Name, Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
+	}, nil
+}
+
+func (h *host) Stop(_ context.Context, container string, _ time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.containers = slices.DeleteFunc(h.containers, func(name string) bool { return name == container })
+	return nil
+}
+
+func (h *host) RemoveNetwork(context.Context, string) error { return nil }
+
+func (h *host) running() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.containers)
+}
+
+func (h *host) Logs(ctx context.Context, _ string, _ deployment.OutputCursor, _ func(deployment.OutputLine)) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (h *host) Secrets(context.Context, string) ([]string, error) { return nil, nil }
+
+func (h *host) Probe(ctx context.Context, _ deployment.Preview, _ deployment.ProbeSpec, _ func(string)) error {
+	if hook := h.at("probe"); hook != nil {
+		return hook(ctx)
+	}
+	return nil
+}
+
+func (h *host) KeepAlive(context.Context, string) error { return nil }
+
+// work starts the whole worker of a host with one build slot.
+func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits temporal.Limits) {
+	quiet := slog.New(slog.DiscardHandler)
+	h.workspaces = activities.Workspaces{Root: filepath.Join(h.t.TempDir(), h.id)}
+	open := func(ctx context.Context) (int, error) {
+		leases, err := h.store.OpenLeases(ctx, h.id)
+		return len(leases), err
+	}
+	deploys := &temporal.Deploys{Client: client, Limits: limits}
+	slots := worker.NewLeaseSlots(open, 1, 100*time.Millisecond, quiet)
+	w, err := worker.New(worker.Options{
+		Client: client, HostID: h.id, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
+		ReconcileEvery: time.Hour,
+		Recorder: &activities.Recorder{
+			Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet,
+			Heartbeats: &activities.Heartbeats{Client: client, Interval: 200 * time.Millisecond, Limit: time.Second},
+		},
+		Activities: worker.Activities{
+			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store},
+			Reconciler: &activities.Reconciler{
+				Store: h.store, Ledger: h.store, Stuck: h.store, Age: time.Hour, Workflows: deploys, Images: h,
+			},
+			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, HostID: h.id},
+			Slots: &activities.Slots{
+				Store: h.store, Steps: h.store, Ledger: h.store, Workspaces: h.workspaces, HostID: h.id, Freed: slots.Free,
+			},
+			Plan:  &activities.Plan{Store: h.store, Logs: writer, Planner: h, Workspaces: h.workspaces},
+			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
+			Preview: &activities.Preview{
+				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r",
+			},
+		},
+	})
+	require.NoError(h.t, err)
+	require.NoError(h.t, w.Start(h.t.Context()))
+	h.t.Cleanup(w.Stop)
+}

@@ -1,0 +1,454 @@
+package worker_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	sdkclient "go.temporal.io/sdk/client"
+	"go.temporal.io/server/api/adminservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/logs"
+	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
+	"github.com/slipway-dev/slipway/temporal"
+	"github.com/slipway-dev/slipway/temporal/devservertest"
+)
+
+const eventually, tick = 30 * time.Second, 20 * time.Millisecond
+
+// system is one host with the whole worker, on a real Temporal server and Postgres.
+type system struct {
+	t       *testing.T
+	host    *host
+	store   *postgres.Store
+	writer  *logs.Writer
+	client  sdkclient.Client
+	deploys *temporal.Deploys
+	project deployment.Project
+}
+
+// newIdleSystem is one whose worker does not run yet.
+func newIdleSystem(t *testing.T) *system {
+	t.Helper()
+	pool := postgrestest.New(t)
+	s := &system{t: t, store: postgres.New(pool, postgres.Options{PreviewDomain: "localhost"})}
+	s.writer = logs.NewWriter(pool, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { assert.NoError(t, s.writer.Close(context.WithoutCancel(t.Context()))) })
+	namespace := devservertest.Namespace(t)
+	s.client = devservertest.ClientOf(t, namespace)
+	s.deploys = &temporal.Deploys{Client: s.client, Namespace: namespace, Limits: temporal.DefaultLimits()}
+	s.host = &host{id: "a", store: s.store, t: t}
+	s.host.on("solve", func(context.Context) error { return nil })
+	require.NoError(t, s.store.SeenHost(t.Context(), s.host.id, []string{"build", "preview"}, 1))
+	var err error
+	s.project, err = s.store.CreateProject(t.Context(), deployment.Project{Name: "app", RepoURL: "https://git.example.com/app"}.WithDefaults())
+	require.NoError(t, err)
+	return s
+}
+
+func newSystem(t *testing.T) *system {
+	t.Helper()
+	s := newIdleSystem(t)
+	s.host.work(s.client, s.writer, s.deploys.Limits)
+	return s
+}
+
+func (s *system) deploy() deployment.Deployment {
+	s.t.Helper()
+	d, _, err := s.store.CreateDeployment(s.t.Context(), deployment.NewDeployment{Project: s.project, Environment: "production"})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.deploys.Start(s.t.Context(), d, s.project))
+	return d
+}
+
+func (s *system) get(d deployment.Deployment) deployment.Deployment {
+	s.t.Helper()
+	d, err := s.store.Deployment(s.t.Context(), d.ID)
+	require.NoError(s.t, err)
+	return d
+}
+
+// until waits until a deployment has a status and its workflow, when that is an end, is closed.
+func (s *system) until(d deployment.Deployment, status deployment.Status) deployment.Deployment {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.get(d).Status == status }, eventually, tick, "%s", status)
+	if status.Ended() {
+		require.Eventually(s.t, func() bool { _, open := s.current(d); return !open }, eventually, tick, "workflow is closed")
+	}
+	return s.get(d)
+}
+
+func (s *system) current(d deployment.Deployment) (run string, open bool) {
+	s.t.Helper()
+	run, open, err := s.deploys.CurrentRun(s.t.Context(), d.ID)
+	require.NoError(s.t, err)
+	return run, open
+}
+
+// retry does what POST /v1/deployments/{id}/retry does.
+func (s *system) retry(ctx context.Context, d deployment.Deployment) error {
+	d, err := s.store.RequestRetry(ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	return s.store.MakeRetry(ctx, d.ID, func(ctx context.Context, runID string) (string, error) {
+		d.RunID = runID
+		return s.deploys.Retry(ctx, d, s.project)
+	})
+}
+
+func (s *system) reconciler() *activities.Reconciler {
+	return &activities.Reconciler{Store: s.store, Ledger: s.store, Stuck: s.store, Workflows: s.deploys, Images: s.host}
+}
+
+func (s *system) history(d deployment.Deployment, run string) (list []*historypb.HistoryEvent) {
+	s.t.Helper()
+	events := s.client.GetWorkflowHistory(s.t.Context(), temporal.DeployWorkflowID(d.ID), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(s.t, err)
+		list = append(list, event)
+	}
+	return list
+}
+
+// point chooses the event that a reset goes to.
+type point func(history []*historypb.HistoryEvent) int64
+
+func firstWorkflowTask(history []*historypb.HistoryEvent) int64 {
+	for _, e := range history {
+		if e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			return e.GetEventId()
+		}
+	}
+	return 0
+}
+
+func lastWorkflowTask(history []*historypb.HistoryEvent) (last int64) {
+	for _, e := range history {
+		if e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			last = e.GetEventId()
+		}
+	}
+	return last
+}
+
+// taskOf is the task that scheduled the last activity of that name.
+func taskOf(activity string) point {
+	return func(history []*historypb.HistoryEvent) (last int64) {
+		for _, e := range history {
+			if a := e.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == activity {
+				last = a.GetWorkflowTaskCompletedEventId()
+			}
+		}
+		return last
+	}
+}
+
+// reset does what an operator does in the Web UI or with tctl, and returns the new run.
+func (s *system) reset(d deployment.Deployment, to point) string {
+	s.t.Helper()
+	run, _ := s.current(d)
+	response, err := s.client.ResetWorkflowExecution(s.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace:                 s.deploys.Namespace,
+		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: temporal.DeployWorkflowID(d.ID), RunId: run},
+		WorkflowTaskFinishEventId: to(s.history(d, run)), Reason: "test",
+	})
+	require.NoError(s.t, err)
+	return response.GetRunId()
+}
+
+// steps are the statuses of a run's steps, the last of each name.
+func (s *system) steps(d deployment.Deployment, run string) map[deployment.StepName]deployment.StepStatus {
+	s.t.Helper()
+	all, err := s.store.Steps(s.t.Context(), d.ID)
+	require.NoError(s.t, err)
+	found := map[deployment.StepName]deployment.StepStatus{}
+	for _, step := range all {
+		if step.RunID == run {
+			found[step.Name] = step.Status
+		}
+	}
+	return found
+}
+
+// requireLive checks that the deployment is live under a run, and that nothing is left of any other.
+func (s *system) requireLive(d deployment.Deployment, run string) {
+	s.t.Helper()
+	d = s.until(d, deployment.StatusReady)
+	require.Equal(s.t, run, d.RunID)
+	current, _ := s.current(d)
+	require.Equal(s.t, run, current)
+	sweeper := activities.Sweeper{LeftOvers: s.store, Ledger: s.store, Engine: s.host, Workspaces: s.host.workspaces, HostID: s.host.id}
+	_, err := sweeper.Sweep(s.t.Context())
+	require.NoError(s.t, err)
+	require.Len(s.t, s.host.running(), 1)
+	live, err := s.store.LivePreviews(s.t.Context(), s.host.id)
+	require.NoError(s.t, err)
+	require.Equal(s.t, s.host.running()[0], live[0].Container)
+	owned, err := s.store.Owned(s.t.Context(), d.ID, "", deployment.ResourceContainer, deployment.ResourceLease, deployment.ResourceWorkspace)
+	require.NoError(s.t, err)
+	require.Len(s.t, owned, 1, "%v", owned)
+	require.Equal(s.t, run, owned[0].RunID)
+}
+
+// failing fails as often as it is told to, for a reason of the user's.
+func failing(times int) func(context.Context) error {
+	var mu sync.Mutex
+	return func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if times--; times >= 0 {
+			return deployment.UserFailure("app.broken", "mend it", "it is broken")
+		}
+		return nil
+	}
+}
+
+func TestRetry_FromWhereverItIsReset(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		broken string // the point that fails the first time
+		reset  point  // nil: as the REST API does
+		want   map[deployment.StepName]deployment.StepStatus
+	}{
+		"REST, build failed": {broken: "solve", want: map[deployment.StepName]deployment.StepStatus{
+			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "succeeded", "release": "succeeded",
+		}},
+		"REST, release failed": {broken: "probe", want: map[deployment.StepName]deployment.StepStatus{
+			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "reused", "release": "succeeded",
+		}},
+		"FirstWorkflowTask": {broken: "probe", reset: firstWorkflowTask, want: map[deployment.StepName]deployment.StepStatus{
+			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "reused", "release": "succeeded",
+		}},
+		"LastWorkflowTask": {broken: "solve", reset: lastWorkflowTask, want: map[deployment.StepName]deployment.StepStatus{
+			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "succeeded", "release": "succeeded",
+		}},
+		"the failed build's task": {broken: "solve", reset: taskOf("BuildImage"), want: map[deployment.StepName]deployment.StepStatus{
+			"fetch": "succeeded", "plan": "reused", "build": "succeeded", "release": "succeeded",
+		}},
+		"the failed release's task": {broken: "probe", reset: taskOf("ReleasePreview"), want: map[deployment.StepName]deployment.StepStatus{
+			"release": "succeeded",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			s.host.on(c.broken, failing(2))
+			d := s.deploy()
+			for range 2 { // twice in a row: the second time it is a retry of a retry
+				failed := s.until(d, deployment.StatusFailed)
+				require.Equal(t, "app.broken", failed.Failure.Code)
+				if c.reset != nil {
+					s.reset(d, c.reset)
+				} else {
+					require.NoError(t, s.retry(t.Context(), d))
+				}
+				require.Eventually(t, func() bool { return s.get(d).RunID != failed.RunID }, eventually, tick, "a new run")
+			}
+			run, _ := s.current(d)
+			s.requireLive(d, run)
+			require.Equal(t, c.want, s.steps(d, run))
+			all, err := s.store.Steps(t.Context(), d.ID)
+			require.NoError(t, err)
+			runs := map[string]bool{}
+			for _, step := range all {
+				runs[step.RunID] = true
+			}
+			require.Len(t, runs, 3, "the attempts of every run are kept")
+		})
+	}
+}
+
+func TestRetry_AfterACancel(t *testing.T) {
+	t.Parallel()
+	for name, retry := range map[string]func(*system, deployment.Deployment){
+		"REST":              func(s *system, d deployment.Deployment) { require.NoError(s.t, s.retry(s.t.Context(), d)) },
+		"FirstWorkflowTask": func(s *system, d deployment.Deployment) { s.reset(d, firstWorkflowTask) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			begun := make(chan struct{})
+			s.host.on("solve", func(ctx context.Context) error { close(begun); <-ctx.Done(); return ctx.Err() })
+			d := s.deploy()
+			<-begun
+			require.NoError(t, s.client.CancelWorkflow(t.Context(), temporal.DeployWorkflowID(d.ID), "")) // as tctl does
+			canceled := s.until(d, deployment.StatusCanceled)
+			require.Nil(t, canceled.Failure)
+			owned, err := s.store.Owned(t.Context(), d.ID, "", deployment.ResourceLease, deployment.ResourceWorkspace, deployment.ResourceContainer)
+			require.NoError(t, err)
+			require.Empty(t, owned)
+
+			s.reset(d, lastWorkflowTask)
+			s.until(d, deployment.StatusCanceled)
+			require.Equal(t, canceled, s.get(d), "the cancel is replayed too")
+
+			s.host.on("solve", failing(0))
+			retry(s, d)
+			s.until(d, deployment.StatusReady)
+			run, _ := s.current(d)
+			s.requireLive(d, run)
+		})
+	}
+}
+
+// The run that goes on is terminated: what it does is stale at once, and what it made goes.
+func TestRetry_OfARunThatGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		during string
+		reset  point
+	}{
+		"while it builds":                           {"solve", firstWorkflowTask},
+		"while it is probed":                        {"probe", firstWorkflowTask},
+		"to the claim of the slot that it holds":    {"solve", taskOf("ClaimHost")},
+		"to the very step that is under way":        {"probe", taskOf("ReleasePreview")},
+		"to the last task, which is under way, too": {"solve", lastWorkflowTask},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			begun, told := make(chan struct{}), make(chan struct{})
+			s.host.on(c.during, func(ctx context.Context) error { close(begun); <-ctx.Done(); close(told); return nil })
+			d := s.deploy()
+			<-begun
+			former := s.get(d).RunID
+			s.host.on(c.during, failing(0))
+			run := s.reset(d, c.reset)
+			require.NotEqual(t, former, run)
+			require.Eventually(t, func() bool { // what waits for the slot of its own predecessor is helped by the reconciler
+				_, err := s.reconciler().Repair(t.Context())
+				return assert.NoError(t, err) && s.get(d).Status == deployment.StatusReady
+			}, eventually, 5*tick)
+			<-told
+			s.requireLive(d, run)
+			require.NotContains(t, s.steps(d, former), deployment.StepRunning)
+			stale := deployment.StepAttempt{DeploymentID: d.ID, RunID: former, Step: deployment.StepBuild, Attempt: 1}
+			require.ErrorIs(t, s.store.StepStarted(t.Context(), stale, time.Now()), deployment.ErrStaleRun)
+		})
+	}
+}
+
+func TestRetry_ManyAtOnceMakeOneRun(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(1))
+	d := s.deploy()
+	s.until(d, deployment.StatusFailed)
+	var wait sync.WaitGroup
+	refused := make(chan error, 4)
+	for range cap(refused) {
+		wait.Go(func() { refused <- s.retry(t.Context(), d) })
+		wait.Go(func() { _, err := s.reconciler().Repair(t.Context()); assert.NoError(t, err) })
+	}
+	wait.Wait()
+	close(refused)
+	accepted := 0
+	for err := range refused {
+		if err == nil {
+			accepted++
+			continue
+		}
+		require.ErrorIs(t, err, deployment.ErrNotRetryable)
+	}
+	require.Equal(t, 1, accepted)
+	s.until(d, deployment.StatusReady)
+	require.Eventually(t, func() bool {
+		list, err := s.client.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
+			Query: "WorkflowId = '" + temporal.DeployWorkflowID(d.ID) + "'",
+		})
+		require.NoError(t, err)
+		return list.GetCount() == 2
+	}, eventually, tick, "the run that failed and the one of the retry")
+	run, _ := s.current(d)
+	s.requireLive(d, run)
+}
+
+// The process that was asked dies before it has reset the workflow, or before it has stored the new run.
+func TestRetry_HalfDone(t *testing.T) {
+	t.Parallel()
+	for name, reset := range map[string]bool{"before the reset": false, "before the row": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			s.host.on("solve", failing(1))
+			d := s.until(s.deploy(), deployment.StatusFailed)
+			_, err := s.store.RequestRetry(t.Context(), d.ID)
+			require.NoError(t, err)
+			var made string
+			if reset {
+				made, err = s.deploys.Retry(t.Context(), d, s.project)
+				require.NoError(t, err)
+			}
+			_, err = s.reconciler().Repair(t.Context())
+			require.NoError(t, err)
+			s.until(d, deployment.StatusReady)
+			run, _ := s.current(d)
+			if reset {
+				require.Equal(t, made, run, "not reset a second time")
+			}
+			s.requireLive(d, run)
+		})
+	}
+}
+
+// Past the namespace's retention there is nothing to reset.
+func TestRetry_PastRetention(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(1))
+	d := s.until(s.deploy(), deployment.StatusFailed)
+	connection, err := grpc.NewClient(devservertest.Start(t), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	defer connection.Close()
+	_, err = adminservice.NewAdminServiceClient(connection).DeleteWorkflowExecution(t.Context(), &adminservice.DeleteWorkflowExecutionRequest{
+		Namespace: s.deploys.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: temporal.DeployWorkflowID(d.ID), RunId: d.RunID},
+	})
+	require.NoError(t, err)
+	forgotten, _ := s.current(d)
+	require.Empty(t, forgotten)
+	require.NoError(t, s.retry(t.Context(), d))
+	s.until(d, deployment.StatusReady)
+	run, _ := s.current(d)
+	require.NotEqual(t, d.RunID, run)
+	s.requireLive(d, run)
+}
+
+// A reset of what is live, or of what a newer one has replaced, closes in order and changes nothing.
+func TestRetry_OfWhatIsNotRetried(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(1))
+	failed := s.until(s.deploy(), deployment.StatusFailed)
+	live := s.until(s.deploy(), deployment.StatusReady)
+	require.ErrorIs(t, s.retry(t.Context(), live), deployment.ErrNotRetryable)
+	require.ErrorIs(t, s.retry(t.Context(), failed), deployment.ErrReplaced)
+	for d, end := range map[*deployment.Deployment]enumspb.EventType{
+		&live: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, &failed: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+	} {
+		for _, to := range []point{firstWorkflowTask, lastWorkflowTask} {
+			run := s.reset(*d, to)
+			require.Eventually(t, func() bool { _, open := s.current(*d); return !open }, eventually, tick)
+			events := s.history(*d, run)
+			require.Equal(t, end, events[len(events)-1].GetEventType())
+			stands := s.get(*d)
+			stands.RunID = d.RunID
+			require.Equal(t, *d, stands)
+		}
+	}
+	require.Len(t, s.host.running(), 1)
+}
