@@ -12,7 +12,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 # buildkitd and the networks of builds and previews need root; everything is built as who you are.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 
-.PHONY: help up down status deps images build test lint verify generate
+.PHONY: help up down status deps images build test lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -55,6 +55,9 @@ generate: ## write the generated files anew
 	"$$(deploy/dev/tool.sh sqlc)/sqlc" generate
 	go test ./internal/config -run TestDocumentIsFresh -count 1 -update
 	go test ./internal/deployment -run TestStatesDocument -count 1 -update
+
+histories: build ## record the histories of all scenarios anew (workflows/testdata/histories/README.md says when)
+	go test ./workflows -run TestScenarios -count 1 -record
 
 verify: ## fail when a generated file is not what `make generate` writes
 	@deploy/dev/verify.sh

@@ -2,12 +2,9 @@ package activities_test
 
 import (
 	"context"
-	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -38,10 +35,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) { // not chosen by anybody
-		_ = flag.Set("test.parallel", "6") // the tests wait for servers more than they compute
-	}
+	devservertest.Widen()
 	code := postgrestest.Main(m)
 	devservertest.Stop()
 	os.Exit(code)

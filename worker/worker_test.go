@@ -22,6 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	devservertest.Widen()
 	code := postgrestest.Main(m)
 	devservertest.Stop()
 	os.Exit(code)

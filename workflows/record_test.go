@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"os"
@@ -10,10 +11,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/api/workflowservice/v1"
 	sdkclient "go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -27,18 +30,20 @@ const histories = "testdata/histories"
 
 var record = flag.Bool("record", false, "write the histories of all scenarios anew (testdata/histories/README.md says when)")
 
-// TestScenarios takes every scenario through a real server. With -record it writes their histories, which it otherwise
-// only makes, so that what is recorded is known to come to the end that its name says.
+// TestScenarios takes every scenario through a real server. With -record (`make histories`) it writes their histories, which
+// it otherwise only makes, so that what is recorded is known to come to the end that its name says.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	for name, s := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := devservertest.Client(t)
-			run := s.run(t, client)
+			namespace := devservertest.Namespace(t)
+			client := devservertest.ClientOf(t, namespace)
+			run := s.run(t, client, namespace)
 			history := historyOf(t, client, run)
 			last := history.GetEvents()[len(history.GetEvents())-1].GetEventType()
 			require.Equal(t, s.ends(), last)
+			require.Equal(t, run.GetRunID(), runIDOf(history))
 			anonymise(history.ProtoReflect())
 			data := encode(t, history)
 			if host, err := os.Hostname(); err == nil {
@@ -58,11 +63,11 @@ func (s scenario) ends() enumspb.EventType {
 	return enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 }
 
-// run takes a deploy through the scenario and returns when it has closed.
-func (s scenario) run(t *testing.T, client sdkclient.Client) sdkclient.WorkflowRun {
+// run takes a workflow through the scenario and returns when it has closed.
+func (s scenario) run(t *testing.T, client sdkclient.Client, namespace string) sdkclient.WorkflowRun {
 	t.Helper()
 	begun := make(chan struct{})
-	answers := &standIns{}
+	answers := &standIns{on: map[string]func(context.Context) error{}}
 	if s.arrange != nil {
 		s.arrange(answers, begun)
 	}
@@ -75,18 +80,61 @@ func (s scenario) run(t *testing.T, client sdkclient.Client) sdkclient.WorkflowR
 		require.NoError(t, w.Start())
 		t.Cleanup(w.Stop)
 	}
-	run, err := client.ExecuteWorkflow(t.Context(), sdkclient.StartWorkflowOptions{
-		ID: temporal.DeployWorkflowID(deploymentID), TaskQueue: temporal.QueueControl,
-	}, temporal.WorkflowDeploy, temporal.DeployInput{
-		DeploymentID: deploymentID, Project: "app", Environment: "production", Limits: quickLimits(),
-	})
-	require.NoError(t, err)
+	run := s.start(t, client)
 	if s.cancels {
 		<-begun
 		require.NoError(t, client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
 	}
-	_ = run.Get(t.Context(), nil) // how it ended stands in the history
+	if s.resets != nil {
+		select {
+		case <-begun:
+		case <-ended(t, run):
+		}
+		if s.cancels {
+			<-ended(t, run)
+		}
+		run = s.reset(t, client, namespace, run)
+	}
+	<-ended(t, run)
 	return run
+}
+
+func (s scenario) start(t *testing.T, client sdkclient.Client) sdkclient.WorkflowRun {
+	t.Helper()
+	id, name, in := temporal.DeployWorkflowID(deploymentID), temporal.WorkflowDeploy, any(temporal.DeployInput{
+		DeploymentID: deploymentID, Project: "app", Environment: "production", Limits: quickLimits(),
+	})
+	switch s.workflow {
+	case temporal.WorkflowReconcile:
+		id, name, in = "reconcile", s.workflow, temporal.ReconcileInput{Limits: quickLimits()}
+	case temporal.WorkflowTeardown:
+		id, name, in = temporal.TeardownWorkflowID("p"), s.workflow, temporal.TeardownInput{ProjectID: "p", Limits: quickLimits()}
+	}
+	run, err := client.ExecuteWorkflow(t.Context(), sdkclient.StartWorkflowOptions{ID: id, TaskQueue: temporal.QueueControl}, name, in)
+	require.NoError(t, err)
+	return run
+}
+
+// ended is closed when a run has closed; how stands in the history.
+func ended(t *testing.T, run sdkclient.WorkflowRun) <-chan struct{} {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = run.GetWithOptions(t.Context(), nil, sdkclient.WorkflowRunGetOptions{DisableFollowingRuns: true})
+	}()
+	return done
+}
+
+// reset resets a run to where the scenario wants it and returns the new one.
+func (s scenario) reset(t *testing.T, client sdkclient.Client, namespace string, run sdkclient.WorkflowRun) sdkclient.WorkflowRun {
+	t.Helper()
+	reset, err := client.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
+		WorkflowTaskFinishEventId: s.resets(historyOf(t, client, run).GetEvents()), Reason: "scenario",
+	})
+	require.NoError(t, err)
+	return client.GetWorkflow(t.Context(), run.GetID(), reset.GetRunId())
 }
 
 // quickLimits let a host count as gone after a second.
@@ -106,6 +154,19 @@ func historyOf(t *testing.T, client sdkclient.Client, run sdkclient.WorkflowRun)
 		history.Events = append(history.Events, event)
 	}
 	return history
+}
+
+// runIDOf returns the run that a history is of: the last one that a reset made, if any did.
+func runIDOf(history *historypb.History) (id string) {
+	for _, e := range history.GetEvents() {
+		if started := e.GetWorkflowExecutionStartedEventAttributes(); started != nil {
+			id = started.GetOriginalExecutionRunId()
+		}
+		if failed := e.GetWorkflowTaskFailedEventAttributes(); failed.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW {
+			id = failed.GetNewRunId()
+		}
+	}
+	return id
 }
 
 // anonymise takes the names of machines and processes out of a history: identities, and sticky queues, which hold a host's

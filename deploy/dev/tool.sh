@@ -5,6 +5,7 @@
 #   tool.sh sqlc           sqlc
 #   tool.sh oapi-codegen   oapi-codegen
 #   tool.sh buildkitd      buildkitd
+#   tool.sh tctl           tctl, Temporal's former command line
 set -euo pipefail
 
 module=$1

@@ -2,8 +2,11 @@ package devservertest
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -22,8 +25,18 @@ var shared struct {
 	server *Server
 }
 
+// Widen lets more tests run at the same time than there are processors, unless -parallel says how many: tests on a server
+// wait more than they compute. TestMain calls it before m.Run.
+func Widen() {
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) { // not chosen by anybody
+		_ = flag.Set("test.parallel", "6")
+	}
+}
+
 // Main runs a test binary's tests and ends its server. TestMain calls it, or Stop after its own m.Run.
 func Main(m *testing.M) {
+	Widen()
 	code := m.Run()
 	Stop()
 	os.Exit(code)

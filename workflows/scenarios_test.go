@@ -1,0 +1,99 @@
+package workflows_test
+
+import (
+	"context"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	sdktemporal "go.temporal.io/sdk/temporal"
+
+	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// scenario is one way that a workflow can go; its history is recorded under its name.
+type scenario struct {
+	workflow string // Deploy unless it says otherwise
+	arrange  func(s *standIns, begun chan<- struct{})
+	cancels  bool                                          // once begun is closed
+	resets   func(history []*historypb.HistoryEvent) int64 // once begun is closed, or else after the end; recorded is the new run
+	end      enumspb.EventType                             // of the workflow; completed unless it says otherwise
+}
+
+func scenarios() map[string]scenario {
+	return map[string]scenario{
+		"success":   {},
+		"reconcile": {workflow: temporal.WorkflowReconcile},
+		"teardown":  {workflow: temporal.WorkflowTeardown},
+		"user_failure_in_build": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["BuildImage"] = brokenOnce()
+		}},
+		"user_failure_in_release": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["ReleasePreview"] = brokenOnce()
+		}},
+		"transient_failure_in_fetch": {arrange: func(s *standIns, _ chan<- struct{}) {
+			var tries int
+			s.on["FetchSource"] = func(context.Context) error {
+				if tries++; tries > 1 {
+					return nil
+				}
+				return appError(deployment.TransientFailure("git.unreachable", "", "connection refused"))
+			}
+		}},
+		"cancel_during_resolve": canceledDuring("ResolveRef"),
+		"cancel_during_fetch":   canceledDuring("FetchSource"),
+		"cancel_during_plan":    canceledDuring("MakePlan"),
+		"cancel_during_build":   canceledDuring("BuildImage"),
+		"cancel_during_release": canceledDuring("ReleasePreview"),
+		"superseded": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["ReleasePreview"] = func(context.Context) error {
+				return sdktemporal.NewNonRetryableApplicationError("a newer one is live", activities.ErrTypeSuperseded, nil)
+			}
+		}},
+		"host_gone": {arrange: func(s *standIns, _ chan<- struct{}) { s.claims = []string{"gone"} }},
+		"cancel_after_the_switch": {cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.on["ReleasePreview"] = untilCanceled(begun) // the worker was cut off after it had switched
+			s.close = func(temporal.CloseInput) temporal.CloseResult {
+				return temporal.CloseResult{Outcome: deployment.StatusReady, Replaced: replaced()}
+			}
+		}},
+		"retry": {resets: firstTask, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["BuildImage"] = brokenOnce()
+		}},
+		"retry_after_a_cancel": {cancels: true, resets: firstTask, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.on["BuildImage"] = untilCanceled(begun)
+		}},
+		"reset_of_the_last_task": {resets: lastTask, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["BuildImage"] = brokenOnce()
+		}},
+		"reset_while_it_goes_on": {resets: lastTask, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.on["BuildImage"] = untilCanceled(begun)
+		}},
+	}
+}
+
+func canceledDuring(name string) scenario {
+	return scenario{end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+		s.on[name] = untilCanceled(begun)
+	}}
+}
+
+// firstTask is where a retry resets a run to.
+func firstTask(history []*historypb.HistoryEvent) int64 {
+	for _, e := range history {
+		if e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			return e.GetEventId()
+		}
+	}
+	return 0
+}
+
+func lastTask(history []*historypb.HistoryEvent) (last int64) {
+	for _, e := range history {
+		if e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			last = e.GetEventId()
+		}
+	}
+	return last
+}
