@@ -26,14 +26,15 @@ import (
 
 // system is one slipway-dev in a process of its own, on ports and in a data directory of its own, as a user would run it.
 type system struct {
-	binary  string
-	data    string
-	env     []string
-	api     string // host:port, likewise below
-	gateway string
-	git     string
-	cmd     *exec.Cmd
-	exited  chan error
+	binary   string
+	data     string
+	env      []string
+	api      string // host:port, likewise below
+	gateway  string
+	git      string
+	temporal string
+	cmd      *exec.Cmd
+	exited   chan error
 }
 
 var dev *system
@@ -153,7 +154,7 @@ func (s *system) layOut(root, cache string) error {
 	if err != nil {
 		return err
 	}
-	s.api, s.gateway, s.git = ports[0], ports[1], ports[2]
+	s.api, s.gateway, s.git, s.temporal = ports[0], ports[1], ports[2], ports[4]
 	bin, err := filepath.Abs("../bin")
 	if err != nil {
 		return err

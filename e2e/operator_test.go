@@ -1,0 +1,94 @@
+package e2e_test
+
+import (
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/api/client"
+)
+
+// tctl runs the real tctl against the system's Temporal server, as an operator would.
+func tctl(t *testing.T, args ...string) string {
+	t.Helper()
+	folder, err := exec.Command("../deploy/dev/tool.sh", "tctl").Output()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), strings.TrimSpace(string(folder))+"/tctl", append([]string{"--address", dev.temporal}, args...)...)
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, "tctl %s\n%s", strings.Join(args, " "), out)
+	return string(out)
+}
+
+func patch(t *testing.T, project string, settings map[string]any) {
+	t.Helper()
+	require.Equal(t, http.StatusOK, dev.call(t, http.MethodPatch, "/v1/projects/"+project, settings, nil).status)
+}
+
+func retry(t *testing.T, id string) int {
+	t.Helper()
+	return dev.call(t, http.MethodPost, "/v1/deployments/"+id+"/retry", nil, nil).status
+}
+
+// runAfter waits until a deployment has ended under another run than the one that it had.
+func runAfter(t *testing.T, former client.Deployment, status string) client.Deployment {
+	t.Helper()
+	var d client.Deployment
+	require.Eventually(t, func() bool {
+		d = show(t, former.ID)
+		return d.RunID != nil && *d.RunID != *former.RunID && ended(d)
+	}, eventually, tick, "another run of %s", former.ID)
+	require.Equal(t, status, string(d.Status), explain(d))
+	require.Equal(t, former.WorkflowID, d.WorkflowID)
+	return d
+}
+
+func TestTctlCancelsAndResets(t *testing.T) {
+	t.Parallel()
+	project := createProject(t, "tctl-cancel", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 600"})
+	id := deploy(t, project, nil)
+	waitForLine(t, id, "build has begun")
+	tctl(t, "workflow", "cancel", "--workflow_id", "deploy/"+id)
+	canceled := waitEnd(t, id, "canceled")
+	require.Nil(t, canceled.Failure)
+	requireNothingLeft(t, id)
+
+	patch(t, project, map[string]any{"build_command": "echo built"})
+	tctl(t, "workflow", "reset", "--workflow_id", "deploy/"+id, "--reset_type", "FirstWorkflowTask", "--reason", "the build is mended")
+	d := runAfter(t, canceled, "ready")
+	status, _ := dev.get(t, d.PreviewURL)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, tctl(t, "workflow", "describe", "--workflow_id", "deploy/"+id), *d.RunID)
+	require.Equal(t, http.StatusConflict, retry(t, id), "it is live")
+}
+
+func TestTctlResetAndRetryAreTheSame(t *testing.T) {
+	t.Parallel()
+	project := createProject(t, "tctl-reset", dev.repo("static"), map[string]any{
+		"health_check": map[string]any{"path": "/nowhere", "status": 200, "timeout_seconds": 1},
+	})
+	first := waitEnd(t, deploy(t, project, nil), "failed")
+	tctl(t, "workflow", "reset", "--workflow_id", first.WorkflowID, "--reset_type", "LastWorkflowTask", "--reason", "once more")
+	second := runAfter(t, first, "failed")
+	requireNothingLeft(t, first.ID)
+
+	patch(t, project, map[string]any{"health_check": map[string]any{"path": "/", "timeout_seconds": 60}})
+	require.Equal(t, http.StatusAccepted, retry(t, first.ID))
+	third := runAfter(t, second, "ready")
+	require.Equal(t, *first.Commit, *third.Commit)
+	require.Equal(t, *first.ImageDigest, *third.ImageDigest)
+	var reused, released int
+	for _, s := range stepsOf(t, first.ID) {
+		if s.Status == "reused" {
+			reused++
+		}
+		if s.Name == "release" && s.Phase == "probe" {
+			released++
+		}
+	}
+	require.Equal(t, 6, reused, "commit, plan and image, by both later runs")
+	require.Equal(t, 3, released, "the attempts of every run are kept")
+	require.Len(t, docker(t, "ps", "-aq", "--filter", "label=slipway.deployment="+first.ID), 1)
+}
