@@ -92,3 +92,46 @@ func TestTctlResetAndRetryAreTheSame(t *testing.T) {
 	require.Equal(t, 3, released, "the attempts of every run are kept")
 	require.Len(t, docker(t, "ps", "-aq", "--filter", "label=slipway.deployment="+first.ID), 1)
 }
+
+// The commands of docs/operators.md that look, and those that act on the reconciler.
+func TestTctlLooks(t *testing.T) {
+	t.Parallel()
+	project := createProject(t, "tctl-looks", dev.repo("static"), nil)
+	d := waitEnd(t, deploy(t, project, nil), "ready")
+	for _, c := range []struct{ command, shows string }{
+		{"workflow list --query SlipwayProject='tctl-looks'", d.ID},
+		{"workflow list --query SlipwayStatus='ready'", d.ID},
+		{"workflow list --query SlipwayCommit='" + *d.Commit + "'", d.ID},
+		{"workflow list --open --workflow_type Deploy", "WORKFLOW ID"},
+		{"workflow count --query SlipwayProject='tctl-looks'", "1"},
+		{"workflow describe --workflow_id " + d.WorkflowID, *d.RunID},
+		{"workflow show --workflow_id " + d.WorkflowID, "WorkflowExecutionCompleted"},
+		{"workflow show --reset_points_only --workflow_id " + d.WorkflowID, "WorkflowTaskCompleted"},
+		{"workflow show --output_filename " + t.TempDir() + "/h.json --workflow_id " + d.WorkflowID, "WorkflowExecutionCompleted"},
+		{"taskqueue describe --taskqueue build --taskqueuetype activity", "/build"},
+		{"schedule toggle --schedule_id reconcile --pause --reason test", ""},
+		{"schedule describe --schedule_id reconcile", "test"},
+		{"schedule toggle --schedule_id reconcile --unpause --reason test", ""},
+		{"schedule trigger --schedule_id reconcile", ""},
+	} {
+		require.Contains(t, tctl(t, strings.Fields(c.command)...), c.shows, c.command)
+	}
+}
+
+// A workflow that is terminated never sees it; the reconciler records the end, and a retry runs the deployment again.
+func TestTctlTerminatesAndCancelsByQuery(t *testing.T) {
+	t.Parallel()
+	project := createProject(t, "tctl-terminate", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 600"})
+	id := deploy(t, project, nil)
+	waitForLine(t, id, "build has begun")
+	require.Contains(t, tctl(t, "workflow", "stack", "--workflow_id", "deploy/"+id), "buildOn")
+	tctl(t, "workflow", "terminate", "--workflow_id", "deploy/"+id, "--reason", "test")
+	lost := waitEnd(t, id, "failed")
+	require.Equal(t, "deploy.workflow_lost", lost.Failure.Code)
+
+	require.Equal(t, http.StatusAccepted, retry(t, id))
+	waitEnd(t, id, "building")
+	tctl(t, "workflow", "cancel", "--query", "SlipwayProject='tctl-terminate' AND ExecutionStatus='Running'", "--reason", "test", "--yes")
+	require.NotEqual(t, *lost.RunID, *waitEnd(t, id, "canceled").RunID)
+	requireNothingLeft(t, id)
+}

@@ -14,6 +14,9 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	sdkclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 	"go.temporal.io/server/api/adminservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -451,4 +454,35 @@ func TestRetry_OfWhatIsNotRetried(t *testing.T) {
 		}
 	}
 	require.Len(t, s.host.running(), 1)
+}
+
+// A deploy fails under a slipway whose workflow took other steps. After the update a retry works, since nothing of the old
+// history but its start is replayed.
+func TestRetry_AfterTheWorkflowHasChanged(t *testing.T) {
+	t.Parallel()
+	s := newIdleSystem(t)
+	recorder := &activities.Recorder{
+		Steps: s.store, Store: s.store, Runs: s.deploys, Logs: s.writer, HostID: s.host.id, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	}
+	former := sdkworker.New(s.client, temporal.QueueControl, sdkworker.Options{
+		BuildID: "former", Interceptors: []interceptor.WorkerInterceptor{recorder},
+	})
+	former.RegisterActivity(&activities.Control{Store: s.store, Ledger: s.store, Hosts: s.store})
+	former.RegisterWorkflowWithOptions(func(ctx workflow.Context, in temporal.DeployInput) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+		if err := workflow.Sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+		end := temporal.CloseInput{DeploymentID: in.DeploymentID, Outcome: deployment.StatusFailed}
+		return workflow.ExecuteActivity(ctx, "CloseDeployment", end).Get(ctx, nil)
+	}, workflow.RegisterOptions{Name: temporal.WorkflowDeploy})
+	require.NoError(t, former.Start())
+	d := s.until(s.deploy(), deployment.StatusFailed)
+	former.Stop()
+
+	s.host.work(s.client, s.writer, s.deploys.Limits)
+	require.NoError(t, s.retry(t.Context(), d))
+	s.until(d, deployment.StatusReady)
+	run, _ := s.current(d)
+	s.requireLive(d, run)
 }
