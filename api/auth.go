@@ -1,10 +1,11 @@
 package api
 
 import (
-	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,16 +25,18 @@ func (s *server) authenticate(c *gin.Context) {
 		s.fail(c, errNoToken)
 		return
 	}
-	hash := sha256.Sum256([]byte(token))
-	name, err := s.Store.TokenName(c.Request.Context(), hash[:])
+	known, err := s.Store.TokenByHash(c.Request.Context(), deployment.HashToken(token))
 	switch {
 	case errors.Is(err, deployment.ErrNotFound):
 		c.Header("WWW-Authenticate", `Bearer realm="slipway", error="invalid_token"`)
 		s.fail(c, errBadToken)
 	case err != nil:
 		s.fail(c, err)
+	case known.Expired(time.Now()):
+		c.Header("WWW-Authenticate", `Bearer realm="slipway", error="invalid_token"`)
+		s.fail(c, expiredToken(known))
 	default:
-		c.Set(keyTokenName, name)
+		c.Set(keyToken, known)
 	}
 }
 
@@ -45,6 +48,21 @@ func bearerToken(header string) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
+}
+
+// tokenOf returns the token that a request was let in with; the zero Token for one without.
+func tokenOf(c *gin.Context) deployment.Token {
+	token, _ := c.Get(keyToken)
+	known, _ := token.(deployment.Token)
+	return known
+}
+
+func expiredToken(t deployment.Token) *problemError {
+	return &problemError{
+		status: http.StatusUnauthorized, code: "token_expired", field: "Authorization",
+		detail: fmt.Sprintf("the token %q expired at %s", t.Name, t.ExpiresAt.Format(time.RFC3339)),
+		fix:    "have another made: `slipway admin token create`",
+	}
 }
 
 var (

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -50,8 +49,8 @@ type world struct {
 func newWorld(t *testing.T, options ...func(*api.Options)) *world {
 	t.Helper()
 	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost", Cipher: reversing{}})
-	hash := sha256.Sum256([]byte(token))
-	require.NoError(t, store.CreateToken(t.Context(), "admin", hash[:]))
+	_, err := store.CreateToken(t.Context(), deployment.Token{Name: "admin"}, deployment.HashToken(token))
+	require.NoError(t, err)
 	w := &world{t: t, store: store, logs: newMemLogs(), deploys: &recorder{}, log: &syncBuffer{}}
 	o := api.Options{
 		Store: store, Logs: w.logs, Deploys: w.deploys, Guard: fewHostsGuard{}, Version: "test",

@@ -14,7 +14,7 @@ import (
 const (
 	headerRequestID = "X-Request-Id"
 	keyRequestID    = "slipway.request_id"
-	keyTokenName    = "slipway.token_name"
+	keyToken        = "slipway.token"
 	keyBody         = "slipway.body"
 )
 
@@ -36,7 +36,7 @@ func (s *server) identify(c *gin.Context) {
 	c.Next()
 	s.Logger.Log(c.Request.Context(), accessLevel(c), "Request served",
 		"method", c.Request.Method, "path", c.Request.URL.Path, "status", c.Writer.Status(), "bytes", c.Writer.Size(),
-		"duration", time.Since(started), "request_id", id, "token", c.GetString(keyTokenName))
+		"duration", time.Since(started), "request_id", id, "token", tokenOf(c).Name)
 }
 
 func accessLevel(c *gin.Context) slog.Level {

@@ -77,6 +77,11 @@ var sentinels = []struct {
 		status: http.StatusConflict, code: "deployments_under_way", detail: "the project has deployments that have not ended",
 		field: "project", fix: "cancel them first, then wait until they are canceled",
 	}},
+	{deployment.ErrLastToken, problemError{
+		status: http.StatusConflict, code: "last_token", field: "id",
+		detail: "the token is the last one that does not expire: without it a day would come when nobody can make another",
+		fix:    "make one that does not expire first (`slipway admin token create NAME`), then revoke this one with it",
+	}},
 	{deployment.ErrInvalidCursor, problemError{
 		status: http.StatusBadRequest, code: "invalid_cursor", detail: "the cursor is not one that this list gave",
 		field: "cursor", fix: "pass the next_cursor of the page before unchanged, or leave it out for the first page",

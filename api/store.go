@@ -47,8 +47,12 @@ type Store interface {
 	// MakeRetry lets reset make the run of a retry that has none yet, one caller at a time, and stores its id.
 	MakeRetry(ctx context.Context, id string, reset func(ctx context.Context, runID string) (string, error)) error
 
-	// TokenName returns the name of the token with that SHA-256, deployment.ErrNotFound for none, and notes its use.
-	TokenName(ctx context.Context, hash []byte) (string, error)
+	// TokenByHash returns the token with that SHA-256, expired ones too, deployment.ErrNotFound for none, and notes its use.
+	TokenByHash(ctx context.Context, hash []byte) (deployment.Token, error)
+	CreateToken(ctx context.Context, t deployment.Token, hash []byte) (deployment.Token, error)
+	Tokens(ctx context.Context, page Page) (items []deployment.Token, next string, err error)
+	// DeleteToken removes a token; deployment.ErrLastToken when none that does not expire would be left.
+	DeleteToken(ctx context.Context, id string) error
 	Ping(ctx context.Context) error
 }
 

@@ -758,6 +758,60 @@ type StepName string
 // StepStatus `lost`: the attempt's worker died and a later attempt took over.
 type StepStatus string
 
+// Token defines model for Token.
+type Token struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Current Whether this very request was made with it.
+	Current bool `json:"current"`
+
+	// ExpiresAt Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// ID A UUIDv7 in lower case.
+	ID ID `json:"id"`
+
+	// LastUsedAt To the minute; null when it was never used.
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Name       string     `json:"name"`
+}
+
+// TokenCreate defines model for TokenCreate.
+type TokenCreate struct {
+	// ExpiresAt Absent: never.
+	//
+	// Example: 2027-01-31T00:00:00Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Name Whose it is, such as `ci/shop`; shown in the access log. Letters, digits, dots, hyphens, _, @ and /.
+	//
+	// Example: ci/shop
+	Name string `json:"name"`
+}
+
+// TokenCreated defines model for TokenCreated.
+type TokenCreated struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Null: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// ID A UUIDv7 in lower case.
+	ID   ID     `json:"id"`
+	Name string `json:"name"`
+
+	// Token The secret, for `Authorization: Bearer`.
+	Token string `json:"token"`
+}
+
+// TokenList defines model for TokenList.
+type TokenList struct {
+	Items []Token `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
+}
+
 // Warning defines model for Warning.
 type Warning struct {
 	Code    string  `json:"code"`
@@ -839,6 +893,15 @@ type CreateDeploymentParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// ListTokensParams defines parameters for ListTokens.
+type ListTokensParams struct {
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
 
@@ -856,6 +919,9 @@ type ReplaceEnvJSONRequestBody = EnvInput
 
 // SetGitCredentialJSONRequestBody defines body for SetGitCredential for application/json ContentType.
 type SetGitCredentialJSONRequestBody = GitCredentialInput
+
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = TokenCreate
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -928,6 +994,15 @@ type ServerInterface interface {
 	// SetGitCredential Set the credential of a private repository
 	// (PUT /v1/projects/{project}/git-credential)
 	SetGitCredential(c *gin.Context, project ProjectPath)
+	// ListTokens List tokens
+	// (GET /v1/tokens)
+	ListTokens(c *gin.Context, params ListTokensParams)
+	// CreateToken Make a token
+	// (POST /v1/tokens)
+	CreateToken(c *gin.Context)
+	// DeleteToken Revoke a token
+	// (DELETE /v1/tokens/{id})
+	DeleteToken(c *gin.Context, id ID)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1591,6 +1666,79 @@ func (siw *ServerInterfaceWrapper) SetGitCredential(c *gin.Context) {
 	siw.Handler.SetGitCredential(c, project)
 }
 
+// ListTokens operation middleware
+func (siw *ServerInterfaceWrapper) ListTokens(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTokensParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListTokens(c, params)
+}
+
+// CreateToken operation middleware
+func (siw *ServerInterfaceWrapper) CreateToken(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateToken(c)
+}
+
+// DeleteToken operation middleware
+func (siw *ServerInterfaceWrapper) DeleteToken(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteToken(c, id)
+}
+
 // GinServerOptions provides options for the Gin server.
 type GinServerOptions struct {
 	BaseURL      string
@@ -1638,6 +1786,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/deployments/:id/logs", wrapper.GetLogs)
 	router.POST(options.BaseURL+"/v1/deployments/:id/cancel", wrapper.CancelDeployment)
 	router.POST(options.BaseURL+"/v1/deployments/:id/retry", wrapper.RetryDeployment)
+	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens)
+	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken)
+	router.DELETE(options.BaseURL+"/v1/tokens/:id", wrapper.DeleteToken)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.Openapi)

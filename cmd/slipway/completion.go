@@ -99,6 +99,8 @@ func (c *cli) addCompletion(command *cobra.Command) {
 		command.ValidArgsFunction = first(c.completing(projectNames))
 	case "DEPLOYMENT", "DEPLOYMENT|PROJECT":
 		command.ValidArgsFunction = first(c.completing(deploymentNames))
+	case "TOKEN":
+		command.ValidArgsFunction = first(c.completing(tokenNames))
 	case "":
 		command.ValidArgsFunction = cobra.NoFileCompletions
 	}

@@ -41,6 +41,7 @@ type fakeAPI struct {
 	projects    []oapi.Project
 	deployments []oapi.Deployment // newest first
 	vars        []oapi.EnvVarInput
+	tokens      []oapi.Token
 	lines       []oapi.LogLine
 	seen        []string // "POST /v1/projects {...}"
 	keys        map[string]int

@@ -287,6 +287,8 @@ func TestCompletion(t *testing.T) {
 	require.Equal(t, []string{"shop", "shop#3", "shop#2", "shop#1"}, complete("logs", "shop"))
 	require.Equal(t, []string{"shop#3", "shop#2", "shop#1"}, complete("cancel", "shop#"))
 	require.Equal(t, []string{deploymentID(3), deploymentID(2), deploymentID(1)}, complete("show", deploymentID(1)[:30]))
+	api.tokens = []oapi.Token{{ID: adminTokenID, Name: "admin", CreatedAt: noon}, {ID: ciTokenID, Name: "ci/shop", CreatedAt: noon}}
+	require.Equal(t, []string{"ci/shop"}, complete("admin", "token", "revoke", "c"))
 	require.Equal(t, []string{"api"}, complete("env", "set", "--project", "a"))
 	require.Equal(t, []string{"table", "json"}, complete("ps", "--output", ""))
 	require.Contains(t, complete("ps", "--status", ""), "superseded")

@@ -17,5 +17,6 @@ var (
 	ErrSuperseded          = errors.New("a newer deployment of the environment is live")
 	ErrCancelRequested     = errors.New("cancel was requested")
 	ErrInvalidCursor       = errors.New("invalid cursor")
+	ErrLastToken           = errors.New("no token would be left that does not expire")
 	ErrInvalidMove         = errors.New("status cannot follow the present one")
 )

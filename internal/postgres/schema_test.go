@@ -43,7 +43,7 @@ func TestTheSchemaKeepsTheInvariants(t *testing.T) {
 		"a commit is whole":              "UPDATE deployments SET commit = 'abc'",
 		"a live preview has an address":  "INSERT INTO previews VALUES ('" + d.ID + "', 'h', 'c', 'c', 'n', '', 'live')",
 		"there is one installation":      "INSERT INTO installation (one, id) VALUES (false, '0123456789ab')",
-		"a token's hash is a SHA-256":    `INSERT INTO tokens (name, hash) VALUES ('a', '\x00')`,
+		"a token's hash is a SHA-256":    `INSERT INTO tokens (id, name, hash) VALUES (gen_random_uuid(), 'a', '\x00')`,
 		"one step runs at a time": "INSERT INTO steps (deployment_id, run_id, step, phase, attempt, host, status, started_at) " +
 			"SELECT '" + d.ID + "', 'r', 'build', '', n, 'h', 'running', now() FROM generate_series(1, 2) n",
 	} {

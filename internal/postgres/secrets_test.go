@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,30 +58,6 @@ func TestAProcessWithoutAKeysetSaysSo(t *testing.T) {
 	require.NoError(t, b.MergeEnvVars(t.Context(), p.ID, vars))
 	_, err := blind.EnvVars(t.Context(), p.ID)
 	require.ErrorContains(t, err, "keyset")
-}
-
-func TestTokens(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	has, err := b.HasTokens(t.Context())
-	require.NoError(t, err)
-	require.False(t, has)
-	hash := sha256.Sum256([]byte("token"))
-	_, err = b.TokenName(t.Context(), hash[:])
-	require.ErrorIs(t, err, deployment.ErrNotFound)
-	require.NoError(t, b.CreateToken(t.Context(), "admin", hash[:]))
-	require.Error(t, b.CreateToken(t.Context(), "again", hash[:]))
-	has, err = b.HasTokens(t.Context())
-	require.NoError(t, err)
-	require.True(t, has)
-	for range 2 {
-		name, err := b.TokenName(t.Context(), hash[:])
-		require.NoError(t, err)
-		require.Equal(t, "admin", name)
-	}
-	var used bool
-	require.NoError(t, b.Pool().QueryRow(t.Context(), "SELECT last_used_at IS NOT NULL FROM tokens").Scan(&used))
-	require.True(t, used)
 }
 
 func TestInstallationIDIsMadeOnce(t *testing.T) {

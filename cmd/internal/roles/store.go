@@ -2,8 +2,6 @@ package roles
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,12 +79,12 @@ func EnsureAdminToken(ctx context.Context, store *postgres.Store, path string, l
 	if err != nil {
 		return false, err
 	}
-	hash := sha256.Sum256([]byte(strings.TrimSpace(string(token))))
-	if known, err := knows(ctx, store, hash[:]); known || err != nil || has {
+	hash := deployment.HashToken(strings.TrimSpace(string(token)))
+	if known, err := knows(ctx, store, hash); known || err != nil || has {
 		return known, err
 	}
-	if err := store.CreateToken(ctx, "admin", hash[:]); err != nil {
-		known, _ := knows(ctx, store, hash[:]) // another process with the same file was quicker
+	if _, err := store.CreateToken(ctx, deployment.Token{Name: "admin"}, hash); err != nil {
+		known, _ := knows(ctx, store, hash) // another process with the same file was quicker
 		if !known {
 			return false, err
 		}
@@ -96,7 +94,7 @@ func EnsureAdminToken(ctx context.Context, store *postgres.Store, path string, l
 }
 
 func knows(ctx context.Context, store *postgres.Store, hash []byte) (bool, error) {
-	_, err := store.TokenName(ctx, hash)
+	_, err := store.TokenByHash(ctx, hash)
 	if errors.Is(err, deployment.ErrNotFound) {
 		return false, nil
 	}
@@ -111,7 +109,7 @@ func newToken(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.Remove(part.Name())
-	_, err = part.WriteString("slipway_" + rand.Text() + rand.Text() + "\n")
+	_, err = part.WriteString(deployment.NewTokenSecret() + "\n")
 	if err := errors.Join(err, part.Close()); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package roles_test
 
 import (
-	"crypto/sha256"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 	"github.com/slipway-dev/slipway/internal/secrets"
@@ -43,10 +43,9 @@ func TestEnsureAdminToken(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	hash := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	name, err := store.TokenName(t.Context(), hash[:])
+	made, err := store.TokenByHash(t.Context(), deployment.HashToken(strings.TrimSpace(token)))
 	require.NoError(t, err)
-	require.Equal(t, "admin", name)
+	require.Equal(t, "admin", made.Name)
 	require.Equal(t, token, ensure(), "a second start makes no second token")
 }
 
@@ -58,8 +57,7 @@ func TestEnsureAdminToken_FinishesWhatWasBegun(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("slipway_left\n"), 0o600))
 	_, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	hash := sha256.Sum256([]byte("slipway_left"))
-	_, err = store.TokenName(t.Context(), hash[:])
+	_, err = store.TokenByHash(t.Context(), deployment.HashToken("slipway_left"))
 	require.NoError(t, err)
 }
 
@@ -88,8 +86,8 @@ func TestEnsureAdminToken_AtOnceMakesOne(t *testing.T) {
 func TestEnsureAdminToken_WhereOthersManageTokens(t *testing.T) {
 	t.Parallel()
 	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
-	hash := sha256.Sum256([]byte("theirs"))
-	require.NoError(t, store.CreateToken(t.Context(), "theirs", hash[:]))
+	_, err := store.CreateToken(t.Context(), deployment.Token{Name: "theirs"}, deployment.HashToken("theirs"))
+	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "admin.token")
 	valid, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -9,31 +9,6 @@ import (
 	"context"
 )
 
-const createToken = `-- name: CreateToken :exec
-INSERT INTO tokens (name, hash) VALUES ($1, $2)
-`
-
-type CreateTokenParams struct {
-	Name string
-	Hash []byte
-}
-
-func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error {
-	_, err := q.db.Exec(ctx, createToken, arg.Name, arg.Hash)
-	return err
-}
-
-const hasTokens = `-- name: HasTokens :one
-SELECT EXISTS (SELECT 1 FROM tokens)
-`
-
-func (q *Queries) HasTokens(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, hasTokens)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const installation = `-- name: Installation :one
 SELECT id FROM installation
 `
@@ -52,30 +27,4 @@ INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING
 func (q *Queries) MakeInstallation(ctx context.Context, id string) error {
 	_, err := q.db.Exec(ctx, makeInstallation, id)
 	return err
-}
-
-const noteTokenUse = `-- name: NoteTokenUse :exec
-UPDATE tokens SET last_used_at = now() WHERE id = $1
-`
-
-func (q *Queries) NoteTokenUse(ctx context.Context, id int64) error {
-	_, err := q.db.Exec(ctx, noteTokenUse, id)
-	return err
-}
-
-const token = `-- name: Token :one
-SELECT id, name, (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')::boolean AS note FROM tokens WHERE hash = $1
-`
-
-type TokenRow struct {
-	ID   int64
-	Name string
-	Note bool
-}
-
-func (q *Queries) Token(ctx context.Context, hash []byte) (TokenRow, error) {
-	row := q.db.QueryRow(ctx, token, hash)
-	var i TokenRow
-	err := row.Scan(&i.ID, &i.Name, &i.Note)
-	return i, err
 }

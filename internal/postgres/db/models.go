@@ -97,3 +97,12 @@ type Step struct {
 	FinishedAt   *time.Time
 	Failure      []byte
 }
+
+type Token struct {
+	Name       string
+	Hash       []byte
+	CreatedAt  time.Time
+	LastUsedAt *time.Time
+	ID         string
+	ExpiresAt  *time.Time
+}
