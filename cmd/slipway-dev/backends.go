@@ -46,7 +46,7 @@ func (s *system) startPostgres(ctx context.Context) error {
 	if s.Postgres.URL != "" {
 		return nil
 	}
-	c, err := cluster.Find(filepath.Join(s.DataDir, "postgres"), filepath.Join(s.paths.sockets(), "postgres"), "max_connections=200", "shared_buffers=128MB")
+	c, err := cluster.Find(filepath.Join(s.DataDir, "postgres"), filepath.Join(s.paths.SocketDir(), "postgres"), "max_connections=200", "shared_buffers=128MB")
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *system) startBuildKit(ctx context.Context) error {
 // daemonOf describes the buildkitd of a data directory.
 func daemonOf(p paths) buildkit.DaemonConfig {
 	return buildkit.DaemonConfig{
-		Root: filepath.Join(p.DataDir, "buildkit"), Address: "unix://" + filepath.Join(p.sockets(), "buildkitd.sock"),
+		Root: filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
 		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
 		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(),
 	}

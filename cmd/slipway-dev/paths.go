@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,13 +23,6 @@ func (p paths) hostID() string         { return filepath.Join(p.DataDir, "host.i
 func (p paths) progress() string       { return filepath.Join(p.DataDir, "run", "progress.log") }
 func (p paths) record() string         { return filepath.Join(p.DataDir, "started.json") }
 func (p paths) examples() string       { return filepath.Join(p.DataDir, "examples") }
-
-// sockets is the folder for the unix sockets of the children. A socket's path has about 100 characters at most, and a data
-// directory may lie deeper than that.
-func (p paths) sockets() string {
-	sum := sha256.Sum256([]byte(p.DataDir))
-	return filepath.Join("/run/slipway", hex.EncodeToString(sum[:6]))
-}
 
 // owned matches everything that slipway-dev makes in its data directory.
 var owned = []string{
@@ -59,7 +50,7 @@ func (p paths) purge() (left []string, err error) {
 	if len(left) == 0 {
 		err = os.Remove(p.DataDir)
 	}
-	return left, errors.Join(err, os.RemoveAll(p.sockets()))
+	return left, errors.Join(err, os.RemoveAll(p.SocketDir()))
 }
 
 // binary returns a program of ours: in SLIPWAY_BIN_DIR, else beside this one.

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"syscall"
 
-	psnet "github.com/shirou/gopsutil/v4/net"
-	"github.com/shirou/gopsutil/v4/process"
-
 	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/doctor"
 )
 
 // checkPorts reports every address of c that somebody has, with its setting and its holder. A part that met it by itself
@@ -35,22 +32,8 @@ func checkPorts(ctx context.Context, c config.Dev) error {
 
 // holder says who listens on an address, as far as that can be seen.
 func holder(ctx context.Context, addr string) string {
-	_, text, _ := net.SplitHostPort(addr) // configuration has checked it
-	port, _ := strconv.ParseUint(text, 10, 16)
-	connections, err := psnet.ConnectionsWithoutUidsWithContext(ctx, "tcp")
-	if err != nil {
-		return ""
-	}
-	for _, c := range connections {
-		if c.Status != "LISTEN" || uint64(c.Laddr.Port) != port || c.Pid == 0 {
-			continue
-		}
-		p, err := process.NewProcessWithContext(ctx, c.Pid)
-		if err != nil {
-			continue
-		}
-		name, _ := p.NameWithContext(ctx)
-		return fmt.Sprintf(" by process %d (%s)", c.Pid, name)
+	if found, used := doctor.HolderOf(ctx, addr); used && found.PID != 0 {
+		return " by " + found.String()
 	}
 	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +12,8 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/registry"
 )
-
-// publicRegistry is asked whether public image registries can be reached: the one that FROM means when it names none.
-const publicRegistry = "https://registry-1.docker.io/v2/"
 
 // chooseProfile returns the environment that slipway-dev runs in. Where public image registries cannot be reached, and the
 // operator has said nothing about it, that is the air-gapped profile: base images made from Debian's packages. While one
@@ -24,7 +21,7 @@ const publicRegistry = "https://registry-1.docker.io/v2/"
 func chooseProfile(ctx context.Context, c config.Dev, environ []string, reaches func(context.Context) bool, out io.Writer) (
 	chosen []string, airGapped bool, err error,
 ) {
-	cache, err := cacheDir(environ)
+	cache, err := config.CacheDir(environ)
 	if err != nil {
 		return nil, false, err
 	}
@@ -85,35 +82,12 @@ func airGap(ctx context.Context, c config.Dev, cache string, out io.Writer) ([]s
 	return settings, nil
 }
 
-// cacheDir is where the Makefile's scripts put what is slow to make.
-func cacheDir(environ []string) (string, error) {
-	if dir, _ := lookUp(environ, "SLIPWAY_CACHE"); dir != "" {
-		return dir, nil
-	}
-	home, err := os.UserHomeDir()
-	return filepath.Join(home, ".cache", "slipway"), err
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
 // reachesPublicImages asks once, with little patience: "no" is the answer at once where a network is closed.
-func reachesPublicImages(ctx context.Context) bool { return isRegistry(ctx, publicRegistry) }
-
-// isRegistry reports whether an image registry answers at the URL of its API.
-func isRegistry(ctx context.Context, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	response.Body.Close()
-	return response.StatusCode == http.StatusUnauthorized // to whoever has no token; a proxy answers something else
+func reachesPublicImages(ctx context.Context) bool {
+	return registry.Answers(ctx, registry.Public) == nil
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -110,19 +108,4 @@ func TestProfileStandsWhileOneRuns(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, !airGapped, got, "nothing runs: it is chosen anew")
 	}
-}
-
-func TestIsRegistry(t *testing.T) {
-	t.Parallel()
-	serve := func(status int) string {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-		t.Cleanup(s.Close)
-		return s.URL
-	}
-	require.True(t, isRegistry(t.Context(), serve(http.StatusUnauthorized)), "wants a token")
-	require.False(t, isRegistry(t.Context(), serve(http.StatusOK)), "a proxy's own page")
-	require.False(t, isRegistry(t.Context(), serve(http.StatusForbidden)), "a proxy that refuses")
-	closed := httptest.NewServer(nil)
-	closed.Close()
-	require.False(t, isRegistry(t.Context(), closed.URL))
 }

@@ -107,7 +107,7 @@ func (s *system) startAll(ctx, serving context.Context, group *errgroup.Group, s
 
 // startBackends starts Postgres, Temporal and buildkitd, and opens what Postgres holds.
 func (s *system) startBackends(ctx context.Context) error {
-	if err := os.MkdirAll(s.paths.sockets(), 0o755); err != nil {
+	if err := os.MkdirAll(s.paths.SocketDir(), 0o755); err != nil {
 		return err
 	}
 	for _, start := range []func(context.Context) error{s.startPostgres, s.startTemporal, s.startBuildKit} {

@@ -88,6 +88,9 @@ func (f *fakeAPI) requests() []string {
 func (f *fakeAPI) guard(c *gin.Context) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !strings.HasPrefix(c.Request.URL.Path, "/v1/") {
+		return
+	}
 	if c.GetHeader("Authorization") != "Bearer "+testToken {
 		refuse(c, oapi.Problem{Status: 401, Code: "unauthenticated", Detail: "no valid token"})
 	} else if f.problem != nil {
@@ -178,6 +181,10 @@ func made(number int, status oapi.DeploymentStatus) oapi.Deployment {
 		Ref: new("main"), WorkflowID: "deploy/" + deploymentID(number), PreviewURL: "http://" + strconv.Itoa(number) + "-preview.localhost:8000",
 		EnvironmentURL: "http://shop.localhost:8000", Warnings: []oapi.Warning{}, CreatedAt: noon.Add(-time.Minute),
 	}
+}
+
+func (f *fakeAPI) Readyz(c *gin.Context) {
+	c.JSON(200, oapi.Readiness{Status: "ok", Version: "test", Components: map[string]oapi.ComponentState{}})
 }
 
 func (f *fakeAPI) ListProjects(c *gin.Context, params oapi.ListProjectsParams) {

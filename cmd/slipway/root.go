@@ -48,7 +48,7 @@ func (c *cli) newRoot() *cobra.Command {
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
 		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.openCommand(), c.temporalCommand())
 	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.envCommand(), c.credentialsCommand())
-	addGrouped(root, groupServer, c.adminCommand())
+	addGrouped(root, groupServer, c.adminCommand(), c.doctorCommand())
 	addGrouped(root, groupRoles, c.migrateCommand(), c.apiCommand(), c.workerCommand(), c.gatewayCommand())
 	root.AddCommand(c.versionCommand(), exitCodesTopic())
 	c.addCompletion(root)

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/slipway-dev/slipway/api/client"
+	"github.com/slipway-dev/slipway/internal/doctor"
 )
 
 // table is rows under a header.
@@ -61,11 +62,12 @@ func (c *cli) printPairs(p pairs) error {
 // statusColour is the colour of a deployment's or step's status.
 func statusColour(status string) colour {
 	switch status {
-	case string(client.DeploymentStatusReady), string(client.StepStatusSucceeded), string(client.StepStatusReused):
+	case string(client.DeploymentStatusReady), string(client.StepStatusSucceeded), string(client.StepStatusReused), string(doctor.OK):
 		return green
 	case string(client.DeploymentStatusFailed), string(client.StepStatusLost):
 		return red
-	case string(client.DeploymentStatusCanceled), string(client.DeploymentStatusCanceling), string(client.DeploymentStatusSuperseded):
+	case string(client.DeploymentStatusCanceled), string(client.DeploymentStatusCanceling), string(client.DeploymentStatusSuperseded),
+		string(doctor.Warning):
 		return yellow
 	default:
 		return blue

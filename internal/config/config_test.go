@@ -308,3 +308,18 @@ func TestDocumentIsFresh(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, config.Document(), string(b), "run: go test ./internal/config -run Document -update")
 }
+
+// What a machine is looked at with takes the addresses of its roles, which slipway-dev refuses.
+func TestLoadMachine(t *testing.T) {
+	t.Parallel()
+	environ := []string{"SLIPWAY_API_ADDR=0.0.0.0:8080", "SLIPWAY_DATA_DIR=/var/lib/slipway"}
+	_, err := config.LoadDev(environ)
+	require.Error(t, err)
+	m, err := config.LoadMachine(environ)
+	require.NoError(t, err)
+	require.Equal(t, "0.0.0.0:8080", m.API.Addr)
+	require.Equal(t, "/var/lib/slipway/workspaces", m.Worker.WorkspaceDir, "what depends on others is filled in")
+	require.Equal(t, "unix://"+m.SocketDir()+"/buildkitd.sock", m.BuildKitAddress())
+	_, err = config.LoadMachine([]string{"SLIPWAY_API_ADDR=nowhere"})
+	require.ErrorContains(t, err, "SLIPWAY_API_ADDR")
+}

@@ -35,8 +35,19 @@ type section struct {
 	keys  []key
 }
 
-// sections lists every setting that there is: slipway-dev has them all.
-func (d *Dev) sections() []section {
+// LoadMachine reads every setting of a machine, whichever roles it has, with slipway-dev's defaults. Unlike slipway-dev's, its
+// addresses need not be on loopback. It is for looking at a machine, not for running on it.
+func LoadMachine(environ []string) (Dev, error) {
+	m, err := loaded[machine](environ)
+	return m.Dev, err
+}
+
+type machine struct{ Dev }
+
+func (m *machine) keys() []key { return keysOf(m.sections(hostPort)) }
+
+// sections lists every setting that there is: slipway-dev has them all. addr says which addresses may be listened on.
+func (d *Dev) sections(addr addrCheck) []section {
 	return []section{
 		{"Files", []key{
 			dataDirKey(&d.DataDir),
@@ -46,12 +57,12 @@ func (d *Dev) sections() []section {
 			},
 		}},
 		{"Log", d.Log.keys()},
-		{"API", d.API.keys(loopback)},
-		{"Previews", d.Gateway.keys(loopback)},
-		{"Examples", d.Examples.keys(loopback)},
+		{"API", d.API.keys(addr)},
+		{"Previews", d.Gateway.keys(addr)},
+		{"Examples", d.Examples.keys(addr)},
 		{"Postgres", d.Postgres.keys(optional(postgresURL))},
-		{"Temporal", d.Temporal.keys(loopback)},
-		{"Registry", d.Registry.keys(loopback)},
+		{"Temporal", d.Temporal.keys(addr)},
+		{"Registry", d.Registry.keys(addr)},
 		{"Workers", d.Worker.keys()},
 		{"Repositories", d.Git.keys()},
 		{"Planning", d.Planner.keys()},
@@ -61,9 +72,11 @@ func (d *Dev) sections() []section {
 	}
 }
 
-func (d *Dev) keys() []key {
+func (d *Dev) keys() []key { return keysOf(d.sections(loopback)) }
+
+func keysOf(sections []section) []key {
 	var keys []key
-	for _, s := range d.sections() {
+	for _, s := range sections {
 		keys = append(keys, s.keys...)
 	}
 	return keys

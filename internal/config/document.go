@@ -24,7 +24,7 @@ the folder of what is slow to make.
 func Document() string {
 	var b strings.Builder
 	b.WriteString(introduction)
-	for _, s := range new(Dev).sections() {
+	for _, s := range new(Dev).sections(loopback) {
 		fmt.Fprintf(&b, "\n## %s\n\n| Variable | Key | Default | Meaning |\n|---|---|---|---|\n", s.title)
 		for _, k := range s.keys {
 			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", k.env, k.path, shown(k.initial), k.doc)

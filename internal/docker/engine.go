@@ -66,14 +66,9 @@ func New(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	// DOCKER_API_VERSION is left out on purpose: it would switch the negotiation off.
-	settings := []client.Opt{client.WithTLSClientConfigFromEnv(), client.WithHostFromEnv(), client.WithAPIVersionNegotiation()}
-	if o.Host != "" {
-		settings = append(settings, client.WithHost(o.Host))
-	}
-	c, err := client.NewClientWithOpts(settings...)
+	c, err := newClient(o.Host)
 	if err != nil {
-		return nil, fmt.Errorf("docker: set up client for %q: %w", o.Host, err)
+		return nil, err
 	}
 	return &Engine{
 		client: c, options: o, log: o.Logger.With("component", "docker"), connecting: make(lock, 1), networking: make(lock, 1),

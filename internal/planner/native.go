@@ -82,7 +82,7 @@ func (n *nativePlan) order() ([]string, error) {
 func decodeNative(data []byte) (*nativePlan, error) {
 	var n nativePlan
 	if err := json.Unmarshal(data, &n); err != nil {
-		return nil, deployment.PlatformFailure("plan.nixpacks_crashed", installFix, "read the plan of nixpacks: %w", err)
+		return nil, deployment.PlatformFailure("plan.nixpacks_crashed", InstallNixpacks, "read the plan of nixpacks: %w", err)
 	}
 	return &n, nil
 }

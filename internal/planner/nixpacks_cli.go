@@ -19,8 +19,18 @@ import (
 const (
 	maxPlanBytes   = 4 << 20
 	maxStderrBytes = 64 << 10
-	installFix     = "install it with `cargo install nixpacks --version 1.41.0 --locked`, or name its path in the worker's configuration"
 )
+
+// TestedNixpacks is the version of the CLI that slipway is tested with.
+const TestedNixpacks = "1.41.0"
+
+// InstallNixpacks is the fix for a CLI that is not there.
+const InstallNixpacks = "install it with `cargo install nixpacks --version " + TestedNixpacks + " --locked`, or name its path in the worker's configuration"
+
+// NixpacksVersion asks the CLI at path, or of that name on PATH, which version it is.
+func NixpacksVersion(ctx context.Context, path string) (string, error) {
+	return (&nixpacksCLI{path: path, timeout: DefaultTimeout}).Version(ctx)
+}
 
 // nixpacksCLI runs the nixpacks executable.
 type nixpacksCLI struct {
@@ -89,7 +99,7 @@ func (n *nixpacksCLI) explain(ctx context.Context, err error, stderr []string) e
 	var exit *exec.ExitError
 	switch cause := context.Cause(ctx); {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return deployment.PlatformFailure("plan.nixpacks_missing", installFix, "run nixpacks: %w", err)
+		return deployment.PlatformFailure("plan.nixpacks_missing", InstallNixpacks, "run nixpacks: %w", err)
 	case errors.Is(err, errTooLarge), errors.Is(cause, errTooLarge):
 		return deployment.UserFailure("plan.too_large", "make the repository's nixpacks.toml and static assets smaller",
 			"the plan is larger than %d MiB", maxPlanBytes>>20)
