@@ -15,6 +15,7 @@ import (
 
 // Beat is what a heartbeat carries: small, and enough for the next attempt to find what this one began.
 type Beat struct {
+	Step deployment.StepName `json:"step,omitempty"`
 	deployment.Progress
 	Builder string `json:"builder,omitempty"` // address of the BuildKit that solves
 	Ref     string `json:"ref,omitempty"`     // of the solve
@@ -43,12 +44,12 @@ type pulse struct {
 }
 
 // newPulse begins with what the last attempt said of itself, so that a second death does not lose it.
-func newPulse(ctx context.Context, phase deployment.Phase) *pulse {
+func newPulse(ctx context.Context, step deployment.StepName, phase deployment.Phase) *pulse {
 	p := &pulse{}
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &p.beat) != nil {
 		p.beat = Beat{}
 	}
-	p.beat.Progress = deployment.Progress{Phase: phase}
+	p.beat.Step, p.beat.Progress = step, deployment.Progress{Phase: phase}
 	return p
 }
 

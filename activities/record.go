@@ -70,7 +70,7 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 		DeploymentID: temporal.DeploymentOf(info.WorkflowExecution.ID), RunID: info.WorkflowExecution.RunID,
 		Step: step, Phase: firstPhase[step], Attempt: int(info.Attempt), Host: r.HostID,
 	}
-	p := newPulse(ctx, attempt.Phase)
+	p := newPulse(ctx, step, attempt.Phase)
 	defer r.Heartbeats.run(ctx, p)() // also while the record waits for Postgres, before the work and after it
 	if !isStep {
 		out, err := a.unrecorded(ctx, in, attempt)

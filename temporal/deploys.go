@@ -41,10 +41,15 @@ func (s *Deploys) start(ctx context.Context, d deployment.Deployment, p deployme
 		TypedSearchAttributes: sdktemporal.NewSearchAttributes(
 			AttrProject.ValueSet(p.Name), AttrEnvironment.ValueSet(d.Environment), AttrStatus.ValueSet(string(d.Status))),
 		StaticSummary: fmt.Sprintf("%s #%d to %s", p.Name, d.Number, d.Environment),
-		Memo:          map[string]any{"repository": p.RepoURL, "ref": d.Ref.String(), "number": d.Number},
+		StaticDetails: fmt.Sprintf("Repository `%s`, %s. Its log: `slipway logs %s`. A cancel here is the same as `slipway cancel %s`.",
+			p.RepoURL, d.Ref, d.ID, d.ID),
+		Memo: map[string]any{
+			"project": p.Name, "environment": d.Environment, "repository": p.RepoURL, "ref": d.Ref.String(), "number": d.Number,
+		},
 	}
 	run, err := s.Client.ExecuteWorkflow(ctx, options, WorkflowDeploy, DeployInput{
 		DeploymentID: d.ID, Project: p.Name, Environment: d.Environment, Limits: s.limits(p),
+		Repository: p.RepoURL, Ref: d.Ref.String(), Number: d.Number,
 	})
 	if err != nil {
 		return "", fmt.Errorf("start workflow %s: %w", options.ID, err)
@@ -80,6 +85,7 @@ func (s *Deploys) Teardown(ctx context.Context, projectID string) error {
 	options := sdkclient.StartWorkflowOptions{
 		ID: TeardownWorkflowID(projectID), TaskQueue: QueueControl,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            "remove what project " + projectID + " owns",
 	}
 	_, err := s.Client.ExecuteWorkflow(ctx, options, WorkflowTeardown, TeardownInput{ProjectID: projectID, Limits: s.Limits})
 	if err != nil && !sdktemporal.IsWorkflowExecutionAlreadyStartedError(err) {

@@ -81,7 +81,10 @@ func TestDeploys_StartSaysWhatItIsAndHowLongItMayTake(t *testing.T) {
 	want := temporal.DefaultLimits()
 	want.Build = 77 * time.Second
 	want.Release += 33 * time.Second
-	require.Equal(t, temporal.DeployInput{DeploymentID: d.ID, Project: "app", Environment: "production", Limits: want}, in)
+	require.Equal(t, temporal.DeployInput{
+		DeploymentID: d.ID, Project: "app", Environment: "production", Limits: want,
+		Repository: "https://git.example.com/app", Ref: "branch main", Number: 7,
+	}, in)
 	require.Equal(t, temporal.DefaultLimits(), s.Limits, "one project's limits are no other's")
 }
 

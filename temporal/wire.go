@@ -13,7 +13,10 @@ import (
 type DeployInput struct {
 	DeploymentID string `json:"deployment_id"`
 	Project      string `json:"project"`     // for people who look at the history
-	Environment  string `json:"environment"` // likewise
+	Environment  string `json:"environment"` // likewise, and so are the next three
+	Repository   string `json:"repository,omitempty"`
+	Ref          string `json:"ref,omitempty"`
+	Number       int    `json:"number,omitempty"` // of the deployment in its project
 	Limits       Limits `json:"limits"`
 }
 

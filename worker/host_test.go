@@ -35,6 +35,7 @@ type host struct {
 	mu         sync.Mutex
 	building   int
 	built      int
+	sink       deployment.BuildSink                   // of the build that runs, for a hook
 	hooks      map[string]func(context.Context) error // what happens instead of the work, by point
 	pushed     bool
 	containers []string
@@ -73,7 +74,10 @@ func (h *host) Plan(context.Context, string, deployment.Project, []string) (*dep
 func (h *host) Address() string { return h.id }
 
 // Solve takes long enough for a second build to show itself.
-func (h *host) Solve(ctx context.Context, _ deployment.BuildRequest, _ deployment.BuildSink) (deployment.BuildOutcome, error) {
+func (h *host) Solve(ctx context.Context, _ deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+	h.mu.Lock()
+	h.sink = sink
+	h.mu.Unlock()
 	if hook := h.at("solve"); hook != nil {
 		err := hook(ctx)
 		h.mu.Lock()

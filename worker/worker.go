@@ -145,6 +145,7 @@ func (w *Worker) schedule(ctx context.Context) error {
 	action := &sdkclient.ScheduleWorkflowAction{
 		ID: temporal.ReconcileScheduleID, Workflow: temporal.WorkflowReconcile, TaskQueue: temporal.QueueControl,
 		Args: []any{temporal.ReconcileInput{Limits: w.options.Limits}}, WorkflowExecutionTimeout: 5 * time.Minute,
+		StaticSummary: "repair what does not match",
 	}
 	_, err := schedules.Create(ctx, sdkclient.ScheduleOptions{
 		ID: temporal.ReconcileScheduleID, Spec: spec, Action: action, CatchupWindow: time.Minute,

@@ -53,6 +53,7 @@ type deploy struct {
 	in      temporal.DeployInput
 	limits  temporal.Limits
 	step    deployment.StepName
+	story   story
 	late    bool     // the deploy's own deadline has passed
 	engines []string // queues of the preview hosts that may hold something of this run
 }
@@ -71,6 +72,7 @@ func (d *deploy) run(ctx workflow.Context) (*temporal.DeployResult, []temporal.R
 	if err != nil {
 		return nil, nil, err
 	}
+	d.story.preview = released.PreviewURL
 	d.tell(ctx, d.step, deployment.StatusReady)
 	result := &temporal.DeployResult{PreviewURL: released.PreviewURL, Commit: resolved.Commit, ImageDigest: built.Digest}
 	return result, released.Replaced, nil
@@ -81,6 +83,7 @@ func (d *deploy) resolve(ctx workflow.Context) (result temporal.ResolveResult, e
 	ctx = working(ctx, d.limits, temporal.QueueControl, d.limits.Resolve, "resolve the ref")
 	err = workflow.ExecuteActivity(ctx, source.ResolveRef, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &result)
 	if err == nil {
+		d.story.commit = result.Commit
 		err = workflow.UpsertTypedSearchAttributes(ctx, temporal.AttrCommit.ValueSet(result.Commit))
 	}
 	return result, err
@@ -91,7 +94,8 @@ func (d *deploy) resolve(ctx workflow.Context) (result temporal.ResolveResult, e
 func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.BuildResult, err error) {
 	for range d.limits.Hosts {
 		var claim temporal.ClaimResult
-		claiming := inLine(ctx, d.limits)
+		d.waitFor(ctx, "a free build slot")
+		claiming := inLine(ctx, d.limits, "wait for a free build slot")
 		err = workflow.ExecuteActivity(claiming, slots.ClaimHost, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &claim)
 		if err != nil {
 			return built, err
@@ -109,6 +113,7 @@ func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.
 func (d *deploy) buildOn(ctx workflow.Context, claim temporal.ClaimResult, commit string) (built temporal.BuildResult, err error) {
 	at := temporal.CommitInput{DeploymentID: d.in.DeploymentID, Commit: commit}
 
+	d.story.host = claim.HostID
 	d.enter(ctx, deployment.StepFetch)
 	fetching := working(ctx, d.limits, claim.Queue, d.limits.Fetch, "fetch "+commit)
 	if err := workflow.ExecuteActivity(fetching, source.FetchSource, at).Get(ctx, nil); err != nil {
@@ -144,16 +149,20 @@ func (d *deploy) vacate(ctx workflow.Context, claim temporal.ClaimResult) {
 
 // release runs the image as a preview on a host and switches the route to it.
 func (d *deploy) release(ctx workflow.Context, built temporal.BuildResult) (released temporal.ReleaseResult, err error) {
+	d.story.host = ""
 	d.enter(ctx, deployment.StepRelease)
 	in := temporal.ReleaseInput{DeploymentID: d.in.DeploymentID, Image: built.Image, Digest: built.Digest}
 	for range d.limits.Hosts {
 		var place temporal.PlaceResult
-		placing := patiently(ctx, d.limits)
+		d.waitFor(ctx, "a preview host")
+		placing := patiently(ctx, d.limits, "choose a preview host")
 		err = workflow.ExecuteActivity(placing, control.PlacePreview, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &place)
 		if err != nil {
 			return released, err
 		}
 		d.engines = append(d.engines, place.Queue)
+		d.story.host = place.HostID
+		d.waitFor(ctx, "")
 		releasing := working(ctx, d.limits, place.Queue, d.limits.Release, "run the preview on "+place.HostID)
 		err = workflow.ExecuteActivity(releasing, preview.ReleasePreview, in).Get(ctx, &released)
 		if !hostGone(err) || ctx.Err() != nil {

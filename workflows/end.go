@@ -23,15 +23,20 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	outcome, failure := d.verdict(ctx, cause)
 	clean, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
+	d.story.failure = failure
+	d.waitFor(clean, "what it made to be removed")
 	d.cleanUp(clean, outcome)
 	var closed temporal.CloseResult
 	in := temporal.CloseInput{DeploymentID: d.in.DeploymentID, Outcome: outcome, Failure: failure}
-	closing := stubbornly(clean, d.limits)
+	closing := stubbornly(clean, d.limits, "record the end: "+string(outcome))
 	if err := workflow.ExecuteActivity(closing, control.CloseDeployment, in).Get(clean, &closed); err != nil {
 		return nil, fmt.Errorf("record the end of the deployment: %w", err)
 	}
 	if d.replayed(ctx, closed) {
 		return nil, errEndReplayed
+	}
+	if closed.Outcome != deployment.StatusFailed {
+		d.story.failure = nil // a cancel, or the route switch, was first
 	}
 	d.tell(clean, d.step, closed.Outcome)
 	switch closed.Outcome {
@@ -117,20 +122,4 @@ func hostGone(err error) bool {
 		return false
 	}
 	return timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_HEARTBEAT
-}
-
-// enter notes the step that begins.
-func (d *deploy) enter(ctx workflow.Context, step deployment.StepName) {
-	d.step = step
-	d.tell(ctx, step, step.Status())
-}
-
-// tell shows people who look at Temporal alone where the deploy stands.
-func (d *deploy) tell(ctx workflow.Context, step deployment.StepName, status deployment.Status) {
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** to %s: %s (step %d of %d, %s)",
-		d.in.Project, d.in.Environment, status, step.Number(), len(deployment.Steps()), step))
-	if err := workflow.UpsertTypedSearchAttributes(ctx,
-		temporal.AttrStep.ValueSet(string(step)), temporal.AttrStatus.ValueSet(string(status))); err != nil {
-		workflow.GetLogger(ctx).Warn("search attributes", "error", err)
-	}
 }

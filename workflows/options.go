@@ -13,40 +13,40 @@ import (
 // attempts; what has something to undo waits for its cancellation to be over.
 
 // briefly is for activities that only talk to Postgres.
-func briefly(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+func briefly(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, RetryPolicy: retry(limits),
+		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, RetryPolicy: retry(limits), Summary: summary,
 	})
 }
 
 // patiently is for what stands between a finished build and its release: an outage that a restart ends must not throw the
 // build away.
-func patiently(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+func patiently(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
 	policy := retry(limits)
 	policy.MaximumAttempts = 0
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: limits.Release,
-		RetryPolicy: policy,
+		RetryPolicy: policy, Summary: summary,
 	})
 }
 
 // stubbornly is for the activities that end a deployment: they are tried until the record is right, since nothing else
 // would put it right, and a day is longer than any outage that is survived at all.
-func stubbornly(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+func stubbornly(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
 	policy := retry(limits)
 	policy.MaximumAttempts = 0
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: 24 * time.Hour,
-		RetryPolicy: policy,
+		RetryPolicy: policy, Summary: summary,
 	})
 }
 
 // inLine is for the claim of a build slot: it waits in the queue as long as it takes (the deploy's own deadline ends
 // that), then runs briefly.
-func inLine(ctx workflow.Context, limits temporal.Limits) workflow.Context {
+func inLine(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueBuild, StartToCloseTimeout: limits.Short, WaitForCancellation: true,
-		RetryPolicy: retry(limits),
+		RetryPolicy: retry(limits), Summary: summary,
 	})
 }
 

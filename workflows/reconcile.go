@@ -11,7 +11,7 @@ var reconciler *activities.Reconciler
 
 // Reconcile makes one pass of repairs; a schedule starts it.
 func Reconcile(ctx workflow.Context, in temporal.ReconcileInput) (result temporal.ReconcileResult, err error) {
-	ctx = briefly(ctx, in.Limits)
+	ctx = briefly(ctx, in.Limits, "repair what does not match")
 	err = workflow.ExecuteActivity(ctx, reconciler.Repair).Get(ctx, &result)
 	return result, err
 }
@@ -19,8 +19,8 @@ func Reconcile(ctx workflow.Context, in temporal.ReconcileInput) (result tempora
 // Teardown removes everything that a deleted project owns: first what stands on hosts, then the rows.
 func Teardown(ctx workflow.Context, in temporal.TeardownInput) error {
 	var plan temporal.TeardownPlan
-	recording := stubbornly(ctx, in.Limits)
-	if err := workflow.ExecuteActivity(recording, reconciler.ListTeardown, in).Get(ctx, &plan); err != nil {
+	listing := stubbornly(ctx, in.Limits, "list what the project owns")
+	if err := workflow.ExecuteActivity(listing, reconciler.ListTeardown, in).Get(ctx, &plan); err != nil {
 		return err
 	}
 	for _, p := range plan.Previews {
@@ -30,5 +30,6 @@ func Teardown(ctx workflow.Context, in temporal.TeardownInput) error {
 			return err // the reconciler starts the teardown again
 		}
 	}
-	return workflow.ExecuteActivity(recording, reconciler.PurgeProject, in).Get(ctx, nil)
+	purging := stubbornly(ctx, in.Limits, "remove the project's rows")
+	return workflow.ExecuteActivity(purging, reconciler.PurgeProject, in).Get(ctx, nil)
 }

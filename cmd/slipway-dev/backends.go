@@ -18,6 +18,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/cluster"
 	"github.com/slipway-dev/slipway/internal/supervise"
 	"github.com/slipway-dev/slipway/temporal"
+	"github.com/slipway-dev/slipway/temporal/codec"
 )
 
 // start starts a child and tells so.
@@ -71,12 +72,15 @@ func (s *system) startTemporal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	args := []string{
+		"--data", filepath.Join(s.DataDir, "temporal.db"), "--addr", s.Temporal.Addr, "--ui-addr", s.Temporal.UIAddr,
+		"--namespace", s.Temporal.Namespace, "--retention", s.Temporal.Retention.String(),
+	}
+	if s.Temporal.Encryption {
+		args = append(args, "--ui-codec", "http://"+s.API.Addr+codec.Path)
+	}
 	return s.start(ctx, "Temporal", supervise.Spec{
-		Name: "temporal", Path: path, Env: s.childEnv(),
-		Args: []string{
-			"--data", filepath.Join(s.DataDir, "temporal.db"), "--addr", s.Temporal.Addr, "--ui-addr", s.Temporal.UIAddr,
-			"--namespace", s.Temporal.Namespace, "--retention", s.Temporal.Retention.String(),
-		},
+		Name: "temporal", Path: path, Env: s.childEnv(), Args: args,
 		Ready: s.namespaceReady, ReadyTimeout: 2 * time.Minute, StopTimeout: 15 * time.Second,
 	})
 }

@@ -138,7 +138,7 @@ func (s *system) prepare(ctx context.Context) error {
 
 // startRoles starts the API, the worker and the gateway. When ctx ends the worker drains, and then everything stops.
 func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group, stop func()) error {
-	client, err := roles.DialTemporal(ctx, s.Temporal, s.log)
+	client, err := roles.DialTemporal(ctx, s.Temporal, s.Postgres.Keyset, s.log)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.DataFile, "data", "", "path of the SQLite `file` (required)")
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:7233", "frontend `host:port`, loopback")
 	flags.StringVar(&o.UIAddr, "ui-addr", "", "Web UI `host:port`, loopback; empty for none")
+	flags.StringVar(&o.Codec, "ui-codec", "", "`URL` of the endpoint that decrypts payloads for the Web UI; empty for none")
 	flags.StringVar(&o.Namespace, "namespace", "default", "namespace to register")
 	flags.DurationVar(&o.Retention, "retention", 30*24*time.Hour, "how long closed workflows are kept")
 	flags.TextVar(&o.LogLevel, "log-level", o.LogLevel, "lowest `level` to log: debug, info, warn, error")

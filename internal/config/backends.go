@@ -72,6 +72,9 @@ type Temporal struct {
 	Retention time.Duration // of closed workflows
 	UIAddr    string        // where slipway-dev serves the Web UI
 	UIURL     string        // base of links to the Web UI, no slash at the end; never empty in slipway-dev once loaded
+
+	Encryption   bool     // what is sent to the server is encrypted
+	CodecOrigins []string // web origins that may read it without a token; in slipway-dev the Web UI's
 }
 
 func (t *Temporal) keys(addr addrCheck) []key {
@@ -96,6 +99,14 @@ func (t *Temporal) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_TEMPORAL_UI_URL", path: "temporal.ui_url", value: text(&t.UIURL, optional(webURL)),
 			doc: "Base of the links to the Web UI. Empty for none; in slipway-dev for its own.",
+		},
+		{
+			env: "SLIPWAY_TEMPORAL_ENCRYPTION", path: "temporal.encryption", initial: "false", value: yesNo(&t.Encryption),
+			doc: "Encrypt what is sent to Temporal (inputs, results, summaries, details, memos, heartbeats, failures) with the keys of `SLIPWAY_KEYSET_FILE`. The API then decrypts for the Web UI and the `temporal` command at `/codec`. Set it for every role; deploys under way go on after a change.",
+		},
+		{
+			env: "SLIPWAY_CODEC_ORIGINS", path: "temporal.codec_origins", value: origins(&t.CodecOrigins),
+			doc: "Web origins, such as `https://temporal.example.com`, whose pages may use the API's `/codec` without a token. Whoever reaches the API can pretend to be such a page: name one only where nobody else reaches it. Empty: a token is always wanted; in slipway-dev its Web UI.",
 		},
 	}
 }

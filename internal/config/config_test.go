@@ -277,6 +277,20 @@ func TestTLSFilesOfTheBuilder(t *testing.T) {
 	}
 }
 
+func TestCodecOrigins(t *testing.T) {
+	t.Parallel()
+	d, err := config.LoadDev([]string{"SLIPWAY_UI_ADDR=127.0.0.1:9233"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"http://127.0.0.1:9233"}, d.Temporal.CodecOrigins)
+	r, err := config.LoadAPI([]string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway"})
+	require.NoError(t, err)
+	require.Empty(t, r.Temporal.CodecOrigins, "anybody who reaches the API can pretend to be such a page")
+	for _, bad := range []string{"*", "ui.example.com", "https://ui.example.com/", "https://u@ui.example.com"} {
+		_, err := config.LoadAPI([]string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway", "SLIPWAY_CODEC_ORIGINS=" + bad})
+		require.ErrorContains(t, err, "SLIPWAY_CODEC_ORIGINS", bad)
+	}
+}
+
 // Every field of a configuration must be set by some key: a forgotten one would be its zero value for ever.
 func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
@@ -286,6 +300,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		"SLIPWAY_BUILDKIT_CA_FILE=x", "SLIPWAY_BUILDKIT_CERT_FILE=x", "SLIPWAY_BUILDKIT_KEY_FILE=x", "SLIPWAY_REGISTRY_PLAIN_HTTP=true",
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
+		"SLIPWAY_TEMPORAL_ENCRYPTION=true",
 	})
 	require.NoError(t, err)
 	v := reflect.ValueOf(d)

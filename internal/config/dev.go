@@ -93,6 +93,9 @@ func (d *Dev) check() Faults {
 	if d.Temporal.UIURL == "" {
 		d.Temporal.UIURL = "http://" + d.Temporal.UIAddr
 	}
+	if len(d.Temporal.CodecOrigins) == 0 {
+		d.Temporal.CodecOrigins = []string{"http://" + d.Temporal.UIAddr}
+	}
 	d.Gateway.settle()
 	d.Registry.settle()
 	return faults

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,6 +119,21 @@ func networks(into *[]netip.Prefix) value {
 				return fmt.Errorf("%q is no network: give CIDRs such as 192.168.0.0/16, separated by commas", one)
 			}
 			list = append(list, p)
+		}
+		*into = list
+		return nil
+	}
+}
+
+// origins takes a list of web origins, comma-separated, which may be empty.
+func origins(into *[]string) value {
+	return func(s string) error {
+		list := split(s)
+		for _, one := range list {
+			u, err := url.Parse(one)
+			if webURL(one) != nil || err != nil || one != u.Scheme+"://"+u.Host {
+				return fmt.Errorf("%q is no origin: give scheme and host alone, such as https://temporal.example.com", one)
+			}
 		}
 		*into = list
 		return nil

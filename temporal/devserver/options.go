@@ -19,6 +19,7 @@ type Options struct {
 	DataFile         string        // path of the SQLite file; made at first start, its folder must exist
 	Addr             string        // frontend gRPC address, host:port on loopback
 	UIAddr           string        // Web UI address, host:port on loopback; empty for no Web UI
+	Codec            string        // URL of the endpoint that decrypts for the Web UI; empty for none
 	Namespace        string        // registered at first start
 	Retention        time.Duration // of closed workflows; set at every start, at least an hour
 	SearchAttributes []string      // Keyword attributes of the namespace; missing ones are added at every start

@@ -57,7 +57,7 @@ func serve(ctx context.Context, o Options, frontend endpoint, ui *endpoint) erro
 	err := prepareNamespace(readyCtx, frontend.String(), o)
 	if err == nil && ui != nil {
 		var stopUI func()
-		stopUI, err = startUI(readyCtx, *ui, frontend, o.Namespace)
+		stopUI, err = startUI(readyCtx, *ui, frontend, o)
 		defer stopUI()
 	}
 	if ctx.Err() != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // startUI serves the Web UI and returns once it answers. stop is never nil.
-func startUI(ctx context.Context, at, frontend endpoint, namespace string) (stop func(), err error) {
+func startUI(ctx context.Context, at, frontend endpoint, o Options) (stop func(), err error) {
 	if err := at.bindable(); err != nil {
 		return func() {}, fmt.Errorf("temporal Web UI address: %w", err)
 	}
@@ -27,7 +27,8 @@ func startUI(ctx context.Context, at, frontend endpoint, namespace string) (stop
 		Host:                host,
 		Port:                at.port,
 		EnableUI:            true,
-		DefaultNamespace:    namespace,
+		DefaultNamespace:    o.Namespace,
+		Codec:               uiconfig.Codec{Endpoint: o.Codec},
 		DisableNewsFetch:    true,
 		HideLogs:            true,
 		CORS:                uiconfig.CORS{CookieInsecure: true}, // plain HTTP on loopback

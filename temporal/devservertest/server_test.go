@@ -140,8 +140,14 @@ func TestWebUIAnswers(t *testing.T) {
 	t.Parallel()
 	addr, err := devservertest.FreeAddr()
 	require.NoError(t, err)
-	devservertest.New(t, "--ui-addr", addr)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/", http.NoBody)
+	devservertest.New(t, "--ui-addr", addr, "--ui-codec", "http://127.0.0.1:1/codec")
+	require.Contains(t, get(t, "http://"+addr+"/"), "<html")
+	require.Contains(t, get(t, "http://"+addr+"/api/v1/settings"), "http://127.0.0.1:1/codec")
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
@@ -149,7 +155,7 @@ func TestWebUIAnswers(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	page, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.Contains(t, string(page), "<html")
+	return string(page)
 }
 
 // Six tasks of one project wait when one of another comes: without fairness that one would be the last.

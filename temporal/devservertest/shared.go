@@ -87,10 +87,10 @@ func Client(tb testing.TB) sdkclient.Client {
 	return ClientOf(tb, Namespace(tb))
 }
 
-// ClientOf returns a client of a namespace on the shared server, closed when the test ends.
-func ClientOf(tb testing.TB, ns string) sdkclient.Client {
+// ClientOf returns a client of a namespace on the shared server, closed when the test ends; configure changes its options.
+func ClientOf(tb testing.TB, ns string, configure ...func(*sdkclient.Options)) sdkclient.Client {
 	tb.Helper()
-	return dial(tb, Start(tb), ns)
+	return dial(tb, Start(tb), ns, configure...)
 }
 
 // Client returns a client of the namespace "default", closed when the test ends.
@@ -99,10 +99,14 @@ func (s *Server) Client(tb testing.TB) sdkclient.Client {
 	return dial(tb, s.Addr, "default")
 }
 
-func dial(tb testing.TB, addr, ns string) sdkclient.Client {
+func dial(tb testing.TB, addr, ns string, configure ...func(*sdkclient.Options)) sdkclient.Client {
 	tb.Helper()
 	quiet := slog.New(slog.DiscardHandler) // workers report every poll that the end of a test cuts off
-	c, err := sdkclient.NewLazyClient(sdkclient.Options{HostPort: addr, Namespace: ns, Logger: quiet})
+	options := sdkclient.Options{HostPort: addr, Namespace: ns, Logger: quiet}
+	for _, change := range configure {
+		change(&options)
+	}
+	c, err := sdkclient.NewLazyClient(options)
 	require.NoError(tb, err)
 	tb.Cleanup(c.Close)
 	return c

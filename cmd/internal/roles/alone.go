@@ -14,7 +14,7 @@ func RunAPI(ctx context.Context, c config.APIRole, version string, log *slog.Log
 		return err
 	}
 	defer store.Close()
-	client, err := DialTemporal(ctx, c.Temporal, log)
+	client, err := DialTemporal(ctx, c.Temporal, c.Postgres.Keyset, log)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func RunHost(ctx context.Context, c config.WorkerRole, log *slog.Logger) error {
 		return err
 	}
 	defer store.Close()
-	client, err := DialTemporal(ctx, c.Temporal, log)
+	client, err := DialTemporal(ctx, c.Temporal, c.Postgres.Keyset, log)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	if err != nil {
 		return err
 	}
+	if handler, err = withCodec(handler, c, p.Store); err != nil {
+		return err
+	}
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),

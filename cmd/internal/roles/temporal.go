@@ -12,9 +12,16 @@ import (
 	"github.com/slipway-dev/slipway/temporal"
 )
 
-// DialTemporal connects to the Temporal frontend.
-func DialTemporal(ctx context.Context, c config.Temporal, logger *slog.Logger) (sdkclient.Client, error) {
-	client, err := sdkclient.DialContext(ctx, temporalOptions(c, logger))
+// DialTemporal connects to the Temporal frontend. keyset is the file of the keys that payloads are encrypted with, and read
+// with even when encryption is off by now.
+func DialTemporal(ctx context.Context, c config.Temporal, keyset string, logger *slog.Logger) (sdkclient.Client, error) {
+	payloads, err := openCodec(keyset)
+	if err != nil {
+		return nil, err
+	}
+	options := temporalOptions(c, logger)
+	payloads.Use(&options, c.Encryption)
+	client, err := sdkclient.DialContext(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("connect to temporal at %s: %w", c.Addr, err)
 	}
