@@ -12,7 +12,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 # buildkitd and the networks of builds and previews need root; everything is built as who you are.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 
-.PHONY: help up down status deps images build test lint verify generate histories
+.PHONY: help up down status deps images build test screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -43,6 +43,9 @@ test: deps images build ## run the whole suite against real components
 	go test -shuffle=on ./temporal/devserver/...
 	go build -race -o bin/race/ ./cmd/slipway-dev
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(if $(ROOT),-exec '$(ROOT)') -race -shuffle=on -timeout 30m ./...
+
+screenshot: deps build ## take the pictures of a deploy in Temporal's Web UI anew (docs/web-ui*.png)
+	@$(ROOT) deploy/dev/screenshot.sh
 
 lint: ## check style, boundaries, determinism of workflows, and that generated files are fresh
 	"$$(deploy/dev/tool.sh lint)/golangci-lint" run ./...
