@@ -465,7 +465,8 @@ func TestRetry_AfterTheWorkflowHasChanged(t *testing.T) {
 		Steps: s.store, Store: s.store, Runs: s.deploys, Logs: s.writer, HostID: s.host.id, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	former := sdkworker.New(s.client, temporal.QueueControl, sdkworker.Options{
-		BuildID: "former", Interceptors: []interceptor.WorkerInterceptor{recorder},
+		DeploymentOptions: sdkworker.DeploymentOptions{Version: sdkworker.WorkerDeploymentVersion{DeploymentName: "slipway", BuildID: "former"}},
+		Interceptors:      []interceptor.WorkerInterceptor{recorder},
 	})
 	former.RegisterActivity(&activities.Control{Store: s.store, Ledger: s.store, Hosts: s.store})
 	former.RegisterWorkflowWithOptions(func(ctx workflow.Context, in temporal.DeployInput) error {
