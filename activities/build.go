@@ -106,8 +106,9 @@ func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration
 	return outcome, err
 }
 
-// finishedBefore returns the digest of an image that this deployment has built already and that is still there: stored,
-// by whichever run, as built from the same input, or pushed by an attempt of this run that died before it could say so, or finished in that builder's history.
+// finishedBefore returns the digest of an image that this deployment has built already and that is still there: stored by
+// whichever run, from the same input; or pushed by an attempt of this run that died before it could say so, or finished in
+// that builder's history.
 func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, repository, input string) (string, error) {
 	if d.ImageDigest != "" && d.ImageInput == input {
 		return b.digest(ctx, b.PushHost+"/"+repository+"@"+d.ImageDigest)

@@ -43,7 +43,8 @@ type Workflows interface {
 }
 
 // Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a retry that was not
-// made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was not begun. What hosts hold is swept by each host (Sweeper).
+// made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was not begun. What hosts
+// hold is swept by each host (Sweeper).
 type Reconciler struct {
 	Store     Store
 	Ledger    Ledger
@@ -132,6 +133,9 @@ func (r *Reconciler) followRuns(ctx context.Context, result *temporal.ReconcileR
 		case run != d.RunID:
 			err = r.Store.BeginRun(ctx, d.ID, d.RunID, run)
 			result.Moved++
+		}
+		if errors.Is(err, deployment.ErrStaleRun) || errors.Is(err, deployment.ErrConflict) {
+			continue // it has moved on since it was listed
 		}
 		errs = append(errs, err)
 	}

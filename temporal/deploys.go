@@ -17,7 +17,7 @@ import (
 // Deploys starts, retries and cancels deploy workflows. The API holds one; a worker another.
 type Deploys struct {
 	Client    sdkclient.Client
-	Namespace string
+	Namespace string // of Client, which does not tell; a reset has to name it
 	Limits    Limits // of every deploy; the project's own build and health time-outs replace two of them
 }
 

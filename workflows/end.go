@@ -47,7 +47,10 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	case deployment.StatusSuperseded:
 		return nil, sdktemporal.NewNonRetryableApplicationError("a newer deployment is live", activities.ErrTypeSuperseded, nil)
 	case deployment.StatusFailed:
-		if failure != nil { // said in its own words: a cause that is a mere cancel would close the workflow as canceled
+		if failure != nil {
+			if sdktemporal.IsCanceledError(cause) { // the deadline's: even as a cause it would close the workflow as canceled
+				cause = nil
+			}
 			return nil, sdktemporal.NewNonRetryableApplicationError(failure.Message, failure.Code, cause, *failure)
 		}
 		return nil, cause

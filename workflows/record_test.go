@@ -101,14 +101,18 @@ func (s scenario) run(t *testing.T, client sdkclient.Client, namespace string) s
 
 func (s scenario) start(t *testing.T, client sdkclient.Client) sdkclient.WorkflowRun {
 	t.Helper()
+	limits := quickLimits()
+	if s.limits != nil {
+		s.limits(&limits)
+	}
 	id, name, in := temporal.DeployWorkflowID(deploymentID), temporal.WorkflowDeploy, any(temporal.DeployInput{
-		DeploymentID: deploymentID, Project: "app", Environment: "production", Limits: quickLimits(),
+		DeploymentID: deploymentID, Project: "app", Environment: "production", Limits: limits,
 	})
 	switch s.workflow {
 	case temporal.WorkflowReconcile:
-		id, name, in = "reconcile", s.workflow, temporal.ReconcileInput{Limits: quickLimits()}
+		id, name, in = "reconcile", s.workflow, temporal.ReconcileInput{Limits: limits}
 	case temporal.WorkflowTeardown:
-		id, name, in = temporal.TeardownWorkflowID("p"), s.workflow, temporal.TeardownInput{ProjectID: "p", Limits: quickLimits()}
+		id, name, in = temporal.TeardownWorkflowID("p"), s.workflow, temporal.TeardownInput{ProjectID: "p", Limits: limits}
 	}
 	run, err := client.ExecuteWorkflow(t.Context(), sdkclient.StartWorkflowOptions{ID: id, TaskQueue: temporal.QueueControl}, name, in)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -15,6 +16,7 @@ import (
 // scenario is one way that a workflow can go; its history is recorded under its name.
 type scenario struct {
 	workflow string // Deploy unless it says otherwise
+	limits   func(*temporal.Limits)
 	arrange  func(s *standIns, begun chan<- struct{})
 	cancels  bool                                          // once begun is closed
 	resets   func(history []*historypb.HistoryEvent) int64 // once begun is closed, or else after the end; recorded is the new run
@@ -67,6 +69,22 @@ func scenarios() map[string]scenario {
 		"reset_of_the_last_task": {resets: lastTask, arrange: func(s *standIns, _ chan<- struct{}) {
 			s.on["BuildImage"] = brokenOnce()
 		}},
+		"reset_of_what_is_live": {resets: firstTask, arrange: func(s *standIns, _ chan<- struct{}) {
+			var runs int
+			s.on["ResolveRef"] = func(context.Context) error {
+				if runs++; runs == 1 {
+					return nil
+				}
+				return sdktemporal.NewNonRetryableApplicationError("it is ready", activities.ErrTypeEnded, nil)
+			}
+			s.close = func(temporal.CloseInput) temporal.CloseResult {
+				return temporal.CloseResult{Outcome: deployment.StatusReady}
+			}
+		}},
+		"deadline_passed": {
+			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, limits: func(l *temporal.Limits) { l.Deploy = time.Second },
+			arrange: func(s *standIns, begun chan<- struct{}) { s.on["BuildImage"] = untilCanceled(begun) },
+		},
 		"reset_while_it_goes_on": {resets: lastTask, arrange: func(s *standIns, begun chan<- struct{}) {
 			s.on["BuildImage"] = untilCanceled(begun)
 		}},

@@ -45,7 +45,9 @@ func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome 
 	var stands deployment.Status
 	err := s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
 		stands = deployment.Status(row.Status)
-		if row.RunID != "" && row.RunID != runID {
+		// A retry that was asked for makes another run: the former one is nobody's end any more.
+		retried := row.RetryRequestedAt != nil && outcome == deployment.StatusFailed
+		if row.RunID != "" && row.RunID != runID || retried {
 			return deployment.ErrStaleRun
 		}
 		if stands.Ended() {

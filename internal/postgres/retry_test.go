@@ -129,6 +129,9 @@ func TestMakeRetry(t *testing.T) {
 		require.Empty(t, others, "it is neither lost nor unstarted")
 	}
 
+	_, err = b.Finish(t.Context(), d.ID, "run-1", deployment.StatusFailed, nil) // by who saw that its workflow is closed
+	require.ErrorIs(t, err, deployment.ErrStaleRun)
+
 	var resets atomic.Int32
 	var wait sync.WaitGroup
 	for range 4 {
