@@ -70,7 +70,7 @@ func (b *Build) input(ctx context.Context, d deployment.Deployment) (string, err
 	if d.Plan == nil {
 		return "", deployment.PlatformFailure("plan.missing", "deploy again", "build image: no plan is stored")
 	}
-	vars, err := b.Store.EnvVars(ctx, d.ProjectID)
+	vars, err := b.Store.EnvVars(ctx, d.Scope())
 	if err != nil {
 		return "", err
 	}

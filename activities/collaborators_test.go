@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -242,6 +243,7 @@ type engine struct {
 	containers map[string]int // name → how often it was made
 	networks   map[string]int
 	stopped    []string
+	specs      []deployment.RunSpec    // in the order in which they were started
 	output     []deployment.OutputLine // of every container, besides its first line
 	secrets    []string                // in every container's environment
 }
@@ -261,6 +263,7 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	e.b.mustBeOwned(deployment.ResourceNetwork, network, hostID)
 	e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
 	e.mu.Lock()
+	e.specs = append(e.specs, s)
 	if e.containers[s.Name] == 0 {
 		e.containers[s.Name]++
 		e.networks[network]++
@@ -337,6 +340,33 @@ func (e *engine) RemoveNetwork(_ context.Context, name string) error {
 	}
 	delete(e.networks, name)
 	return nil
+}
+
+// Owned tells the deployment of a thing from its name, which holds it.
+func (e *engine) Owned(ctx context.Context) ([]deployment.Resource, error) {
+	if err := e.at(ctx, "owned"); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []deployment.Resource
+	for kind, things := range map[deployment.ResourceKind]map[string]int{
+		deployment.ResourceNetwork: e.networks, deployment.ResourceContainer: e.containers,
+	} {
+		for name := range things {
+			list = append(list, deployment.Resource{Kind: kind, Name: name, Host: hostID, DeploymentID: idIn.FindString(name)})
+		}
+	}
+	return list, nil
+}
+
+var idIn = regexp.MustCompile("[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+// add makes a container behind everybody's back, as an attempt does that was given up as dead.
+func (e *engine) add(container string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.containers[container]++
 }
 
 func (e *engine) running() (list []string) {

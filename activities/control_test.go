@@ -139,7 +139,7 @@ func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 // reconciler is one whose workflows are on the real server, where nobody works on them.
 func (b *bench) reconciler() *activities.Reconciler {
 	deploys := &temporal.Deploys{Client: b.client, Limits: temporal.DefaultLimits()}
-	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Workflows: deploys, Images: b.shelf, Age: time.Hour}
+	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Workflows: deploys, Images: b.shelf, Age: time.Hour}
 }
 
 func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {
@@ -217,26 +217,4 @@ func TestRepair_OneThatCannotBeRepairedKeepsNoOtherFromIt(t *testing.T) {
 	require.Equal(t, temporal.ReconcileResult{Canceled: 1, Torn: 1}, result)
 	require.Equal(t, deployment.StatusQueued, b.get(d).Status)
 	require.Equal(t, deployment.StatusCanceled, b.get(canceled).Status)
-}
-
-func TestTeardown_RemovesImagesAndRows(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	d := b.live()
-	require.NoError(t, b.slots.Workspaces.Remove(d.ID))
-	require.NoError(t, b.store.Disown(t.Context(), deployment.Resource{Kind: deployment.ResourceWorkspace, Name: d.ID, Host: hostID, DeploymentID: d.ID}))
-	require.NoError(t, b.store.Own(t.Context(), b.lease(d, "a host that is gone")))
-	require.NoError(t, b.store.DeleteProject(t.Context(), b.project.ID))
-	r, in := b.reconciler(), temporal.TeardownInput{ProjectID: b.project.ID}
-
-	plan, err := r.ListTeardown(t.Context(), in)
-	require.NoError(t, err)
-	require.Equal(t, []temporal.Replaced{{DeploymentID: d.ID, Queue: temporal.QueuePreviewHost(hostID)}}, plan.Previews)
-	require.Error(t, r.PurgeProject(t.Context(), in), "a container is still owned")
-	require.NoError(t, b.preview.DrainPreview(t.Context(), temporal.StepInput{DeploymentID: d.ID}))
-	require.NoError(t, r.PurgeProject(t.Context(), in))
-	require.NoError(t, r.PurgeProject(t.Context(), in), "once more")
-	require.Empty(t, b.shelf.tags())
-	_, err = b.store.Deployment(t.Context(), d.ID)
-	require.ErrorIs(t, err, deployment.ErrNotFound)
 }

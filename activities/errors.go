@@ -34,6 +34,7 @@ var verdicts = []struct {
 	{deployment.ErrSuperseded, ErrTypeSuperseded},
 	{deployment.ErrCancelRequested, ErrTypeCancelAsked},
 	{errWorkspaceGone, ErrTypeWorkspaceGone},
+	{deployment.ErrNotFound, ErrTypeStaleRun}, // purged with its project or environment: nobody is left to work for
 }
 
 // atEdge translates an activity's error once, where it leaves for Temporal, which keeps only what it knows. ctx is the

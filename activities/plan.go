@@ -89,9 +89,9 @@ func (a *Plan) show(ctx context.Context, planned deployment.Planned) error {
 	return nil
 }
 
-// buildSecrets returns the project's build env vars. They are mounted as secrets, so that they reach no layer.
+// buildSecrets returns the build env vars of the environment. They are mounted as secrets, so that they reach no layer.
 func buildSecrets(ctx context.Context, store Store, d deployment.Deployment) (map[string]string, error) {
-	vars, err := store.EnvVars(ctx, d.ProjectID)
+	vars, err := store.EnvVars(ctx, d.Scope())
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 type Store interface {
 	Deployment(ctx context.Context, id string) (deployment.Deployment, error)
 	Project(ctx context.Context, idOrName string) (deployment.Project, error)
-	// EnvVars returns a project's variables with their values, sorted by name.
-	EnvVars(ctx context.Context, projectID string) ([]deployment.EnvVar, error)
+	// EnvVars returns the variables that a deploy to an environment sees, with their values and sorted by name.
+	EnvVars(ctx context.Context, scope deployment.Scope) ([]deployment.EnvVar, error)
 	// GitCredential returns a project's credential with its secret, nil for none.
 	GitCredential(ctx context.Context, projectID string) (*deployment.GitCredential, error)
 
@@ -58,6 +58,10 @@ type Ledger interface {
 	Disown(ctx context.Context, r deployment.Resource) error
 	// Owned lists what a deployment owns on a host ("" for every host) of the given kinds (none for all).
 	Owned(ctx context.Context, deploymentID, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error)
+	// OwnedIn lists the same for all deployments of a scope, sorted by kind.
+	OwnedIn(ctx context.Context, scope deployment.Scope, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error)
+	// DeploymentIDs lists the deployments of a scope, of a deleted one too.
+	DeploymentIDs(ctx context.Context, scope deployment.Scope) ([]string, error)
 }
 
 // StepAttempt identifies one attempt at a step, or at a phase of it.
@@ -160,6 +164,8 @@ type Engine interface {
 	Stop(ctx context.Context, container string, grace time.Duration) error
 	// RemoveNetwork removes a network; one that is not there is not an error.
 	RemoveNetwork(ctx context.Context, name string) error
+	// Owned lists the containers and networks of this installation, by their labels.
+	Owned(ctx context.Context) ([]deployment.Resource, error)
 }
 
 // Hosts knows which hosts run previews.

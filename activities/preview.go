@@ -101,9 +101,9 @@ func (a *Preview) start(ctx context.Context, d deployment.Deployment, p deployme
 	return preview, err
 }
 
-// spec says what to run: the plan's defaults, the project's runtime env vars over them, and slipway's own over both.
+// spec says what to run: the plan's defaults, the environment's runtime env vars over them, and slipway's own over both.
 func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deployment.Project, image string) (RunSpec, error) {
-	vars, err := a.Store.EnvVars(ctx, d.ProjectID)
+	vars, err := a.Store.EnvVars(ctx, d.Scope())
 	if err != nil {
 		return RunSpec{}, err
 	}

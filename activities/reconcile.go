@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -23,13 +22,6 @@ type Stuck interface {
 	UnderWay(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
 	// CancelingDeployments lists the deployments whose cancel is not over.
 	CancelingDeployments(ctx context.Context) ([]deployment.Deployment, error)
-	// DeletedProjects lists the ids of deleted projects whose rows still stand.
-	DeletedProjects(ctx context.Context) ([]string, error)
-	// ProjectDeployments lists the ids of a project's deployments, a deleted project's too.
-	ProjectDeployments(ctx context.Context, projectID string) ([]string, error)
-	// PurgeProject deletes the rows of a deleted project, once nothing is owned any more; deployment.ErrNotFound when they
-	// are gone already.
-	PurgeProject(ctx context.Context, projectID string) error
 }
 
 // Workflows is what the reconciler asks Temporal for.
@@ -39,7 +31,7 @@ type Workflows interface {
 	// Retry makes a new run of a deployment's workflow, unless one is open that the deployment does not name.
 	Retry(ctx context.Context, d deployment.Deployment, p deployment.Project) (runID string, err error)
 	Runs
-	Teardown(ctx context.Context, projectID string) error
+	Teardown(ctx context.Context, d deployment.Deletion) error
 }
 
 // Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a retry that was not
@@ -49,6 +41,7 @@ type Reconciler struct {
 	Store     Store
 	Ledger    Ledger
 	Stuck     Stuck
+	Deleted   Deleted
 	Workflows Workflows
 	Images    ImageStore
 	Age       time.Duration // how long a row may wait for its workflow before that counts as lost
@@ -142,8 +135,7 @@ func (r *Reconciler) followRuns(ctx context.Context, result *temporal.ReconcileR
 	return errors.Join(errs...)
 }
 
-// repeatCancels sends lost cancel requests again. A deployment without an open workflow has nothing left that could
-// clean up or record its end, and nothing made that is not in the ledger: it is closed here.
+// repeatCancels sends lost cancel requests again.
 func (r *Reconciler) repeatCancels(ctx context.Context, result *temporal.ReconcileResult) error {
 	canceling, err := r.Stuck.CancelingDeployments(ctx)
 	if err != nil {
@@ -151,17 +143,23 @@ func (r *Reconciler) repeatCancels(ctx context.Context, result *temporal.Reconci
 	}
 	var errs []error
 	for _, d := range canceling {
-		found, err := r.Workflows.Cancel(ctx, d.ID)
-		if err == nil && !found {
-			err = r.close(ctx, d, deployment.StatusCanceled, nil)
-		}
-		if err != nil {
+		if err := r.cancel(ctx, d); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		result.Canceled++
 	}
 	return errors.Join(errs...)
+}
+
+// cancel sends a cancel. A deployment without an open workflow has nothing left that could clean up or record its end, and
+// nothing made that is not in the ledger: it is closed here.
+func (r *Reconciler) cancel(ctx context.Context, d deployment.Deployment) error {
+	found, err := r.Workflows.Cancel(ctx, d.ID)
+	if err == nil && !found {
+		err = r.close(ctx, d, deployment.StatusCanceled, nil)
+	}
+	return err
 }
 
 func (r *Reconciler) close(ctx context.Context, d deployment.Deployment, outcome deployment.Status, f *deployment.Failure) error {
@@ -172,70 +170,17 @@ func (r *Reconciler) close(ctx context.Context, d deployment.Deployment, outcome
 }
 
 func (r *Reconciler) tearDown(ctx context.Context, result *temporal.ReconcileResult) error {
-	projects, err := r.Stuck.DeletedProjects(ctx)
+	deletions, err := r.Deleted.Deletions(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, id := range projects {
-		if err := r.Workflows.Teardown(ctx, id); err != nil {
+	for _, d := range deletions {
+		if err := r.Workflows.Teardown(ctx, d); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		result.Torn++
 	}
 	return errors.Join(errs...)
-}
-
-// ListTeardown lists what a deleted project still has on hosts, from the ledger.
-func (r *Reconciler) ListTeardown(ctx context.Context, in temporal.TeardownInput) (temporal.TeardownPlan, error) {
-	var plan temporal.TeardownPlan
-	err := r.eachOwned(ctx, in.ProjectID, func(res deployment.Resource) error {
-		item := temporal.Replaced{DeploymentID: res.DeploymentID, Queue: temporal.QueuePreviewHost(res.Host)}
-		if !slices.Contains(plan.Previews, item) {
-			plan.Previews = append(plan.Previews, item)
-		}
-		return nil
-	}, deployment.ResourceContainer, deployment.ResourceNetwork)
-	return plan, err
-}
-
-// PurgeProject deletes what the registry and Postgres hold of a deleted project. A lease that is left is of a deployment
-// that has ended.
-func (r *Reconciler) PurgeProject(ctx context.Context, in temporal.TeardownInput) error {
-	err := r.eachOwned(ctx, in.ProjectID, func(res deployment.Resource) error {
-		if res.Kind == deployment.ResourceImageTag {
-			if err := r.Images.Delete(ctx, res.Name); err != nil {
-				return err
-			}
-		}
-		return r.Ledger.Disown(ctx, res)
-	}, deployment.ResourceImageTag, deployment.ResourceLease)
-	if err != nil {
-		return err
-	}
-	if err := r.Stuck.PurgeProject(ctx, in.ProjectID); !errors.Is(err, deployment.ErrNotFound) {
-		return err
-	}
-	return nil
-}
-
-// eachOwned visits what the ledger says that a project's deployments own, of the given kinds.
-func (r *Reconciler) eachOwned(ctx context.Context, projectID string, visit func(deployment.Resource) error, kinds ...deployment.ResourceKind) error {
-	ids, err := r.Stuck.ProjectDeployments(ctx, projectID)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		owned, err := r.Ledger.Owned(ctx, id, "", kinds...)
-		if err != nil {
-			return err
-		}
-		for _, res := range owned {
-			if err := visit(res); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -116,7 +116,7 @@ func (r *Recorder) begin(ctx context.Context, a StepAttempt) error {
 	if err != nil {
 		return err
 	}
-	values, err := r.secrets(ctx, d.ProjectID)
+	values, err := r.secrets(ctx, d.Scope())
 	if err != nil {
 		return err
 	}
@@ -124,9 +124,9 @@ func (r *Recorder) begin(ctx context.Context, a StepAttempt) error {
 	return r.persist(ctx, func() error { return r.Steps.StepStarted(ctx, a, r.Now()) })
 }
 
-// secrets are the texts that no log of a project's deployments may hold.
-func (r *Recorder) secrets(ctx context.Context, projectID string) ([]string, error) {
-	vars, err := r.Store.EnvVars(ctx, projectID)
+// secrets are the texts that no log of an environment's deployments may hold.
+func (r *Recorder) secrets(ctx context.Context, scope deployment.Scope) ([]string, error) {
+	vars, err := r.Store.EnvVars(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (r *Recorder) secrets(ctx context.Context, projectID string) ([]string, err
 	for _, v := range vars {
 		values = append(values, v.Value)
 	}
-	credential, err := r.Store.GitCredential(ctx, projectID)
+	credential, err := r.Store.GitCredential(ctx, scope.ProjectID)
 	if err != nil || credential == nil {
 		return values, err
 	}

@@ -220,7 +220,7 @@ const secret = "s3cr3t-value-of-a-variable"
 func (b *bench) setSecret() {
 	b.t.Helper()
 	vars := []deployment.EnvVar{{Name: "TOKEN", Value: secret, Target: deployment.TargetBoth}}
-	require.NoError(b.t, b.store.ReplaceEnvVars(b.t.Context(), b.project.ID, vars))
+	require.NoError(b.t, b.store.ReplaceEnvVars(b.t.Context(), deployment.Scope{ProjectID: b.project.ID}, vars))
 }
 
 func TestRecorder_SecretsReachNoFailureAndNoLog(t *testing.T) {

@@ -36,7 +36,7 @@ func TestSteps_UseAgainWhatTheSameInputMade(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	secret := []deployment.EnvVar{{Name: "KEY", Value: "one", Target: deployment.TargetBuild}}
-	require.NoError(t, b.store.ReplaceEnvVars(t.Context(), b.project.ID, secret))
+	require.NoError(t, b.store.ReplaceEnvVars(t.Context(), deployment.Scope{ProjectID: b.project.ID}, secret))
 	d := b.deploy()
 	resolved, planned, built := b.again(d)
 	require.False(t, resolved.Reused || planned.Reused || built.Reused)
@@ -54,7 +54,7 @@ func TestSteps_UseAgainWhatTheSameInputMade(t *testing.T) {
 	}
 
 	secret[0].Value = "two"
-	require.NoError(t, b.store.ReplaceEnvVars(t.Context(), b.project.ID, secret))
+	require.NoError(t, b.store.ReplaceEnvVars(t.Context(), deployment.Scope{ProjectID: b.project.ID}, secret))
 	resolved, planned, built = b.again(d)
 	require.True(t, resolved.Reused && planned.Reused, "of a secret the plan has only the name")
 	require.False(t, built.Reused)

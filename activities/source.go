@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -117,5 +119,8 @@ func load(ctx context.Context, store Store, deploymentID string) (deployment.Dep
 		return d, deployment.Project{}, err
 	}
 	p, err := store.Project(ctx, d.ProjectID)
+	if errors.Is(err, deployment.ErrNotFound) { // who deleted it canceled its deployments
+		err = fmt.Errorf("%w: %w", deployment.ErrCancelRequested, err)
+	}
 	return d, p, err
 }

@@ -136,7 +136,24 @@ func badEnv() []badInput {
 		put("wrong target", `{"vars":[{"name":"A","value":"","target":"test"}]}`, "vars[0].target"),
 		put("NUL in value", `{"vars":[{"name":"A","value":"\u0000"}]}`, "vars[0].value"),
 		put("long value", `{"vars":[{"name":"A","value":"`+strings.Repeat("v", 40<<10)+`"}]}`, "vars[0].value"),
-		{"environment is not here yet", "PUT", projects + "/shop/env?environment=x", `{"vars":[]}`, nil, 400, "environment"},
+		{"name that no environment can have", "PUT", projects + "/shop/env?environment=staging", `{"vars":[]}`, nil, 400, "environment"},
+		{"environment id that nobody has", "PATCH", projects + "/shop/env?environment=" + newID(), `{"vars":[]}`, nil, 404, "environment"},
+		{"environment that is not there", "GET", projects + "/shop/env?environment=branch/x", "", nil, 404, "environment"},
+		{"empty environment", "GET", projects + "/shop/env?environment=", "", nil, 400, "environment"},
+		{"variable of an environment that is not there", "DELETE", projects + "/shop/env/A?environment=branch/x", "", nil, 404, "environment"},
+	}
+}
+
+func badEnvironments() []badInput {
+	return []badInput{
+		{"environments of no project", "GET", projects + "/nope/environments", "", nil, 404, "project"},
+		{"cursor of another list", "GET", projects + "/shop/environments?cursor=cDphcHA", "", nil, 400, "cursor"},
+		{"environment id that is none", "GET", "/v1/environments/production", "", nil, 400, "id"},
+		{"environment that nobody has", "GET", "/v1/environments/" + newID(), "", nil, 404, "id"},
+		{"deletion of an environment that nobody has", "DELETE", "/v1/environments/" + newID(), "", nil, 404, "id"},
+		{"deletion of a project that is not there", "DELETE", projects + "/nope", "", nil, 404, "project"},
+		{"deletion that nobody asked for", "GET", "/v1/deletions/" + newID(), "", nil, 404, "id"},
+		{"deletion id that is none", "GET", "/v1/deletions/nope", "", nil, 400, "id"},
 	}
 }
 
@@ -146,7 +163,7 @@ func TestBadInput(t *testing.T) {
 	w.project("shop")
 	deployment := w.deploy("shop", `{}`)
 	cases := append(badProjects(), badDeployments(deployment.ID)...)
-	cases = append(append(cases, badLists()...), badEnv()...)
+	cases = append(append(append(cases, badLists()...), badEnv()...), badEnvironments()...)
 	for _, c := range cases {
 		a := w.call(c.method, c.path, c.body, c.headers...)
 		require.Equal(t, c.status, a.status, "%s: %s", c.name, a.body)
@@ -162,6 +179,8 @@ func TestBadInput(t *testing.T) {
 	var env oapi.Env
 	w.call("GET", projects+"/shop/env", "").into(&env)
 	require.Empty(t, env.Vars)
+	require.Len(t, w.environments("shop"), 1, "production, of the set-up's deploy")
+	require.Empty(t, w.deploys.tornDown)
 }
 
 func TestBadInput_NamesEveryField(t *testing.T) {

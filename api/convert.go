@@ -5,6 +5,7 @@ import (
 
 	"github.com/slipway-dev/slipway/api/oapi"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
 )
 
 // optional returns nil for a zero value: in answers, what has no value is null.
@@ -154,5 +155,38 @@ func wireLogLine(l deployment.LogLine) oapi.LogLine {
 }
 
 func wireEnvVar(v deployment.EnvVar) oapi.EnvVar {
-	return oapi.EnvVar{Name: v.Name, Target: oapi.EnvTarget(v.Target)}
+	source := oapi.EnvSourceProject
+	if v.EnvironmentID != "" {
+		source = oapi.EnvSourceEnvironment
+	}
+	return oapi.EnvVar{Name: v.Name, Target: oapi.EnvTarget(v.Target), Source: source}
+}
+
+func (s *server) wireEnvironment(e deployment.Environment) oapi.Environment {
+	wire := oapi.Environment{
+		ID: e.ID, Name: e.Name, Kind: oapi.EnvironmentKind(e.Kind), Project: e.ProjectName, ProjectID: e.ProjectID,
+		URL: s.URLs.Gateway.URL(e.Host), CreatedAt: e.CreatedAt.UTC(),
+	}
+	if e.LiveDeploymentID != "" {
+		wire.LiveDeployment = &oapi.LiveDeployment{ID: e.LiveDeploymentID, Number: e.LiveNumber}
+	}
+	return wire
+}
+
+func (s *server) wireDeletion(d deployment.Deletion) oapi.Deletion {
+	kind := oapi.DeletionKindProject
+	if d.EnvironmentID != "" {
+		kind = oapi.DeletionKindEnvironment
+	}
+	return oapi.Deletion{
+		ID: d.ID(), Kind: kind, Name: d.Name, Project: d.ProjectName, RequestedAt: d.RequestedAt.UTC(),
+		TemporalURL: optional(s.URLs.workflow(temporal.TeardownWorkflowID(d.ID()))), Left: list(d.Left, wireLeftOver),
+	}
+}
+
+func wireLeftOver(l deployment.LeftOver) oapi.LeftOver {
+	return oapi.LeftOver{
+		Kind: l.Kind, Name: l.Name, Host: optional(l.Host), HostSeenAt: utc(l.HostSeenAt),
+		DeploymentID: l.DeploymentID, DeploymentNumber: l.Number,
+	}
 }

@@ -73,10 +73,6 @@ var sentinels = []struct {
 		status: http.StatusConflict, code: "replaced", detail: "a newer deployment of its environment is live", field: "id",
 		fix: "deploy its commit again: a retry would put an older deployment in the place of a newer one",
 	}},
-	{deployment.ErrUnderWay, problemError{
-		status: http.StatusConflict, code: "deployments_under_way", detail: "the project has deployments that have not ended",
-		field: "project", fix: "cancel them first, then wait until they are canceled",
-	}},
 	{deployment.ErrLastToken, problemError{
 		status: http.StatusConflict, code: "last_token", field: "id",
 		detail: "the token is the last one that does not expire: without it a day would come when nobody can make another",

@@ -86,23 +86,14 @@ func (s *server) patchProject(c *gin.Context, before deployment.Project) (deploy
 	return s.Store.UpdateProject(c.Request.Context(), p)
 }
 
-// DeleteProject serves DELETE /v1/projects/{project}. The row is hidden first: a teardown that cannot start now is
-// started by the reconciler, which looks for hidden projects.
+// DeleteProject serves DELETE /v1/projects/{project}.
 func (s *server) DeleteProject(c *gin.Context, project string) {
 	p, err := s.project(c, project)
-	if err == nil {
-		err = s.Store.DeleteProject(c.Request.Context(), p.ID)
-	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	ctx, cancel := detached(c)
-	defer cancel()
-	if err := s.Deploys.Teardown(ctx, p.ID); err != nil {
-		s.Logger.Warn("Teardown not started; the reconciler will", "project", p.ID, "error", err)
-	}
-	c.Status(http.StatusNoContent)
+	s.delete(c, deployment.Scope{ProjectID: p.ID}, "project", "project")
 }
 
 // project finds the project that a path names.

@@ -192,28 +192,6 @@ func TestListProjects_EmptyIsAList(t *testing.T) {
 	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(a.body))
 }
 
-func TestDeleteProject(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	p := w.project("shop")
-	d := w.deploy("shop", `{}`)
-	under := w.call("DELETE", "/v1/projects/shop", "").problem(409)
-	require.Equal(t, "deployments_under_way", under.Code)
-	require.Contains(t, *under.Fix, "cancel them first")
-	require.Empty(t, w.deploys.tornDown)
-
-	w.ready(d.ID)
-	a := w.call("DELETE", "/v1/projects/shop", "")
-	require.Equal(t, http.StatusNoContent, a.status)
-	require.Empty(t, a.body)
-	require.Equal(t, []string{p.ID}, w.deploys.tornDown)
-	gone := w.call("GET", "/v1/projects/shop", "").problem(404)
-	require.Equal(t, "project", *gone.Field)
-	var left oapi.Deployment
-	w.call("GET", "/v1/deployments/"+d.ID, "").into(&left)
-	require.Empty(t, left.EnvironmentURL, "the host name may be another's by now")
-}
-
 func TestEnv(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -229,9 +207,11 @@ func TestEnv(t *testing.T) {
 	}
 	require.Empty(t, env("GET", "", "").Vars)
 	e := env("PUT", "", `{"vars":[{"name":"B","value":"s3cret"},{"name":"A","value":"","target":"build"}]}`)
-	require.Equal(t, []oapi.EnvVar{{Name: "A", Target: "build"}, {Name: "B", Target: "both"}}, e.Vars)
+	require.Equal(t, []oapi.EnvVar{{Name: "A", Target: "build", Source: "project"}, {Name: "B", Target: "both", Source: "project"}}, e.Vars)
 	e = env("PATCH", "", `{"vars":[{"name":"B","value":"s3cret","target":"runtime"},{"name":"C","value":"x"}]}`)
-	require.Equal(t, []oapi.EnvVar{{Name: "A", Target: "build"}, {Name: "B", Target: "runtime"}, {Name: "C", Target: "both"}}, e.Vars)
+	require.Equal(t, []oapi.EnvVar{
+		{Name: "A", Target: "build", Source: "project"}, {Name: "B", Target: "runtime", Source: "project"}, {Name: "C", Target: "both", Source: "project"},
+	}, e.Vars)
 	require.Len(t, env("DELETE", "/A", "").Vars, 2)
 	missing := w.call("DELETE", "/v1/projects/shop/env/A", "").problem(404)
 	require.Equal(t, "name", *missing.Field)

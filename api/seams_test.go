@@ -97,10 +97,10 @@ func (r *recorder) Retry(_ context.Context, d deployment.Deployment, p deploymen
 	return "another-run", r.retryErr
 }
 
-func (r *recorder) Teardown(_ context.Context, id string) error {
+func (r *recorder) Teardown(_ context.Context, d deployment.Deletion) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tornDown = append(r.tornDown, id)
+	r.tornDown = append(r.tornDown, d.ID())
 	return nil
 }
 

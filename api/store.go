@@ -18,14 +18,26 @@ type Store interface {
 	UpdateProject(ctx context.Context, p deployment.Project) (deployment.Project, error)
 	// SetProductionBranch notes the remote's HEAD for a project whose production branch nobody chose.
 	SetProductionBranch(ctx context.Context, projectID, branch string) error
-	// DeleteProject hides a project whose teardown is to start; deployment.ErrUnderWay while a deployment is not ended.
-	DeleteProject(ctx context.Context, id string) error
 
-	// EnvVarNames returns a project's variables without their values, sorted by name.
-	EnvVarNames(ctx context.Context, projectID string) ([]deployment.EnvVar, error)
-	ReplaceEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error
-	MergeEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error
-	DeleteEnvVar(ctx context.Context, projectID, name string) error
+	// Environment finds an environment by its name, EnvironmentByID by its id; deleted ones are not found.
+	Environment(ctx context.Context, projectID, name string) (deployment.Environment, error)
+	EnvironmentByID(ctx context.Context, id string) (deployment.Environment, error)
+	Environments(ctx context.Context, projectID string, page Page) (items []deployment.Environment, next string, err error)
+	// EnsureEnvironment returns a project's environment of that name and makes it if there is none.
+	EnsureEnvironment(ctx context.Context, p deployment.Project, name string) (deployment.Environment, error)
+
+	// Delete hides a project or an environment, whose teardown is to start, and cancels what is under way in it.
+	Delete(ctx context.Context, scope deployment.Scope) (deployment.Deletion, error)
+	// Deletion returns what is left of something deleted; deployment.ErrNotFound once that is nothing.
+	Deletion(ctx context.Context, id string) (deployment.Deletion, error)
+	Deletions(ctx context.Context) ([]deployment.Deletion, error)
+
+	// EnvVarNames returns the variables that a deploy to an environment sees, or those of a whole project, without their
+	// values and sorted by name. The others change the scope's own.
+	EnvVarNames(ctx context.Context, scope deployment.Scope) ([]deployment.EnvVar, error)
+	ReplaceEnvVars(ctx context.Context, scope deployment.Scope, vars []deployment.EnvVar) error
+	MergeEnvVars(ctx context.Context, scope deployment.Scope, vars []deployment.EnvVar) error
+	DeleteEnvVar(ctx context.Context, scope deployment.Scope, name string) error
 
 	// SetGitCredential makes c the project's only credential. Nothing here reads a secret back.
 	SetGitCredential(ctx context.Context, projectID string, c deployment.GitCredential) error
@@ -82,7 +94,7 @@ type Deploys interface {
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
 	// Retry makes a new run of the workflow and returns its id.
 	Retry(ctx context.Context, d deployment.Deployment, p deployment.Project) (runID string, err error)
-	Teardown(ctx context.Context, projectID string) error
+	Teardown(ctx context.Context, d deployment.Deletion) error
 	Ping(ctx context.Context) error
 }
 

@@ -14,6 +14,9 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
+// teardownPause is the longest pause between two tries of a teardown: how late the return of a host may be noticed.
+const teardownPause = time.Minute
+
 // Deploys starts, retries and cancels deploy workflows. The API holds one; a worker another.
 type Deploys struct {
 	Client    sdkclient.Client
@@ -80,14 +83,26 @@ func (s *Deploys) Cancel(ctx context.Context, deploymentID string) (found bool, 
 	return open, nil
 }
 
-// Teardown starts the workflow that removes everything a deleted project owns; one that runs already is enough.
-func (s *Deploys) Teardown(ctx context.Context, projectID string) error {
+// Teardown starts the workflow that removes everything a deleted project or environment owns; one that runs already is
+// enough. One that fails, since a host is gone or Docker does not answer, is begun again by Temporal, ever more slowly.
+func (s *Deploys) Teardown(ctx context.Context, d deployment.Deletion) error {
 	options := sdkclient.StartWorkflowOptions{
-		ID: TeardownWorkflowID(projectID), TaskQueue: QueueControl,
+		ID: TeardownWorkflowID(d.ID()), TaskQueue: QueueControl,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            "remove what project " + projectID + " owns",
+		RetryPolicy: &sdktemporal.RetryPolicy{
+			InitialInterval: s.Limits.RetryInitial, BackoffCoefficient: 2, MaximumInterval: teardownPause,
+		},
+		TypedSearchAttributes: sdktemporal.NewSearchAttributes(AttrProject.ValueSet(d.ProjectName)),
+		StaticSummary:         "delete project " + d.ProjectName,
 	}
-	_, err := s.Client.ExecuteWorkflow(ctx, options, WorkflowTeardown, TeardownInput{ProjectID: projectID, Limits: s.Limits})
+	if d.EnvironmentID != "" {
+		options.TypedSearchAttributes = sdktemporal.NewSearchAttributes(
+			AttrProject.ValueSet(d.ProjectName), AttrEnvironment.ValueSet(d.Name))
+		options.StaticSummary = fmt.Sprintf("delete environment %s of %s", d.Name, d.ProjectName)
+	}
+	_, err := s.Client.ExecuteWorkflow(ctx, options, WorkflowTeardown, TeardownInput{
+		ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, Limits: s.Limits,
+	})
 	if err != nil && !sdktemporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return fmt.Errorf("start workflow %s: %w", options.ID, err)
 	}

@@ -119,12 +119,13 @@ func TestDeploys_TeardownMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	s := newDeploys(t)
 	id := temporal.TeardownWorkflowID(app().ID)
-	require.NoError(t, s.Teardown(t.Context(), app().ID))
+	deletion := deployment.Deletion{Scope: deployment.Scope{ProjectID: app().ID}, ProjectName: app().Name, Name: app().Name}
+	require.NoError(t, s.Teardown(t.Context(), deletion))
 	run := describe(t, s, id).GetWorkflowExecutionInfo().GetExecution().GetRunId()
-	require.NoError(t, s.Teardown(t.Context(), app().ID))
+	require.NoError(t, s.Teardown(t.Context(), deletion))
 	require.Equal(t, run, describe(t, s, id).GetWorkflowExecutionInfo().GetExecution().GetRunId())
 	require.NoError(t, s.Client.TerminateWorkflow(t.Context(), id, "", "test"))
-	require.NoError(t, s.Teardown(t.Context(), app().ID))
+	require.NoError(t, s.Teardown(t.Context(), deletion))
 	require.NotEqual(t, run, describe(t, s, id).GetWorkflowExecutionInfo().GetExecution().GetRunId(), "one that failed is begun again")
 }
 

@@ -37,8 +37,8 @@ func IsDeployWorkflow(workflowID string) bool { return strings.HasPrefix(workflo
 // DeploymentOf returns the id of the deployment whose workflow has that id.
 func DeploymentOf(workflowID string) string { return strings.TrimPrefix(workflowID, deployPrefix) }
 
-// TeardownWorkflowID returns the id of the workflow that removes everything a deleted project owns.
-func TeardownWorkflowID(projectID string) string { return "teardown/" + projectID }
+// TeardownWorkflowID returns the id of the workflow that removes everything a deleted project or environment owns.
+func TeardownWorkflowID(id string) string { return "teardown/" + id }
 
 // ReconcileScheduleID is the id of the schedule that starts the reconcile workflow.
 const ReconcileScheduleID = "reconcile"

@@ -156,15 +156,22 @@ type CloseResult struct {
 	Replaced []Replaced        `json:"replaced,omitempty"` // when it is ready after all: what is still to be drained
 }
 
-// TeardownInput starts a Teardown workflow.
+// TeardownInput starts a Teardown workflow; it is its activities' input too.
 type TeardownInput struct {
-	ProjectID string `json:"project_id"`
-	Limits    Limits `json:"limits"`
+	ProjectID     string `json:"project_id"`
+	EnvironmentID string `json:"environment_id,omitempty"` // empty for the whole project
+	Limits        Limits `json:"limits"`
 }
 
-// TeardownPlan lists what a deleted project still owns, by the queue of the host that holds it.
+// Scope says what is torn down.
+func (in TeardownInput) Scope() deployment.Scope {
+	return deployment.Scope{ProjectID: in.ProjectID, EnvironmentID: in.EnvironmentID}
+}
+
+// TeardownPlan lists the hosts that are to be cleared, by their own queues.
 type TeardownPlan struct {
-	Previews []Replaced `json:"previews,omitempty"`
+	Previews []string `json:"previews,omitempty"`
+	Builds   []string `json:"builds,omitempty"`
 }
 
 // ReconcileInput starts a Reconcile workflow.

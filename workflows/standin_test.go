@@ -73,11 +73,21 @@ func (s *standIns) Repair(context.Context) (temporal.ReconcileResult, error) {
 	return temporal.ReconcileResult{Started: 1}, nil
 }
 
+func (s *standIns) EndDeployments(context.Context, temporal.TeardownInput) error { return nil }
+
 func (s *standIns) ListTeardown(context.Context, temporal.TeardownInput) (temporal.TeardownPlan, error) {
-	return temporal.TeardownPlan{Previews: replaced()}, nil
+	return temporal.TeardownPlan{
+		Previews: []string{temporal.QueuePreviewHost("p1")}, Builds: []string{temporal.QueueBuildHost("h1")},
+	}, nil
 }
 
-func (s *standIns) PurgeProject(context.Context, temporal.TeardownInput) error { return nil }
+func (s *standIns) ClearPreviews(context.Context, temporal.TeardownInput) error { return nil }
+
+func (s *standIns) ClearWorkspaces(context.Context, temporal.TeardownInput) error { return nil }
+
+func (s *standIns) RemoveImages(context.Context, temporal.TeardownInput) error { return nil }
+
+func (s *standIns) PurgeDeleted(context.Context, temporal.TeardownInput) error { return nil }
 
 func replaced() []temporal.Replaced {
 	return []temporal.Replaced{{DeploymentID: "old", Queue: temporal.QueuePreviewHost("p1")}}

@@ -41,6 +41,24 @@ func (e Builder) Valid() bool {
 	}
 }
 
+// Defines values for DeletionKind.
+const (
+	DeletionKindEnvironment DeletionKind = "environment"
+	DeletionKindProject     DeletionKind = "project"
+)
+
+// Valid indicates whether the value is a known member of the DeletionKind enum.
+func (e DeletionKind) Valid() bool {
+	switch e {
+	case DeletionKindEnvironment:
+		return true
+	case DeletionKindProject:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeploymentStatus.
 const (
 	DeploymentStatusBuilding   DeploymentStatus = "building"
@@ -83,6 +101,24 @@ func (e DeploymentStatus) Valid() bool {
 	}
 }
 
+// Defines values for EnvSource.
+const (
+	EnvSourceEnvironment EnvSource = "environment"
+	EnvSourceProject     EnvSource = "project"
+)
+
+// Valid indicates whether the value is a known member of the EnvSource enum.
+func (e EnvSource) Valid() bool {
+	switch e {
+	case EnvSourceEnvironment:
+		return true
+	case EnvSourceProject:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnvTarget.
 const (
 	EnvTargetBoth    EnvTarget = "both"
@@ -98,6 +134,27 @@ func (e EnvTarget) Valid() bool {
 	case EnvTargetBuild:
 		return true
 	case EnvTargetRuntime:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnvironmentKind.
+const (
+	EnvironmentKindBranch      EnvironmentKind = "branch"
+	EnvironmentKindProduction  EnvironmentKind = "production"
+	EnvironmentKindPullRequest EnvironmentKind = "pull_request"
+)
+
+// Valid indicates whether the value is a known member of the EnvironmentKind enum.
+func (e EnvironmentKind) Valid() bool {
+	switch e {
+	case EnvironmentKindBranch:
+		return true
+	case EnvironmentKindProduction:
+		return true
+	case EnvironmentKindPullRequest:
 		return true
 	default:
 		return false
@@ -237,6 +294,37 @@ type CurrentStep struct {
 	WaitingFor *string `json:"waiting_for"`
 }
 
+// Deletion A project or environment that is deleted, as long as something of it is left.
+type Deletion struct {
+	// ID A UUIDv7 in lower case.
+	ID   ID           `json:"id"`
+	Kind DeletionKind `json:"kind"`
+
+	// Left Empty when only rows are left.
+	Left []LeftOver `json:"left"`
+
+	// Name Of the project or environment.
+	Name string `json:"name"`
+
+	// Project The project's name.
+	Project     string    `json:"project"`
+	RequestedAt time.Time `json:"requested_at"`
+
+	// TemporalURL The workflow that removes it, in the Temporal Web UI.
+	TemporalURL *string `json:"temporal_url"`
+}
+
+// DeletionKind defines model for DeletionKind.
+type DeletionKind string
+
+// DeletionList defines model for DeletionList.
+type DeletionList struct {
+	Items []Deletion `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
+}
+
 // Deployment defines model for Deployment.
 type Deployment struct {
 	// Commit All 40 digits, once resolved.
@@ -244,7 +332,7 @@ type Deployment struct {
 	CreatedAt   time.Time      `json:"created_at"`
 	Environment EnvironmentRef `json:"environment"`
 
-	// EnvironmentURL The environment's stable address; empty once the project is deleted.
+	// EnvironmentURL The environment's stable address; empty once the environment is deleted.
 	EnvironmentURL string `json:"environment_url"`
 
 	// Failure Why a step or a deployment failed.
@@ -341,12 +429,18 @@ type EnvInput struct {
 	Vars []EnvVarInput `json:"vars"`
 }
 
+// EnvSource Where a variable was set: `project` for all environments, `environment` for the one that was asked for.
+type EnvSource string
+
 // EnvTarget Where a variable is seen.
 type EnvTarget string
 
 // EnvVar defines model for EnvVar.
 type EnvVar struct {
 	Name string `json:"name"`
+
+	// Source Where a variable was set: `project` for all environments, `environment` for the one that was asked for.
+	Source EnvSource `json:"source"`
 
 	// Target Where a variable is seen.
 	Target EnvTarget `json:"target"`
@@ -362,6 +456,41 @@ type EnvVarInput struct {
 
 	// Value Stored encrypted, never shown.
 	Value string `json:"value"`
+}
+
+// Environment defines model for Environment.
+type Environment struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUIDv7 in lower case.
+	ID   ID              `json:"id"`
+	Kind EnvironmentKind `json:"kind"`
+
+	// LiveDeployment The deployment that the environment's address leads to; null while there is none.
+	LiveDeployment *LiveDeployment `json:"live_deployment"`
+
+	// Name `production`, `branch/<name>` or `pr/<number>`.
+	Name string `json:"name"`
+
+	// Project The project's name.
+	Project string `json:"project"`
+
+	// ProjectID A UUIDv7 in lower case.
+	ProjectID ID `json:"project_id"`
+
+	// URL The stable address; leads to what is live.
+	URL string `json:"url"`
+}
+
+// EnvironmentKind defines model for EnvironmentKind.
+type EnvironmentKind string
+
+// EnvironmentList defines model for EnvironmentList.
+type EnvironmentList struct {
+	Items []Environment `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
 }
 
 // EnvironmentRef defines model for EnvironmentRef.
@@ -486,6 +615,32 @@ type HealthCheckInput struct {
 
 // ID A UUIDv7 in lower case.
 type ID = string
+
+// LeftOver A thing that keeps a deletion from its end.
+type LeftOver struct {
+	// DeploymentID A UUIDv7 in lower case.
+	DeploymentID     ID  `json:"deployment_id"`
+	DeploymentNumber int `json:"deployment_number"`
+
+	// Host The host that holds it.
+	Host *string `json:"host"`
+
+	// HostSeenAt When that host gave its last sign of life.
+	HostSeenAt *time.Time `json:"host_seen_at"`
+
+	// Kind `deployment` (it has not ended), `container`, `network`, `workspace`, `lease` (of a build slot) or `image_tag`.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// LiveDeployment The deployment that the environment's address leads to; null while there is none.
+type LiveDeployment struct {
+	// ID A UUIDv7 in lower case.
+	ID ID `json:"id"`
+
+	// Number Rises per project, from 1.
+	Number int `json:"number"`
+}
 
 // LogLine defines model for LogLine.
 type LogLine struct {
@@ -835,11 +990,20 @@ type Cursor = string
 // DeploymentPath A UUIDv7 in lower case.
 type DeploymentPath = ID
 
+// EnvEnvironment defines model for EnvEnvironment.
+type EnvEnvironment = string
+
+// EnvironmentPath A UUIDv7 in lower case.
+type EnvironmentPath = ID
+
 // Limit defines model for Limit.
 type Limit = int
 
 // ProjectPath defines model for ProjectPath.
 type ProjectPath = string
+
+// DeletionAnswer A project or environment that is deleted, as long as something of it is left.
+type DeletionAnswer = Deletion
 
 // EnvAnswer defines model for EnvAnswer.
 type EnvAnswer = Env
@@ -896,6 +1060,43 @@ type ListProjectsParams struct {
 type CreateDeploymentParams struct {
 	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEnvParams defines parameters for ListEnv.
+type ListEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// MergeEnvParams defines parameters for MergeEnv.
+type MergeEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// ReplaceEnvParams defines parameters for ReplaceEnv.
+type ReplaceEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// DeleteEnvParams defines parameters for DeleteEnv.
+type DeleteEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// ListEnvironmentsParams defines parameters for ListEnvironments.
+type ListEnvironmentsParams struct {
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListTokensParams defines parameters for ListTokens.
@@ -1017,6 +1218,21 @@ type ClientInterface interface {
 	// Corresponds with GET /readyz (the `Readyz` operationId).
 	Readyz(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeletions List the deletions that are not over
+	//
+	// In the order in which they were asked for, all on one page.
+	//
+	// Corresponds with GET /v1/deletions (the `ListDeletions` operationId).
+	ListDeletions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDeletion Show what is left of a deleted project or environment
+	//
+	// 404 once nothing is left: engine, registry, workspaces and the record of what slipway owns have been looked at again
+	// by then, and the last row is gone. What stays in `left` names the host that has to come back.
+	//
+	// Corresponds with GET /v1/deletions/{id} (the `GetDeletion` operationId).
+	GetDeletion(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDeployments List deployments, newest first
 	//
 	// Corresponds with GET /v1/deployments (the `ListDeployments` operationId).
@@ -1091,6 +1307,19 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/deployments/{id}/steps (the `ListSteps` operationId).
 	ListSteps(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteEnvironment Delete an environment
+	//
+	// The environment is gone at once, with its deployments and variables, as a project is by its deletion; production too.
+	// A deploy to the same name makes it anew, under the same host name.
+	//
+	// Corresponds with DELETE /v1/environments/{id} (the `DeleteEnvironment` operationId).
+	DeleteEnvironment(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetEnvironment Show an environment
+	//
+	// Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
+	GetEnvironment(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListProjects List projects
 	//
 	// Corresponds with GET /v1/projects (the `ListProjects` operationId).
@@ -1120,8 +1349,9 @@ type ClientInterface interface {
 
 	// DeleteProject Delete a project
 	//
-	// The project is gone at once and its name is free again. Removing its previews, images and rows goes on after the
-	// answer. Refused with 409 `deployments_under_way` while a deployment has not ended.
+	// The project is gone at once: its name and host names are free again, its previews are served no longer, and what is
+	// under way is canceled. Removing its containers, workspaces, images and rows goes on after the answer: see
+	// `GET /v1/deletions/{id}`.
 	//
 	// Corresponds with DELETE /v1/projects/{project} (the `DeleteProject` operationId).
 	DeleteProject(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1203,10 +1433,11 @@ type ClientInterface interface {
 
 	// ListEnv List variables
 	//
-	// Names and targets, sorted by name; never values.
+	// Names and targets, sorted by name; never values. With `environment` what a deploy there sees, each with where it comes
+	// from.
 	//
 	// Corresponds with GET /v1/projects/{project}/env (the `ListEnv` operationId).
-	ListEnv(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListEnv(ctx context.Context, project ProjectPath, params *ListEnvParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MergeEnvWithBody Set some variables
 	//
@@ -1215,7 +1446,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-	MergeEnvWithBody(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	MergeEnvWithBody(ctx context.Context, project ProjectPath, params *MergeEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MergeEnv Set some variables
 	//
@@ -1224,7 +1455,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-	MergeEnv(ctx context.Context, project ProjectPath, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	MergeEnv(ctx context.Context, project ProjectPath, params *MergeEnvParams, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplaceEnvWithBody Replace all variables
 	//
@@ -1232,10 +1463,13 @@ type ClientInterface interface {
 	//
 	//     {"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 	//
+	// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+	// before the project's of the same name, its target included.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-	ReplaceEnvWithBody(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ReplaceEnvWithBody(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplaceEnv Replace all variables
 	//
@@ -1243,17 +1477,28 @@ type ClientInterface interface {
 	//
 	//     {"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 	//
+	// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+	// before the project's of the same name, its target included.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-	ReplaceEnv(ctx context.Context, project ProjectPath, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ReplaceEnv(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteEnv Remove a variable
 	//
-	// Answers with the variables that are left. Takes effect at the next deployment.
+	// Answers with the variables that are left. Takes effect at the next deployment. With `environment` the one that was set
+	// for it is removed; the project's of that name is seen there again.
 	//
 	// Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
-	DeleteEnv(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteEnv(ctx context.Context, project ProjectPath, name string, params *DeleteEnvParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEnvironments List a project's environments
+	//
+	// Sorted by name. The first deployment to an environment makes it, as do variables that are set for it.
+	//
+	// Corresponds with GET /v1/projects/{project}/environments (the `ListEnvironments` operationId).
+	ListEnvironments(ctx context.Context, project ProjectPath, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteGitCredential Remove the credential
 	//
@@ -1389,6 +1634,41 @@ func (c *Client) Openapi(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 // Corresponds with GET /readyz (the `Readyz` operationId).
 func (c *Client) Readyz(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadyzRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeletions List the deletions that are not over
+//
+// In the order in which they were asked for, all on one page.
+//
+// Corresponds with GET /v1/deletions (the `ListDeletions` operationId).
+func (c *Client) ListDeletions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeletionsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDeletion Show what is left of a deleted project or environment
+//
+// 404 once nothing is left: engine, registry, workspaces and the record of what slipway owns have been looked at again
+// by then, and the last row is gone. What stays in `left` names the host that has to come back.
+//
+// Corresponds with GET /v1/deletions/{id} (the `GetDeletion` operationId).
+func (c *Client) GetDeletion(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeletionRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -1553,6 +1833,39 @@ func (c *Client) ListSteps(ctx context.Context, id DeploymentPath, reqEditors ..
 	return c.Client.Do(req)
 }
 
+// DeleteEnvironment Delete an environment
+//
+// The environment is gone at once, with its deployments and variables, as a project is by its deletion; production too.
+// A deploy to the same name makes it anew, under the same host name.
+//
+// Corresponds with DELETE /v1/environments/{id} (the `DeleteEnvironment` operationId).
+func (c *Client) DeleteEnvironment(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteEnvironmentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetEnvironment Show an environment
+//
+// Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
+func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEnvironmentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListProjects List projects
 //
 // Corresponds with GET /v1/projects (the `ListProjects` operationId).
@@ -1612,8 +1925,9 @@ func (c *Client) CreateProject(ctx context.Context, body CreateProjectJSONReques
 
 // DeleteProject Delete a project
 //
-// The project is gone at once and its name is free again. Removing its previews, images and rows goes on after the
-// answer. Refused with 409 `deployments_under_way` while a deployment has not ended.
+// The project is gone at once: its name and host names are free again, its previews are served no longer, and what is
+// under way is canceled. Removing its containers, workspaces, images and rows goes on after the answer: see
+// `GET /v1/deletions/{id}`.
 //
 // Corresponds with DELETE /v1/projects/{project} (the `DeleteProject` operationId).
 func (c *Client) DeleteProject(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1755,11 +2069,12 @@ func (c *Client) CreateDeployment(ctx context.Context, project ProjectPath, para
 
 // ListEnv List variables
 //
-// Names and targets, sorted by name; never values.
+// Names and targets, sorted by name; never values. With `environment` what a deploy there sees, each with where it comes
+// from.
 //
 // Corresponds with GET /v1/projects/{project}/env (the `ListEnv` operationId).
-func (c *Client) ListEnv(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListEnvRequest(c.Server, project)
+func (c *Client) ListEnv(ctx context.Context, project ProjectPath, params *ListEnvParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEnvRequest(c.Server, project, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1777,8 +2092,8 @@ func (c *Client) ListEnv(ctx context.Context, project ProjectPath, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-func (c *Client) MergeEnvWithBody(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewMergeEnvRequestWithBody(c.Server, project, contentType, body)
+func (c *Client) MergeEnvWithBody(ctx context.Context, project ProjectPath, params *MergeEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMergeEnvRequestWithBody(c.Server, project, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1796,8 +2111,8 @@ func (c *Client) MergeEnvWithBody(ctx context.Context, project ProjectPath, cont
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-func (c *Client) MergeEnv(ctx context.Context, project ProjectPath, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewMergeEnvRequest(c.Server, project, body)
+func (c *Client) MergeEnv(ctx context.Context, project ProjectPath, params *MergeEnvParams, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMergeEnvRequest(c.Server, project, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1814,11 +2129,14 @@ func (c *Client) MergeEnv(ctx context.Context, project ProjectPath, body MergeEn
 //
 //	{"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 //
+// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+// before the project's of the same name, its target included.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-func (c *Client) ReplaceEnvWithBody(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReplaceEnvRequestWithBody(c.Server, project, contentType, body)
+func (c *Client) ReplaceEnvWithBody(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceEnvRequestWithBody(c.Server, project, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1835,11 +2153,14 @@ func (c *Client) ReplaceEnvWithBody(ctx context.Context, project ProjectPath, co
 //
 //	{"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 //
+// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+// before the project's of the same name, its target included.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-func (c *Client) ReplaceEnv(ctx context.Context, project ProjectPath, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReplaceEnvRequest(c.Server, project, body)
+func (c *Client) ReplaceEnv(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceEnvRequest(c.Server, project, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1852,11 +2173,29 @@ func (c *Client) ReplaceEnv(ctx context.Context, project ProjectPath, body Repla
 
 // DeleteEnv Remove a variable
 //
-// Answers with the variables that are left. Takes effect at the next deployment.
+// Answers with the variables that are left. Takes effect at the next deployment. With `environment` the one that was set
+// for it is removed; the project's of that name is seen there again.
 //
 // Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
-func (c *Client) DeleteEnv(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteEnvRequest(c.Server, project, name)
+func (c *Client) DeleteEnv(ctx context.Context, project ProjectPath, name string, params *DeleteEnvParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteEnvRequest(c.Server, project, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEnvironments List a project's environments
+//
+// Sorted by name. The first deployment to an environment makes it, as do variables that are set for it.
+//
+// Corresponds with GET /v1/projects/{project}/environments (the `ListEnvironments` operationId).
+func (c *Client) ListEnvironments(ctx context.Context, project ProjectPath, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEnvironmentsRequest(c.Server, project, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2099,6 +2438,67 @@ func NewReadyzRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/readyz")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeletionsRequest constructs an http.Request for the ListDeletions method
+func NewListDeletionsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/deletions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDeletionRequest constructs an http.Request for the GetDeletion method
+func NewGetDeletionRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/deletions/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -2522,6 +2922,74 @@ func NewListStepsRequest(server string, id DeploymentPath) (*http.Request, error
 	return req, nil
 }
 
+// NewDeleteEnvironmentRequest constructs an http.Request for the DeleteEnvironment method
+func NewDeleteEnvironmentRequest(server string, id EnvironmentPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetEnvironmentRequest constructs an http.Request for the GetEnvironment method
+func NewGetEnvironmentRequest(server string, id EnvironmentPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListProjectsRequest constructs an http.Request for the ListProjects method
 func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Request, error) {
 	var err error
@@ -2806,7 +3274,7 @@ func NewCreateDeploymentRequestWithBody(server string, project ProjectPath, para
 }
 
 // NewListEnvRequest constructs an http.Request for the ListEnv method
-func NewListEnvRequest(server string, project ProjectPath) (*http.Request, error) {
+func NewListEnvRequest(server string, project ProjectPath, params *ListEnvParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2829,6 +3297,33 @@ func NewListEnvRequest(server string, project ProjectPath) (*http.Request, error
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2840,18 +3335,18 @@ func NewListEnvRequest(server string, project ProjectPath) (*http.Request, error
 }
 
 // NewMergeEnvRequest calls the generic MergeEnv builder with application/json body
-func NewMergeEnvRequest(server string, project ProjectPath, body MergeEnvJSONRequestBody) (*http.Request, error) {
+func NewMergeEnvRequest(server string, project ProjectPath, params *MergeEnvParams, body MergeEnvJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewMergeEnvRequestWithBody(server, project, "application/json", bodyReader)
+	return NewMergeEnvRequestWithBody(server, project, params, "application/json", bodyReader)
 }
 
 // NewMergeEnvRequestWithBody constructs an http.Request for the MergeEnv method, with any body, and a specified content type
-func NewMergeEnvRequestWithBody(server string, project ProjectPath, contentType string, body io.Reader) (*http.Request, error) {
+func NewMergeEnvRequestWithBody(server string, project ProjectPath, params *MergeEnvParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2874,6 +3369,33 @@ func NewMergeEnvRequestWithBody(server string, project ProjectPath, contentType 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
@@ -2887,18 +3409,18 @@ func NewMergeEnvRequestWithBody(server string, project ProjectPath, contentType 
 }
 
 // NewReplaceEnvRequest calls the generic ReplaceEnv builder with application/json body
-func NewReplaceEnvRequest(server string, project ProjectPath, body ReplaceEnvJSONRequestBody) (*http.Request, error) {
+func NewReplaceEnvRequest(server string, project ProjectPath, params *ReplaceEnvParams, body ReplaceEnvJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewReplaceEnvRequestWithBody(server, project, "application/json", bodyReader)
+	return NewReplaceEnvRequestWithBody(server, project, params, "application/json", bodyReader)
 }
 
 // NewReplaceEnvRequestWithBody constructs an http.Request for the ReplaceEnv method, with any body, and a specified content type
-func NewReplaceEnvRequestWithBody(server string, project ProjectPath, contentType string, body io.Reader) (*http.Request, error) {
+func NewReplaceEnvRequestWithBody(server string, project ProjectPath, params *ReplaceEnvParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2923,6 +3445,33 @@ func NewReplaceEnvRequestWithBody(server string, project ProjectPath, contentTyp
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -2934,7 +3483,7 @@ func NewReplaceEnvRequestWithBody(server string, project ProjectPath, contentTyp
 }
 
 // NewDeleteEnvRequest constructs an http.Request for the DeleteEnv method
-func NewDeleteEnvRequest(server string, project ProjectPath, name string) (*http.Request, error) {
+func NewDeleteEnvRequest(server string, project ProjectPath, name string, params *DeleteEnvParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2966,7 +3515,107 @@ func NewDeleteEnvRequest(server string, project ProjectPath, name string) (*http
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListEnvironmentsRequest constructs an http.Request for the ListEnvironments method
+func NewListEnvironmentsRequest(server string, project ProjectPath, params *ListEnvironmentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/environments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -3260,6 +3909,25 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /readyz (the `Readyz` operationId).
 	ReadyzWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadyzResponse, error)
 
+	// ListDeletionsWithResponse List the deletions that are not over
+	//
+	// In the order in which they were asked for, all on one page.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/deletions (the `ListDeletions` operationId).
+	ListDeletionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListDeletionsResponse, error)
+
+	// GetDeletionWithResponse Show what is left of a deleted project or environment
+	//
+	// 404 once nothing is left: engine, registry, workspaces and the record of what slipway owns have been looked at again
+	// by then, and the last row is gone. What stays in `left` names the host that has to come back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/deletions/{id} (the `GetDeletion` operationId).
+	GetDeletionWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetDeletionResponse, error)
+
 	// ListDeploymentsWithResponse List deployments, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -3350,6 +4018,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/deployments/{id}/steps (the `ListSteps` operationId).
 	ListStepsWithResponse(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*ListStepsResponse, error)
 
+	// DeleteEnvironmentWithResponse Delete an environment
+	//
+	// The environment is gone at once, with its deployments and variables, as a project is by its deletion; production too.
+	// A deploy to the same name makes it anew, under the same host name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/environments/{id} (the `DeleteEnvironment` operationId).
+	DeleteEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error)
+
+	// GetEnvironmentWithResponse Show an environment
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
+	GetEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error)
+
 	// ListProjectsWithResponse List projects
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -3381,8 +4066,9 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteProjectWithResponse Delete a project
 	//
-	// The project is gone at once and its name is free again. Removing its previews, images and rows goes on after the
-	// answer. Refused with 409 `deployments_under_way` while a deployment has not ended.
+	// The project is gone at once: its name and host names are free again, its previews are served no longer, and what is
+	// under way is canceled. Removing its containers, workspaces, images and rows goes on after the answer: see
+	// `GET /v1/deletions/{id}`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3468,12 +4154,13 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvWithResponse List variables
 	//
-	// Names and targets, sorted by name; never values.
+	// Names and targets, sorted by name; never values. With `environment` what a deploy there sees, each with where it comes
+	// from.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/projects/{project}/env (the `ListEnv` operationId).
-	ListEnvWithResponse(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*ListEnvResponse, error)
+	ListEnvWithResponse(ctx context.Context, project ProjectPath, params *ListEnvParams, reqEditors ...RequestEditorFn) (*ListEnvResponse, error)
 
 	// MergeEnvWithBodyWithResponse Set some variables
 	//
@@ -3482,7 +4169,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-	MergeEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error)
+	MergeEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, params *MergeEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error)
 
 	// MergeEnvWithResponse Set some variables
 	//
@@ -3491,7 +4178,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-	MergeEnvWithResponse(ctx context.Context, project ProjectPath, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error)
+	MergeEnvWithResponse(ctx context.Context, project ProjectPath, params *MergeEnvParams, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error)
 
 	// ReplaceEnvWithBodyWithResponse Replace all variables
 	//
@@ -3499,10 +4186,13 @@ type ClientWithResponsesInterface interface {
 	//
 	//     {"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 	//
+	// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+	// before the project's of the same name, its target included.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-	ReplaceEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error)
+	ReplaceEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error)
 
 	// ReplaceEnvWithResponse Replace all variables
 	//
@@ -3510,19 +4200,32 @@ type ClientWithResponsesInterface interface {
 	//
 	//     {"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 	//
+	// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+	// before the project's of the same name, its target included.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-	ReplaceEnvWithResponse(ctx context.Context, project ProjectPath, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error)
+	ReplaceEnvWithResponse(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error)
 
 	// DeleteEnvWithResponse Remove a variable
 	//
-	// Answers with the variables that are left. Takes effect at the next deployment.
+	// Answers with the variables that are left. Takes effect at the next deployment. With `environment` the one that was set
+	// for it is removed; the project's of that name is seen there again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
-	DeleteEnvWithResponse(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*DeleteEnvResponse, error)
+	DeleteEnvWithResponse(ctx context.Context, project ProjectPath, name string, params *DeleteEnvParams, reqEditors ...RequestEditorFn) (*DeleteEnvResponse, error)
+
+	// ListEnvironmentsWithResponse List a project's environments
+	//
+	// Sorted by name. The first deployment to an environment makes it, as do variables that are set for it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project}/environments (the `ListEnvironments` operationId).
+	ListEnvironmentsWithResponse(ctx context.Context, project ProjectPath, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*ListEnvironmentsResponse, error)
 
 	// DeleteGitCredentialWithResponse Remove the credential
 	//
@@ -3746,6 +4449,102 @@ func (r ReadyzResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReadyzResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeletionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeletionList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeletionsResponse) GetJSON200() *DeletionList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeletionsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeletionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeletionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeletionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeletionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDeletionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeletionResponse) GetJSON200() *Deletion {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetDeletionResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeletionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeletionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeletionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeletionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4129,6 +4928,109 @@ func (r ListStepsResponse) ContentType() string {
 	return ""
 }
 
+// DeleteEnvironmentResponse202Headers the declared response headers of an HTTP 202 response for DeleteEnvironment
+type DeleteEnvironmentResponse202Headers struct {
+	Location *string
+}
+
+type DeleteEnvironmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *DeletionAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteEnvironmentResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r DeleteEnvironmentResponse) GetJSON202() *DeletionAnswer {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteEnvironmentResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteEnvironmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteEnvironmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteEnvironmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteEnvironmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetEnvironmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Environment
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetEnvironmentResponse) GetJSON200() *Environment {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetEnvironmentResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetEnvironmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetEnvironmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetEnvironmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetEnvironmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListProjectsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4232,11 +5134,25 @@ func (r CreateProjectResponse) ContentType() string {
 	return ""
 }
 
+// DeleteProjectResponse202Headers the declared response headers of an HTTP 202 response for DeleteProject
+type DeleteProjectResponse202Headers struct {
+	Location *string
+}
+
 type DeleteProjectResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *DeletionAnswer
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteProjectResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r DeleteProjectResponse) GetJSON202() *DeletionAnswer {
+	return r.JSON202
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4617,6 +5533,54 @@ func (r DeleteEnvResponse) ContentType() string {
 	return ""
 }
 
+type ListEnvironmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EnvironmentList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEnvironmentsResponse) GetJSON200() *EnvironmentList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEnvironmentsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEnvironmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEnvironmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEnvironmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEnvironmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteGitCredentialResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4882,6 +5846,37 @@ func (c *ClientWithResponses) ReadyzWithResponse(ctx context.Context, reqEditors
 	return ParseReadyzResponse(rsp)
 }
 
+// ListDeletionsWithResponse List the deletions that are not over
+//
+// In the order in which they were asked for, all on one page.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/deletions (the `ListDeletions` operationId).
+func (c *ClientWithResponses) ListDeletionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListDeletionsResponse, error) {
+	rsp, err := c.ListDeletions(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeletionsResponse(rsp)
+}
+
+// GetDeletionWithResponse Show what is left of a deleted project or environment
+//
+// 404 once nothing is left: engine, registry, workspaces and the record of what slipway owns have been looked at again
+// by then, and the last row is gone. What stays in `left` names the host that has to come back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/deletions/{id} (the `GetDeletion` operationId).
+func (c *ClientWithResponses) GetDeletionWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetDeletionResponse, error) {
+	rsp, err := c.GetDeletion(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeletionResponse(rsp)
+}
+
 // ListDeploymentsWithResponse List deployments, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -5020,6 +6015,35 @@ func (c *ClientWithResponses) ListStepsWithResponse(ctx context.Context, id Depl
 	return ParseListStepsResponse(rsp)
 }
 
+// DeleteEnvironmentWithResponse Delete an environment
+//
+// The environment is gone at once, with its deployments and variables, as a project is by its deletion; production too.
+// A deploy to the same name makes it anew, under the same host name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/environments/{id} (the `DeleteEnvironment` operationId).
+func (c *ClientWithResponses) DeleteEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*DeleteEnvironmentResponse, error) {
+	rsp, err := c.DeleteEnvironment(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteEnvironmentResponse(rsp)
+}
+
+// GetEnvironmentWithResponse Show an environment
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
+func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error) {
+	rsp, err := c.GetEnvironment(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetEnvironmentResponse(rsp)
+}
+
 // ListProjectsWithResponse List projects
 //
 // Returns a wrapper object for the known response body format(s).
@@ -5069,8 +6093,9 @@ func (c *ClientWithResponses) CreateProjectWithResponse(ctx context.Context, bod
 
 // DeleteProjectWithResponse Delete a project
 //
-// The project is gone at once and its name is free again. Removing its previews, images and rows goes on after the
-// answer. Refused with 409 `deployments_under_way` while a deployment has not ended.
+// The project is gone at once: its name and host names are free again, its previews are served no longer, and what is
+// under way is canceled. Removing its containers, workspaces, images and rows goes on after the answer: see
+// `GET /v1/deletions/{id}`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5192,13 +6217,14 @@ func (c *ClientWithResponses) CreateDeploymentWithResponse(ctx context.Context, 
 
 // ListEnvWithResponse List variables
 //
-// Names and targets, sorted by name; never values.
+// Names and targets, sorted by name; never values. With `environment` what a deploy there sees, each with where it comes
+// from.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/projects/{project}/env (the `ListEnv` operationId).
-func (c *ClientWithResponses) ListEnvWithResponse(ctx context.Context, project ProjectPath, reqEditors ...RequestEditorFn) (*ListEnvResponse, error) {
-	rsp, err := c.ListEnv(ctx, project, reqEditors...)
+func (c *ClientWithResponses) ListEnvWithResponse(ctx context.Context, project ProjectPath, params *ListEnvParams, reqEditors ...RequestEditorFn) (*ListEnvResponse, error) {
+	rsp, err := c.ListEnv(ctx, project, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5212,8 +6238,8 @@ func (c *ClientWithResponses) ListEnvWithResponse(ctx context.Context, project P
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-func (c *ClientWithResponses) MergeEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error) {
-	rsp, err := c.MergeEnvWithBody(ctx, project, contentType, body, reqEditors...)
+func (c *ClientWithResponses) MergeEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, params *MergeEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error) {
+	rsp, err := c.MergeEnvWithBody(ctx, project, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5227,8 +6253,8 @@ func (c *ClientWithResponses) MergeEnvWithBodyWithResponse(ctx context.Context, 
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project}/env (the `MergeEnv` operationId).
-func (c *ClientWithResponses) MergeEnvWithResponse(ctx context.Context, project ProjectPath, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error) {
-	rsp, err := c.MergeEnv(ctx, project, body, reqEditors...)
+func (c *ClientWithResponses) MergeEnvWithResponse(ctx context.Context, project ProjectPath, params *MergeEnvParams, body MergeEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeEnvResponse, error) {
+	rsp, err := c.MergeEnv(ctx, project, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5241,11 +6267,14 @@ func (c *ClientWithResponses) MergeEnvWithResponse(ctx context.Context, project 
 //
 //	{"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 //
+// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+// before the project's of the same name, its target included.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-func (c *ClientWithResponses) ReplaceEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error) {
-	rsp, err := c.ReplaceEnvWithBody(ctx, project, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ReplaceEnvWithBodyWithResponse(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error) {
+	rsp, err := c.ReplaceEnvWithBody(ctx, project, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5258,11 +6287,14 @@ func (c *ClientWithResponses) ReplaceEnvWithBodyWithResponse(ctx context.Context
 //
 //	{"vars": [{"name": "DATABASE_URL", "value": "postgres://db/shop", "target": "runtime"}]}
 //
+// With `environment` those set for that environment are meant, and the project's stay. A variable of an environment goes
+// before the project's of the same name, its target included.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/projects/{project}/env (the `ReplaceEnv` operationId).
-func (c *ClientWithResponses) ReplaceEnvWithResponse(ctx context.Context, project ProjectPath, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error) {
-	rsp, err := c.ReplaceEnv(ctx, project, body, reqEditors...)
+func (c *ClientWithResponses) ReplaceEnvWithResponse(ctx context.Context, project ProjectPath, params *ReplaceEnvParams, body ReplaceEnvJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceEnvResponse, error) {
+	rsp, err := c.ReplaceEnv(ctx, project, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5271,17 +6303,33 @@ func (c *ClientWithResponses) ReplaceEnvWithResponse(ctx context.Context, projec
 
 // DeleteEnvWithResponse Remove a variable
 //
-// Answers with the variables that are left. Takes effect at the next deployment.
+// Answers with the variables that are left. Takes effect at the next deployment. With `environment` the one that was set
+// for it is removed; the project's of that name is seen there again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/projects/{project}/env/{name} (the `DeleteEnv` operationId).
-func (c *ClientWithResponses) DeleteEnvWithResponse(ctx context.Context, project ProjectPath, name string, reqEditors ...RequestEditorFn) (*DeleteEnvResponse, error) {
-	rsp, err := c.DeleteEnv(ctx, project, name, reqEditors...)
+func (c *ClientWithResponses) DeleteEnvWithResponse(ctx context.Context, project ProjectPath, name string, params *DeleteEnvParams, reqEditors ...RequestEditorFn) (*DeleteEnvResponse, error) {
+	rsp, err := c.DeleteEnv(ctx, project, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseDeleteEnvResponse(rsp)
+}
+
+// ListEnvironmentsWithResponse List a project's environments
+//
+// Sorted by name. The first deployment to an environment makes it, as do variables that are set for it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project}/environments (the `ListEnvironments` operationId).
+func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, project ProjectPath, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*ListEnvironmentsResponse, error) {
+	rsp, err := c.ListEnvironments(ctx, project, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEnvironmentsResponse(rsp)
 }
 
 // DeleteGitCredentialWithResponse Remove the credential
@@ -5499,6 +6547,72 @@ func ParseReadyzResponse(rsp *http.Response) (*ReadyzResponse, error) {
 			return nil, err
 		}
 		response.JSON503 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDeletionsResponse parses an HTTP response from a ListDeletionsWithResponse call
+func ParseListDeletionsResponse(rsp *http.Response) (*ListDeletionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeletionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeletionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetDeletionResponse parses an HTTP response from a GetDeletionWithResponse call
+func ParseGetDeletionResponse(rsp *http.Response) (*GetDeletionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeletionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
 
 	}
 
@@ -5765,6 +6879,85 @@ func ParseListStepsResponse(rsp *http.Response) (*ListStepsResponse, error) {
 	return response, nil
 }
 
+// ParseDeleteEnvironmentResponse parses an HTTP response from a DeleteEnvironmentWithResponse call
+func ParseDeleteEnvironmentResponse(rsp *http.Response) (*DeleteEnvironmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteEnvironmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest DeletionAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DeleteEnvironmentResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetEnvironmentResponse parses an HTTP response from a GetEnvironmentWithResponse call
+func ParseGetEnvironmentResponse(rsp *http.Response) (*GetEnvironmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetEnvironmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Environment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListProjectsResponse parses an HTTP response from a ListProjectsWithResponse call
 func ParseListProjectsResponse(rsp *http.Response) (*ListProjectsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -5858,8 +7051,12 @@ func ParseDeleteProjectResponse(rsp *http.Response) (*DeleteProjectResponse, err
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest DeletionAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest ProblemAnswer
@@ -5868,6 +7065,19 @@ func ParseDeleteProjectResponse(rsp *http.Response) (*DeleteProjectResponse, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DeleteProjectResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -6107,6 +7317,39 @@ func ParseDeleteEnvResponse(rsp *http.Response) (*DeleteEnvResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest EnvAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListEnvironmentsResponse parses an HTTP response from a ListEnvironmentsWithResponse call
+func ParseListEnvironmentsResponse(rsp *http.Response) (*ListEnvironmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEnvironmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EnvironmentList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

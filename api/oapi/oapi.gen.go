@@ -36,6 +36,24 @@ func (e Builder) Valid() bool {
 	}
 }
 
+// Defines values for DeletionKind.
+const (
+	DeletionKindEnvironment DeletionKind = "environment"
+	DeletionKindProject     DeletionKind = "project"
+)
+
+// Valid indicates whether the value is a known member of the DeletionKind enum.
+func (e DeletionKind) Valid() bool {
+	switch e {
+	case DeletionKindEnvironment:
+		return true
+	case DeletionKindProject:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeploymentStatus.
 const (
 	DeploymentStatusBuilding   DeploymentStatus = "building"
@@ -78,6 +96,24 @@ func (e DeploymentStatus) Valid() bool {
 	}
 }
 
+// Defines values for EnvSource.
+const (
+	EnvSourceEnvironment EnvSource = "environment"
+	EnvSourceProject     EnvSource = "project"
+)
+
+// Valid indicates whether the value is a known member of the EnvSource enum.
+func (e EnvSource) Valid() bool {
+	switch e {
+	case EnvSourceEnvironment:
+		return true
+	case EnvSourceProject:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnvTarget.
 const (
 	EnvTargetBoth    EnvTarget = "both"
@@ -93,6 +129,27 @@ func (e EnvTarget) Valid() bool {
 	case EnvTargetBuild:
 		return true
 	case EnvTargetRuntime:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnvironmentKind.
+const (
+	EnvironmentKindBranch      EnvironmentKind = "branch"
+	EnvironmentKindProduction  EnvironmentKind = "production"
+	EnvironmentKindPullRequest EnvironmentKind = "pull_request"
+)
+
+// Valid indicates whether the value is a known member of the EnvironmentKind enum.
+func (e EnvironmentKind) Valid() bool {
+	switch e {
+	case EnvironmentKindBranch:
+		return true
+	case EnvironmentKindProduction:
+		return true
+	case EnvironmentKindPullRequest:
 		return true
 	default:
 		return false
@@ -232,6 +289,37 @@ type CurrentStep struct {
 	WaitingFor *string `json:"waiting_for"`
 }
 
+// Deletion A project or environment that is deleted, as long as something of it is left.
+type Deletion struct {
+	// ID A UUIDv7 in lower case.
+	ID   ID           `json:"id"`
+	Kind DeletionKind `json:"kind"`
+
+	// Left Empty when only rows are left.
+	Left []LeftOver `json:"left"`
+
+	// Name Of the project or environment.
+	Name string `json:"name"`
+
+	// Project The project's name.
+	Project     string    `json:"project"`
+	RequestedAt time.Time `json:"requested_at"`
+
+	// TemporalURL The workflow that removes it, in the Temporal Web UI.
+	TemporalURL *string `json:"temporal_url"`
+}
+
+// DeletionKind defines model for DeletionKind.
+type DeletionKind string
+
+// DeletionList defines model for DeletionList.
+type DeletionList struct {
+	Items []Deletion `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
+}
+
 // Deployment defines model for Deployment.
 type Deployment struct {
 	// Commit All 40 digits, once resolved.
@@ -239,7 +327,7 @@ type Deployment struct {
 	CreatedAt   time.Time      `json:"created_at"`
 	Environment EnvironmentRef `json:"environment"`
 
-	// EnvironmentURL The environment's stable address; empty once the project is deleted.
+	// EnvironmentURL The environment's stable address; empty once the environment is deleted.
 	EnvironmentURL string `json:"environment_url"`
 
 	// Failure Why a step or a deployment failed.
@@ -336,12 +424,18 @@ type EnvInput struct {
 	Vars []EnvVarInput `json:"vars"`
 }
 
+// EnvSource Where a variable was set: `project` for all environments, `environment` for the one that was asked for.
+type EnvSource string
+
 // EnvTarget Where a variable is seen.
 type EnvTarget string
 
 // EnvVar defines model for EnvVar.
 type EnvVar struct {
 	Name string `json:"name"`
+
+	// Source Where a variable was set: `project` for all environments, `environment` for the one that was asked for.
+	Source EnvSource `json:"source"`
 
 	// Target Where a variable is seen.
 	Target EnvTarget `json:"target"`
@@ -357,6 +451,41 @@ type EnvVarInput struct {
 
 	// Value Stored encrypted, never shown.
 	Value string `json:"value"`
+}
+
+// Environment defines model for Environment.
+type Environment struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUIDv7 in lower case.
+	ID   ID              `json:"id"`
+	Kind EnvironmentKind `json:"kind"`
+
+	// LiveDeployment The deployment that the environment's address leads to; null while there is none.
+	LiveDeployment *LiveDeployment `json:"live_deployment"`
+
+	// Name `production`, `branch/<name>` or `pr/<number>`.
+	Name string `json:"name"`
+
+	// Project The project's name.
+	Project string `json:"project"`
+
+	// ProjectID A UUIDv7 in lower case.
+	ProjectID ID `json:"project_id"`
+
+	// URL The stable address; leads to what is live.
+	URL string `json:"url"`
+}
+
+// EnvironmentKind defines model for EnvironmentKind.
+type EnvironmentKind string
+
+// EnvironmentList defines model for EnvironmentList.
+type EnvironmentList struct {
+	Items []Environment `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
 }
 
 // EnvironmentRef defines model for EnvironmentRef.
@@ -481,6 +610,32 @@ type HealthCheckInput struct {
 
 // ID A UUIDv7 in lower case.
 type ID = string
+
+// LeftOver A thing that keeps a deletion from its end.
+type LeftOver struct {
+	// DeploymentID A UUIDv7 in lower case.
+	DeploymentID     ID  `json:"deployment_id"`
+	DeploymentNumber int `json:"deployment_number"`
+
+	// Host The host that holds it.
+	Host *string `json:"host"`
+
+	// HostSeenAt When that host gave its last sign of life.
+	HostSeenAt *time.Time `json:"host_seen_at"`
+
+	// Kind `deployment` (it has not ended), `container`, `network`, `workspace`, `lease` (of a build slot) or `image_tag`.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// LiveDeployment The deployment that the environment's address leads to; null while there is none.
+type LiveDeployment struct {
+	// ID A UUIDv7 in lower case.
+	ID ID `json:"id"`
+
+	// Number Rises per project, from 1.
+	Number int `json:"number"`
+}
 
 // LogLine defines model for LogLine.
 type LogLine struct {
@@ -830,11 +985,20 @@ type Cursor = string
 // DeploymentPath A UUIDv7 in lower case.
 type DeploymentPath = ID
 
+// EnvEnvironment defines model for EnvEnvironment.
+type EnvEnvironment = string
+
+// EnvironmentPath A UUIDv7 in lower case.
+type EnvironmentPath = ID
+
 // Limit defines model for Limit.
 type Limit = int
 
 // ProjectPath defines model for ProjectPath.
 type ProjectPath = string
+
+// DeletionAnswer A project or environment that is deleted, as long as something of it is left.
+type DeletionAnswer = Deletion
 
 // EnvAnswer defines model for EnvAnswer.
 type EnvAnswer = Env
@@ -893,6 +1057,43 @@ type CreateDeploymentParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEnvParams defines parameters for ListEnv.
+type ListEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// MergeEnvParams defines parameters for MergeEnv.
+type MergeEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// ReplaceEnvParams defines parameters for ReplaceEnv.
+type ReplaceEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// DeleteEnvParams defines parameters for DeleteEnv.
+type DeleteEnvParams struct {
+	// Environment The variables of this environment (id, or a name such as `production` or `branch/main`). Setting some by the name of an
+	// environment that is not there yet makes it.
+	Environment *EnvEnvironment `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
+// ListEnvironmentsParams defines parameters for ListEnvironments.
+type ListEnvironmentsParams struct {
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListTokensParams defines parameters for ListTokens.
 type ListTokensParams struct {
 	// Limit The most items on one page.
@@ -934,6 +1135,12 @@ type ServerInterface interface {
 	// Readyz Can requests be served
 	// (GET /readyz)
 	Readyz(c *gin.Context)
+	// ListDeletions List the deletions that are not over
+	// (GET /v1/deletions)
+	ListDeletions(c *gin.Context)
+	// GetDeletion Show what is left of a deleted project or environment
+	// (GET /v1/deletions/{id})
+	GetDeletion(c *gin.Context, id ID)
 	// ListDeployments List deployments, newest first
 	// (GET /v1/deployments)
 	ListDeployments(c *gin.Context, params ListDeploymentsParams)
@@ -958,6 +1165,12 @@ type ServerInterface interface {
 	// ListSteps List the attempts at each step
 	// (GET /v1/deployments/{id}/steps)
 	ListSteps(c *gin.Context, id DeploymentPath)
+	// DeleteEnvironment Delete an environment
+	// (DELETE /v1/environments/{id})
+	DeleteEnvironment(c *gin.Context, id EnvironmentPath)
+	// GetEnvironment Show an environment
+	// (GET /v1/environments/{id})
+	GetEnvironment(c *gin.Context, id EnvironmentPath)
 	// ListProjects List projects
 	// (GET /v1/projects)
 	ListProjects(c *gin.Context, params ListProjectsParams)
@@ -978,16 +1191,19 @@ type ServerInterface interface {
 	CreateDeployment(c *gin.Context, project ProjectPath, params CreateDeploymentParams)
 	// ListEnv List variables
 	// (GET /v1/projects/{project}/env)
-	ListEnv(c *gin.Context, project ProjectPath)
+	ListEnv(c *gin.Context, project ProjectPath, params ListEnvParams)
 	// MergeEnv Set some variables
 	// (PATCH /v1/projects/{project}/env)
-	MergeEnv(c *gin.Context, project ProjectPath)
+	MergeEnv(c *gin.Context, project ProjectPath, params MergeEnvParams)
 	// ReplaceEnv Replace all variables
 	// (PUT /v1/projects/{project}/env)
-	ReplaceEnv(c *gin.Context, project ProjectPath)
+	ReplaceEnv(c *gin.Context, project ProjectPath, params ReplaceEnvParams)
 	// DeleteEnv Remove a variable
 	// (DELETE /v1/projects/{project}/env/{name})
-	DeleteEnv(c *gin.Context, project ProjectPath, name string)
+	DeleteEnv(c *gin.Context, project ProjectPath, name string, params DeleteEnvParams)
+	// ListEnvironments List a project's environments
+	// (GET /v1/projects/{project}/environments)
+	ListEnvironments(c *gin.Context, project ProjectPath, params ListEnvironmentsParams)
 	// DeleteGitCredential Remove the credential
 	// (DELETE /v1/projects/{project}/git-credential)
 	DeleteGitCredential(c *gin.Context, project ProjectPath)
@@ -1051,6 +1267,44 @@ func (siw *ServerInterfaceWrapper) Readyz(c *gin.Context) {
 	}
 
 	siw.Handler.Readyz(c)
+}
+
+// ListDeletions operation middleware
+func (siw *ServerInterfaceWrapper) ListDeletions(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListDeletions(c)
+}
+
+// GetDeletion operation middleware
+func (siw *ServerInterfaceWrapper) GetDeletion(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetDeletion(c, id)
 }
 
 // ListDeployments operation middleware
@@ -1335,6 +1589,56 @@ func (siw *ServerInterfaceWrapper) ListSteps(c *gin.Context) {
 	siw.Handler.ListSteps(c, id)
 }
 
+// DeleteEnvironment operation middleware
+func (siw *ServerInterfaceWrapper) DeleteEnvironment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteEnvironment(c, id)
+}
+
+// GetEnvironment operation middleware
+func (siw *ServerInterfaceWrapper) GetEnvironment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetEnvironment(c, id)
+}
+
 // ListProjects operation middleware
 func (siw *ServerInterfaceWrapper) ListProjects(c *gin.Context) {
 
@@ -1522,6 +1826,17 @@ func (siw *ServerInterfaceWrapper) ListEnv(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEnvParams
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", c.Request.URL.Query(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter environment: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1529,7 +1844,7 @@ func (siw *ServerInterfaceWrapper) ListEnv(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListEnv(c, project)
+	siw.Handler.ListEnv(c, project, params)
 }
 
 // MergeEnv operation middleware
@@ -1547,6 +1862,17 @@ func (siw *ServerInterfaceWrapper) MergeEnv(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeEnvParams
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", c.Request.URL.Query(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter environment: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1554,7 +1880,7 @@ func (siw *ServerInterfaceWrapper) MergeEnv(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.MergeEnv(c, project)
+	siw.Handler.MergeEnv(c, project, params)
 }
 
 // ReplaceEnv operation middleware
@@ -1572,6 +1898,17 @@ func (siw *ServerInterfaceWrapper) ReplaceEnv(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceEnvParams
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", c.Request.URL.Query(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter environment: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1579,7 +1916,7 @@ func (siw *ServerInterfaceWrapper) ReplaceEnv(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ReplaceEnv(c, project)
+	siw.Handler.ReplaceEnv(c, project, params)
 }
 
 // DeleteEnv operation middleware
@@ -1606,6 +1943,17 @@ func (siw *ServerInterfaceWrapper) DeleteEnv(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteEnvParams
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", c.Request.URL.Query(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter environment: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1613,7 +1961,51 @@ func (siw *ServerInterfaceWrapper) DeleteEnv(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.DeleteEnv(c, project, name)
+	siw.Handler.DeleteEnv(c, project, name, params)
+}
+
+// ListEnvironments operation middleware
+func (siw *ServerInterfaceWrapper) ListEnvironments(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", c.Param("project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter project: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEnvironmentsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListEnvironments(c, project, params)
 }
 
 // DeleteGitCredential operation middleware
@@ -1771,6 +2163,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/projects/:project", wrapper.DeleteProject)
 	router.GET(options.BaseURL+"/v1/projects/:project", wrapper.GetProject)
 	router.PATCH(options.BaseURL+"/v1/projects/:project", wrapper.UpdateProject)
+	router.GET(options.BaseURL+"/v1/projects/:project/environments", wrapper.ListEnvironments)
+	router.DELETE(options.BaseURL+"/v1/environments/:id", wrapper.DeleteEnvironment)
+	router.GET(options.BaseURL+"/v1/environments/:id", wrapper.GetEnvironment)
+	router.GET(options.BaseURL+"/v1/deletions", wrapper.ListDeletions)
+	router.GET(options.BaseURL+"/v1/deletions/:id", wrapper.GetDeletion)
 	router.GET(options.BaseURL+"/v1/projects/:project/env", wrapper.ListEnv)
 	router.PATCH(options.BaseURL+"/v1/projects/:project/env", wrapper.MergeEnv)
 	router.PUT(options.BaseURL+"/v1/projects/:project/env", wrapper.ReplaceEnv)

@@ -13,15 +13,22 @@ import (
 )
 
 const envLong = `Variables of a project's builds and previews. Values go in and never come out. A change takes effect at the next deployment.
-Without --project the project of the git checkout is meant; outside of one, the only project there is.`
+Without --project the project of the git checkout is meant; outside of one, the only project there is. With --environment
+the variables set for that environment are meant: there they go before the project's of the same name, and listing shows
+which come from where.`
+
+// envFlags say whose variables are meant.
+type envFlags struct{ project, environment string }
 
 func (c *cli) envCommand() *cobra.Command {
-	var project string
+	var whose envFlags
 	command := c.group(&cobra.Command{
 		Use: "env", Short: "Set, list and import environment variables", Long: envLong,
-		Example: "  slipway env set --project shop DATABASE_URL=postgres://db/shop --target runtime\n  slipway env import --project shop .env",
-	}, c.envSet(&project), c.envUnset(&project), c.envList(&project), c.envImport(&project))
-	command.PersistentFlags().StringVarP(&project, "project", "p", "", "the `project`, by name or id")
+		Example: "  slipway env set --project shop DATABASE_URL=postgres://db/shop --target runtime\n" +
+			"  slipway env set --project shop --environment branch/cart DATABASE_URL=postgres://db/cart\n  slipway env import --project shop .env",
+	}, c.envSet(&whose), c.envUnset(&whose), c.envList(&whose), c.envImport(&whose))
+	command.PersistentFlags().StringVarP(&whose.project, "project", "p", "", "the `project`, by name or id")
+	command.PersistentFlags().StringVarP(&whose.environment, "environment", "e", "", "only for the environment called `name`: production, branch/<name> or pr/<number>")
 	return command
 }
 
@@ -33,7 +40,7 @@ func targetFlag(command *cobra.Command) *string {
 	return &target
 }
 
-func (c *cli) envSet(project *string) *cobra.Command {
+func (c *cli) envSet(whose *envFlags) *cobra.Command {
 	command := &cobra.Command{
 		Use: "set NAME=VALUE...", Short: "Set variables", Args: cobra.MinimumNArgs(1),
 		Long: `Add or replace variables and keep the others. A NAME without =VALUE takes its value from standard input, so that it appears
@@ -47,7 +54,7 @@ neither in the shell's history nor in the list of processes; a line break at its
 		if err != nil {
 			return err
 		}
-		return c.sendVars(cmd.Context(), *project, vars, *target, false)
+		return c.sendVars(cmd.Context(), *whose, vars, *target, false)
 	}
 	return command
 }
@@ -86,15 +93,16 @@ func (c *cli) readValue(ctx context.Context, name string) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r"), nil
 }
 
-func (c *cli) envUnset(project *string) *cobra.Command {
+func (c *cli) envUnset(whose *envFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "unset NAME...", Short: "Remove variables", Args: cobra.MinimumNArgs(1),
 		Long:    "Remove variables and keep the others. Stops at the first that is not there.",
 		Example: "  slipway env unset --project shop FEATURE_CART LOG_LEVEL",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.envCall(cmd.Context(), *project, func(api *client.ClientWithResponses, project string) (env *client.Env, err error) {
+			return c.envCall(cmd.Context(), *whose, func(api *client.ClientWithResponses, project string, environment *string) (env *client.Env, err error) {
+				params := &client.DeleteEnvParams{Environment: environment}
 				for _, name := range args {
-					if env, err = ask[client.Env](api.DeleteEnvWithResponse(cmd.Context(), project, name)); err != nil {
+					if env, err = ask[client.Env](api.DeleteEnvWithResponse(cmd.Context(), project, name, params)); err != nil {
 						return nil, err
 					}
 				}
@@ -104,20 +112,20 @@ func (c *cli) envUnset(project *string) *cobra.Command {
 	}
 }
 
-func (c *cli) envList(project *string) *cobra.Command {
+func (c *cli) envList(whose *envFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List variables without their values", Args: cobra.NoArgs,
 		Long:    "List the names of the variables and where they are seen. Values never come out.",
 		Example: "  slipway env list --project shop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.envCall(cmd.Context(), *project, func(api *client.ClientWithResponses, project string) (*client.Env, error) {
-				return ask[client.Env](api.ListEnvWithResponse(cmd.Context(), project))
+			return c.envCall(cmd.Context(), *whose, func(api *client.ClientWithResponses, project string, environment *string) (*client.Env, error) {
+				return ask[client.Env](api.ListEnvWithResponse(cmd.Context(), project, &client.ListEnvParams{Environment: environment}))
 			})
 		},
 	}
 }
 
-func (c *cli) envImport(project *string) *cobra.Command {
+func (c *cli) envImport(whose *envFlags) *cobra.Command {
 	var replace bool
 	command := &cobra.Command{
 		Use: "import FILE|-", Short: "Set variables from a .env file", Args: cobra.ExactArgs(1),
@@ -139,7 +147,7 @@ Nothing is expanded: $OTHER stays as it is.`,
 		if err != nil {
 			return err
 		}
-		return c.sendVars(cmd.Context(), *project, vars, *target, replace)
+		return c.sendVars(cmd.Context(), *whose, vars, *target, replace)
 	}
 	return command
 }
@@ -176,52 +184,56 @@ func (c *cli) readFile(ctx context.Context, path string) (string, error) {
 	return string(data), err
 }
 
-// sendVars adds variables to a project's, or puts them in the place of all.
-func (c *cli) sendVars(ctx context.Context, project string, vars []variable, target string, replace bool) error {
+// sendVars adds variables to a project's or an environment's, or puts them in the place of all.
+func (c *cli) sendVars(ctx context.Context, whose envFlags, vars []variable, target string, replace bool) error {
 	body := client.EnvInput{Vars: make([]client.EnvVarInput, 0, len(vars))}
 	for _, v := range vars {
 		body.Vars = append(body.Vars, client.EnvVarInput{Name: v.name, Value: v.value, Target: new(client.EnvTarget(target))})
 	}
-	return c.envCall(ctx, project, func(api *client.ClientWithResponses, project string) (*client.Env, error) {
+	return c.envCall(ctx, whose, func(api *client.ClientWithResponses, project string, environment *string) (*client.Env, error) {
 		if replace {
-			return ask[client.Env](api.ReplaceEnvWithResponse(ctx, project, body))
+			return ask[client.Env](api.ReplaceEnvWithResponse(ctx, project, &client.ReplaceEnvParams{Environment: environment}, body))
 		}
-		return ask[client.Env](api.MergeEnvWithResponse(ctx, project, body))
+		return ask[client.Env](api.MergeEnvWithResponse(ctx, project, &client.MergeEnvParams{Environment: environment}, body))
 	})
 }
 
-// envCall calls the API for a project and prints the variables as they are afterwards.
-func (c *cli) envCall(ctx context.Context, project string, call func(*client.ClientWithResponses, string) (*client.Env, error)) error {
+// envCall calls the API for a project, or an environment of it, and prints the variables as they are afterwards.
+func (c *cli) envCall(ctx context.Context, whose envFlags, call func(api *client.ClientWithResponses, project string, environment *string) (*client.Env, error)) error {
 	api, err := c.api()
 	if err != nil {
 		return err
 	}
-	given := project
-	if project, err = c.theProject(ctx, api, given); err != nil {
+	given := whose.project
+	if whose.project, err = c.theProject(ctx, api, given); err != nil {
 		return err
 	}
 	if given == "" {
-		c.say("note: the variables of project %s", project)
+		c.say("note: the variables of project %s", whose.project)
 	}
-	env, err := call(api, project)
+	env, err := call(api, whose.project, filled(whose.environment))
 	if err != nil {
 		return err
 	}
-	return c.print(env, func() error {
-		if len(env.Vars) > 0 {
-			t := newTable("NAME", "TARGET")
-			for _, v := range env.Vars {
-				t.add(v.Name, string(v.Target))
-			}
-			if err := c.printTable(t); err != nil {
-				return err
-			}
-		} else {
-			c.say("%s has no variables", project)
-		}
-		if env.Note != "" {
-			c.say("note: %s", clean(env.Note))
-		}
-		return nil
-	})
+	return c.print(env, func() error { return c.printEnv(whose, *env) })
+}
+
+func (c *cli) printEnv(whose envFlags, env client.Env) error {
+	t := newTable("NAME", "TARGET")
+	if whose.environment != "" {
+		t.header = append(t.header, "FROM")
+	}
+	for _, v := range env.Vars {
+		row := []string{v.Name, string(v.Target), string(v.Source)}
+		t.add(row[:len(t.header)]...)
+	}
+	if len(env.Vars) == 0 {
+		c.say("%s has no variables", strings.TrimSpace(whose.project+" "+whose.environment))
+	} else if err := c.printTable(t); err != nil {
+		return err
+	}
+	if env.Note != "" {
+		c.say("note: %s", clean(env.Note))
+	}
+	return nil
 }

@@ -23,6 +23,29 @@ func TestEnvSet(t *testing.T) {
 	require.Equal(t, "note: takes effect at the next deployment\n", stderr)
 }
 
+func TestEnvOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	code, stdout, stderr := user(t, api).run("env", "set", "-p", "shop", "--environment", "branch/cart", "A=1")
+	require.Zero(t, code, stderr)
+	require.Equal(t, "NAME  TARGET  FROM\nA     both    environment\n", stdout)
+	for _, args := range [][]string{{"list"}, {"unset", "A"}} {
+		code, _, stderr = user(t, api).run(append([]string{"env", "-p", "shop", "-e", "branch/cart"}, args...)...)
+		require.Zero(t, code, stderr)
+	}
+	require.Equal(t, "shop branch/cart has no variables\nnote: takes effect at the next deployment\n", stderr)
+	p := user(t, api)
+	p.stdin = "B=2\n"
+	code, _, stderr = p.run("env", "import", "-p", "shop", "-e", "branch/cart", "--replace", "-")
+	require.Zero(t, code, stderr)
+	const query = "?environment=branch%2Fcart"
+	require.Equal(t, []string{
+		"PATCH /v1/projects/shop/env" + query + ` {"vars":[{"name":"A","target":"both","value":"1"}]}`,
+		"GET /v1/projects/shop/env" + query, "DELETE /v1/projects/shop/env/A" + query,
+		"PUT /v1/projects/shop/env" + query + ` {"vars":[{"name":"B","target":"both","value":"2"}]}`,
+	}, api.requests())
+}
+
 func TestEnvMeansTheOnlyProject(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)

@@ -37,20 +37,22 @@ type fakeAPI struct {
 	t                    *testing.T
 	url                  string
 
-	mu          sync.Mutex
-	projects    []oapi.Project
-	deployments []oapi.Deployment // newest first
-	vars        []oapi.EnvVarInput
-	tokens      []oapi.Token
-	lines       []oapi.LogLine
-	seen        []string // "POST /v1/projects {...}"
-	keys        map[string]int
-	problem     *oapi.Problem // answers everything when set
-	pageLimit   int           // smaller pages than asked for
-	stream      func(c *gin.Context, connection int, last int64)
-	connections int
-	warning     *oapi.GitCredentialWarning // of a credential that is set
-	onGet       func(d *oapi.Deployment)   // before a deployment is given
+	mu           sync.Mutex
+	projects     []oapi.Project
+	deployments  []oapi.Deployment // newest first
+	vars         []oapi.EnvVarInput
+	lines        []oapi.LogLine
+	seen         []string // "POST /v1/projects {...}"
+	keys         map[string]int
+	problem      *oapi.Problem // answers everything when set
+	pageLimit    int           // smaller pages than asked for
+	stream       func(c *gin.Context, connection int, last int64)
+	connections  int
+	onGet        func(d *oapi.Deployment) // before a deployment is given
+	environments []oapi.Environment
+	deletions    []oapi.Deletion            // what looks at one see, one after the other; then it is over
+	warning      *oapi.GitCredentialWarning // of a credential that is set
+	tokens       []oapi.Token
 }
 
 func newFakeAPI(t *testing.T) *fakeAPI {
@@ -230,33 +232,79 @@ func (f *fakeAPI) GetProject(c *gin.Context, name oapi.ProjectPath) {
 
 func (f *fakeAPI) UpdateProject(c *gin.Context, name oapi.ProjectPath) { c.JSON(200, project(name)) }
 
-func (f *fakeAPI) DeleteProject(c *gin.Context, _ oapi.ProjectPath) { c.Status(204) }
+func (f *fakeAPI) DeleteProject(c *gin.Context, _ oapi.ProjectPath) { f.deletion(c, 202) }
+
+func (f *fakeAPI) DeleteEnvironment(c *gin.Context, _ oapi.EnvironmentPath) { f.deletion(c, 202) }
+
+func (f *fakeAPI) GetDeletion(c *gin.Context, _ string) { f.deletion(c, 200) }
+
+func (f *fakeAPI) ListDeletions(c *gin.Context) {
+	c.JSON(200, oapi.DeletionList{Items: append([]oapi.Deletion{}, f.deletions...)})
+}
+
+// deletion gives the next look at one.
+func (f *fakeAPI) deletion(c *gin.Context, status int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.deletions) == 0 {
+		notFound(c, "nothing is left")
+		return
+	}
+	d := f.deletions[0]
+	f.deletions = f.deletions[1:]
+	c.Header("Location", "/v1/deletions/"+d.ID)
+	c.JSON(status, d)
+}
+
+func environmentOf(name string, live int) oapi.Environment {
+	e := oapi.Environment{
+		ID: envID, Name: name, Kind: oapi.EnvironmentKindBranch, Project: "shop", ProjectID: projectID,
+		URL: "http://shop-cart-preview.localhost:8000", CreatedAt: noon.Add(-time.Hour),
+	}
+	if live > 0 {
+		e.LiveDeployment = &oapi.LiveDeployment{ID: deploymentID(live), Number: live}
+	}
+	return e
+}
+
+func (f *fakeAPI) ListEnvironments(c *gin.Context, _ oapi.ProjectPath, params oapi.ListEnvironmentsParams) {
+	from, to, next := f.page(len(f.environments), params.Limit, params.Cursor)
+	c.JSON(200, oapi.EnvironmentList{Items: append([]oapi.Environment{}, f.environments[from:to]...), NextCursor: next})
+}
+
+func (f *fakeAPI) GetEnvironment(c *gin.Context, _ oapi.EnvironmentPath) {
+	c.JSON(200, f.environments[0])
+}
 
 func (f *fakeAPI) env(c *gin.Context) {
 	vars := []oapi.EnvVar{}
+	source := oapi.EnvSourceProject
+	if c.Query("environment") != "" {
+		source = oapi.EnvSourceEnvironment
+	}
 	for _, v := range f.vars {
-		vars = append(vars, oapi.EnvVar{Name: v.Name, Target: *v.Target})
+		vars = append(vars, oapi.EnvVar{Name: v.Name, Target: *v.Target, Source: source})
 	}
 	c.JSON(200, oapi.Env{Vars: vars, Note: "takes effect at the next deployment"})
 }
 
-func (f *fakeAPI) ListEnv(c *gin.Context, _ oapi.ProjectPath) { f.env(c) }
+func (f *fakeAPI) ListEnv(c *gin.Context, _ oapi.ProjectPath, _ oapi.ListEnvParams) { f.env(c) }
 
-func (f *fakeAPI) ReplaceEnv(c *gin.Context, _ oapi.ProjectPath) {
+func (f *fakeAPI) ReplaceEnv(c *gin.Context, _ oapi.ProjectPath, _ oapi.ReplaceEnvParams) {
 	var body oapi.EnvInput
 	require.NoError(f.t, c.BindJSON(&body))
 	f.vars = body.Vars
 	f.env(c)
 }
 
-func (f *fakeAPI) MergeEnv(c *gin.Context, _ oapi.ProjectPath) {
+func (f *fakeAPI) MergeEnv(c *gin.Context, _ oapi.ProjectPath, _ oapi.MergeEnvParams) {
 	var body oapi.EnvInput
 	require.NoError(f.t, c.BindJSON(&body))
 	f.vars = append(f.vars, body.Vars...)
 	f.env(c)
 }
 
-func (f *fakeAPI) DeleteEnv(c *gin.Context, _ oapi.ProjectPath, name string) {
+func (f *fakeAPI) DeleteEnv(c *gin.Context, _ oapi.ProjectPath, name string, _ oapi.DeleteEnvParams) {
 	for i, v := range f.vars {
 		if v.Name == name {
 			f.vars = append(f.vars[:i:i], f.vars[i+1:]...)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"time"
@@ -134,48 +133,29 @@ func (c *cli) projectsDelete() *cobra.Command {
 	var yes bool
 	command := &cobra.Command{
 		Use: "delete PROJECT", Aliases: []string{"rm"}, Short: "Delete a project with all its previews", Args: cobra.ExactArgs(1),
-		Long: `Delete a project, its variables, deployments, previews and images. There is no way back. Refused while a deployment has
-not ended. Asks first; where there is no terminal to ask on, --yes is needed.`,
+		Long: `Delete a project, its environments, variables, deployments, previews and images. There is no way back. What is under way is
+canceled. ` + deleteLong,
 		Example: "  slipway projects delete shop\n  slipway projects delete shop --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.api()
 			if err != nil {
 				return err
 			}
-			if !yes {
-				if err := c.confirmDelete(cmd.Context(), api, args[0]); err != nil {
-					return err
-				}
-			}
-			if _, err := api.DeleteProjectWithResponse(cmd.Context(), args[0]); err != nil {
+			p, err := ask[client.Project](api.GetProjectWithResponse(cmd.Context(), args[0]))
+			if err != nil {
 				return err
 			}
-			c.say("project %s is deleted; its previews are being removed", args[0])
-			return nil
+			along := fmt.Sprintf("(%s) with its environments, variables, deployments and previews", clean(p.RepoURL))
+			if err := c.confirmDelete(cmd.Context(), "project "+p.Name, along, p.Name, yes); err != nil {
+				return err
+			}
+			return c.followDeletion(cmd.Context(), api, "project "+p.Name, func() (*client.Deletion, error) {
+				return ask[client.Deletion](api.DeleteProjectWithResponse(cmd.Context(), p.ID))
+			})
 		},
 	}
-	command.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	yesFlag(command, &yes)
 	return command
-}
-
-// confirmDelete asks for the project's name, which cannot be typed by habit as a y can.
-func (c *cli) confirmDelete(ctx context.Context, api *client.ClientWithResponses, given string) error {
-	if !c.screen.stdin {
-		return &shownError{message: "there is no terminal to ask on whether to delete " + given, fix: "pass --yes", exit: exitUsage}
-	}
-	project, err := ask[client.Project](api.GetProjectWithResponse(ctx, given))
-	if err != nil {
-		return err
-	}
-	c.say("This deletes %s (%s) with its variables, deployments and previews.", project.Name, clean(project.RepoURL))
-	typed, err := c.askLine(ctx, "Type the project's name to go on")
-	if err != nil {
-		return err
-	}
-	if typed != project.Name {
-		return &shownError{message: "not deleted"}
-	}
-	return nil
 }
 
 // projectAnswer calls the API and prints the project that it answers with.

@@ -97,26 +97,3 @@ func TestProjectsShow(t *testing.T) {
 	require.Equal(t, exitError, code)
 	require.Equal(t, "error: no project is called \"nope\"\n", stderr)
 }
-
-func TestProjectsDeleteAsksForTheName(t *testing.T) {
-	t.Parallel()
-	for typed, want := range map[string]struct {
-		code    int
-		deletes bool
-	}{
-		"shop\n": {exitOK, true}, "y\n": {exitError, false}, "": {exitError, false},
-	} {
-		api := newFakeAPI(t)
-		p := user(t, api)
-		p.stdin, p.tune = typed, func(c *cli) { c.screen.stdin = true }
-		code, _, stderr := p.run("projects", "delete", "shop")
-		require.Equal(t, want.code, code)
-		require.Contains(t, stderr, "This deletes shop (https://git.example.com/team/shop.git)")
-		require.Equal(t, want.deletes, strings.Contains(strings.Join(api.requests(), "\n"), "DELETE /v1/projects/shop"))
-	}
-	api := newFakeAPI(t)
-	code, _, stderr := user(t, api).run("projects", "delete", "shop", "--yes")
-	require.Zero(t, code)
-	require.Equal(t, "project shop is deleted; its previews are being removed\n", stderr)
-	require.Equal(t, []string{"DELETE /v1/projects/shop"}, api.requests())
-}

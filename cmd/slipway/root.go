@@ -47,7 +47,8 @@ func (c *cli) newRoot() *cobra.Command {
 		"how to print answers; json is the API's own objects, for streams one a line")
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
 		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.openCommand(), c.temporalCommand())
-	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.envCommand(), c.credentialsCommand())
+	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.environmentsCommand(), c.envCommand(),
+		c.credentialsCommand(), c.deletionsCommand())
 	addGrouped(root, groupServer, c.adminCommand(), c.doctorCommand())
 	addGrouped(root, groupRoles, c.migrateCommand(), c.apiCommand(), c.workerCommand(), c.gatewayCommand())
 	root.AddCommand(c.versionCommand(), exitCodesTopic())

@@ -64,6 +64,11 @@ type Deployment struct {
 	CancelRequestedAt *time.Time
 }
 
+// Scope is the environment that the deployment goes to.
+func (d Deployment) Scope() Scope {
+	return Scope{ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID}
+}
+
 // EnvironmentKind says what an environment is for.
 type EnvironmentKind string
 
@@ -78,11 +83,13 @@ const (
 type Environment struct {
 	ID               string
 	ProjectID        string
+	ProjectName      string
 	Name             string
 	Kind             EnvironmentKind
 	Host             string // the stable host name
-	Generation       int64
+	Generation       int64  // of the newest deployment, 0 before the first
 	LiveDeploymentID string
+	LiveNumber       int // of the live deployment
 	CreatedAt        time.Time
 }
 

@@ -11,7 +11,6 @@ var (
 	ErrNotRetryable        = errors.New("deployment has neither failed nor been canceled")
 	ErrReplaced            = errors.New("a newer deployment of the environment has replaced it")
 	ErrEnded               = errors.New("deployment has ended and is not begun again")
-	ErrUnderWay            = errors.New("deployments are under way")
 	ErrConflict            = errors.New("changed by another request since it was read")
 	ErrStaleRun            = errors.New("another run of the workflow has taken over")
 	ErrSuperseded          = errors.New("a newer deployment of the environment is live")

@@ -86,12 +86,14 @@ const (
 // At reports whether a var with target t is seen at the given target (build or runtime).
 func (t EnvTarget) At(target EnvTarget) bool { return t == TargetBoth || t == target }
 
-// EnvVar is a variable of a project's builds, previews or both. Values are secrets: they are stored encrypted and never
-// leave through the API.
+// EnvVar is a variable of a project's builds, previews or both. One that was set for an environment goes there before the
+// project's of the same name, its target included. Values are secrets: they are stored encrypted and never leave through
+// the API.
 type EnvVar struct {
-	Name   string
-	Value  string
-	Target EnvTarget
+	Name          string
+	Value         string
+	Target        EnvTarget
+	EnvironmentID string // of the environment that it was set for; empty for one of the whole project
 	// Version changes whenever the variable is written, and tells nothing of its value. Empty unless Value is there.
 	Version string
 }

@@ -62,7 +62,7 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 	if err != nil {
 		return "", err
 	}
-	environment, generation, err := s.takeGeneration(ctx, q, n)
+	environment, generation, err := s.takeGeneration(ctx, q, n.Project, n.Environment)
 	if err != nil {
 		return "", err
 	}
@@ -87,34 +87,11 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 
 // takeGeneration returns the environment's id and the generation of its next deployment; it makes the environment when
 // the project has none of that name.
-func (s *Store) takeGeneration(ctx context.Context, q *db.Queries, n deployment.NewDeployment) (string, int64, error) {
-	row, err := q.TakeGeneration(ctx, db.TakeGenerationParams{ProjectID: n.Project.ID, Name: n.Environment})
+func (s *Store) takeGeneration(ctx context.Context, q *db.Queries, p deployment.Project, environment string) (string, int64, error) {
+	row, err := q.TakeGeneration(ctx, db.TakeGenerationParams{ProjectID: p.ID, Name: environment})
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return row.ID, row.Generation, err
 	}
-	id, err := newID()
-	if err != nil {
-		return "", 0, err
-	}
-	for _, host := range s.environmentHosts(n, id) {
-		rows, err := q.CreateEnvironment(ctx, db.CreateEnvironmentParams{
-			ID: id, ProjectID: n.Project.ID, Name: n.Environment,
-			Kind: string(deployment.EnvironmentKindOf(n.Environment)), Host: host,
-		})
-		if err != nil || rows == 1 {
-			return id, 1, err
-		}
-	}
-	return "", 0, fmt.Errorf("find a free host name for environment %q", n.Environment)
-}
-
-// environmentHosts lists the host names to try. The last one holds the environment's id: project "a-b" with branch "c"
-// and project "a" with branch "b-c" agree even in the hash.
-func (s *Store) environmentHosts(n deployment.NewDeployment, id string) []string {
-	project, domain := n.Project.Name, s.options.PreviewDomain
-	return []string{
-		deployment.EnvironmentHost(project, n.Environment, domain),
-		deployment.EnvironmentHostHashed(project, n.Environment, domain),
-		deployment.EnvironmentHostHashed(project, n.Environment+"-"+id, domain),
-	}
+	id, err := s.insertEnvironment(ctx, q, p, environment, 1)
+	return id, 1, err
 }

@@ -147,7 +147,7 @@ func TestCreateDeploymentOfADeletedProject(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.project("app")
-	require.NoError(t, b.DeleteProject(t.Context(), p.ID))
+	b.remove(of(p))
 	_, _, err := b.CreateDeployment(t.Context(), deployment.NewDeployment{Project: p, Environment: "production"})
 	require.ErrorIs(t, err, deployment.ErrNotFound)
 }

@@ -22,8 +22,8 @@ func limitOf(p deployment.Page) int {
 	return min(p.Limit, maxLimit)
 }
 
-// A cursor names its list and the place where the last page ended: "p:<name>" or "d:<microseconds>,<id>", in base64 so
-// that nobody builds on what is inside.
+// A cursor names its list and the place where the last page ended: "p:<name>", "e:<name>" or "d:<microseconds>,<id>", in
+// base64 so that nobody builds on what is inside.
 
 func encodeCursor(kind, place string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + ":" + place))
@@ -42,13 +42,18 @@ func decodeCursor(kind, cursor string) (string, error) {
 	return place, nil
 }
 
-func projectCursor(p deployment.Project) string { return encodeCursor("p", p.Name) }
+// The kinds of cursors of lists that are sorted by name.
+const (
+	cursorProjects     = "p"
+	cursorEnvironments = "e"
+)
 
-func decodeProjectCursor(cursor string) (name string, err error) {
+// decodeNameCursor returns the name after which a page begins, "" for the first.
+func decodeNameCursor(kind, cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
 	}
-	return decodeCursor("p", cursor)
+	return decodeCursor(kind, cursor)
 }
 
 func deploymentCursor(d deployment.Deployment) string {

@@ -57,21 +57,6 @@ func matchable(f deployment.DeploymentFilter) bool {
 		isText(f.Environment) && isText(string(f.Status))
 }
 
-// Environment finds an environment by its name within a project.
-func (s *Store) Environment(ctx context.Context, projectID, name string) (deployment.Environment, error) {
-	if !isID(projectID) || !isText(name) {
-		return deployment.Environment{}, at(deployment.ErrNotFound, "environment %q", name)
-	}
-	row, err := s.q.EnvironmentByName(ctx, db.EnvironmentByNameParams{ProjectID: projectID, Name: name})
-	if err != nil {
-		return deployment.Environment{}, at(err, "environment %q", name)
-	}
-	return deployment.Environment{
-		ID: row.ID, ProjectID: row.ProjectID, Name: row.Name, Kind: deployment.EnvironmentKind(row.Kind), Host: row.Host,
-		Generation: row.Generation, LiveDeploymentID: orEmpty(row.LiveDeploymentID), CreatedAt: row.CreatedAt.UTC(),
-	}, nil
-}
-
 func toDeployments(rows []db.DeploymentDetail) ([]deployment.Deployment, error) {
 	items := make([]deployment.Deployment, len(rows))
 	for i, row := range rows {

@@ -13,66 +13,74 @@ import (
 
 var errNoCipher = errors.New("this process has no keyset for secrets")
 
-// EnvVarNames returns a project's variables without their values, sorted by name.
-func (s *Store) EnvVarNames(ctx context.Context, projectID string) ([]deployment.EnvVar, error) {
-	if !isID(projectID) {
-		return nil, at(deployment.ErrNotFound, "env vars of project %q", projectID)
-	}
-	rows, err := s.q.EnvVarNames(ctx, projectID)
-	if err != nil {
-		return nil, at(err, "env vars of project %s", projectID)
-	}
+// EnvVarNames returns the variables that a deploy to the scope's environment sees, or those of a whole project, without
+// their values and sorted by name.
+func (s *Store) EnvVarNames(ctx context.Context, scope deployment.Scope) ([]deployment.EnvVar, error) {
+	rows, err := s.envVars(ctx, scope)
 	vars := make([]deployment.EnvVar, len(rows))
 	for i, row := range rows {
-		vars[i] = deployment.EnvVar{Name: row.Name, Target: deployment.EnvTarget(row.Target)}
+		vars[i] = deployment.EnvVar{Name: row.Name, Target: deployment.EnvTarget(row.Target), EnvironmentID: orEmpty(row.EnvironmentID)}
 	}
-	return vars, nil
+	return vars, err
 }
 
-// EnvVars returns a project's variables with their values, sorted by name.
-func (s *Store) EnvVars(ctx context.Context, projectID string) ([]deployment.EnvVar, error) {
-	rows, err := s.q.EnvVars(ctx, projectID)
+// EnvVars returns the same variables as EnvVarNames with their values.
+func (s *Store) EnvVars(ctx context.Context, scope deployment.Scope) ([]deployment.EnvVar, error) {
+	rows, err := s.envVars(ctx, scope)
 	if err != nil {
-		return nil, at(err, "env vars of project %s", projectID)
+		return nil, err
 	}
 	if len(rows) > 0 && s.options.Cipher == nil {
-		return nil, at(errNoCipher, "env vars of project %s", projectID)
+		return nil, at(errNoCipher, "env vars of %s", scope.ID())
 	}
 	vars := make([]deployment.EnvVar, len(rows))
 	for i, row := range rows {
-		value, err := s.options.Cipher.Decrypt(row.Value, placeOf(projectID, row.Name))
+		from := deployment.Scope{ProjectID: scope.ProjectID, EnvironmentID: orEmpty(row.EnvironmentID)}
+		value, err := s.options.Cipher.Decrypt(row.Value, placeOf(from, row.Name))
 		if err != nil {
-			return nil, at(err, "env vars of project %s: decrypt %s", projectID, row.Name)
+			return nil, at(err, "env vars of %s: decrypt %s", scope.ID(), row.Name)
 		}
-		vars[i] = deployment.EnvVar{Name: row.Name, Value: string(value), Target: deployment.EnvTarget(row.Target), Version: versionOf(row.Value)}
+		vars[i] = deployment.EnvVar{
+			Name: row.Name, Value: string(value), Target: deployment.EnvTarget(row.Target), EnvironmentID: from.EnvironmentID,
+			Version: versionOf(row.Value),
+		}
 	}
 	return vars, nil
 }
 
-// ReplaceEnvVars makes vars the project's only variables.
-func (s *Store) ReplaceEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error {
-	return s.setEnvVars(ctx, projectID, vars, true)
-}
-
-// MergeEnvVars adds vars to the project's variables; those of the same names are replaced.
-func (s *Store) MergeEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar) error {
-	return s.setEnvVars(ctx, projectID, vars, false)
-}
-
-func (s *Store) setEnvVars(ctx context.Context, projectID string, vars []deployment.EnvVar, replace bool) error {
-	if !isID(projectID) {
-		return at(deployment.ErrNotFound, "set env vars of project %q", projectID)
+func (s *Store) envVars(ctx context.Context, scope deployment.Scope) ([]db.EnvVarsRow, error) {
+	if !isID(scope.ProjectID) || !isID(scope.ID()) {
+		return nil, at(deployment.ErrNotFound, "env vars of %q", scope.ID())
 	}
-	sealed, err := s.seal(projectID, vars)
+	rows, err := s.q.EnvVars(ctx, db.EnvVarsParams{ProjectID: scope.ProjectID, EnvironmentID: orNull(scope.EnvironmentID)})
+	return rows, at(err, "env vars of %s", scope.ID())
+}
+
+// ReplaceEnvVars makes vars the scope's only variables: the project's own, or those set for the environment.
+func (s *Store) ReplaceEnvVars(ctx context.Context, scope deployment.Scope, vars []deployment.EnvVar) error {
+	return s.setEnvVars(ctx, scope, vars, true)
+}
+
+// MergeEnvVars adds vars to the scope's variables; those of the same names are replaced.
+func (s *Store) MergeEnvVars(ctx context.Context, scope deployment.Scope, vars []deployment.EnvVar) error {
+	return s.setEnvVars(ctx, scope, vars, false)
+}
+
+func (s *Store) setEnvVars(ctx context.Context, scope deployment.Scope, vars []deployment.EnvVar, replace bool) error {
+	if !isID(scope.ProjectID) || !isID(scope.ID()) {
+		return at(deployment.ErrNotFound, "set env vars of %q", scope.ID())
+	}
+	sealed, err := s.seal(scope, vars)
 	if err != nil {
-		return at(err, "set env vars of project %s", projectID)
+		return at(err, "set env vars of %s", scope.ID())
 	}
 	return at(s.inTx(ctx, func(q *db.Queries) error {
-		if _, err := q.LockProject(ctx, projectID); err != nil {
+		if err := lockScope(ctx, q, scope); err != nil {
 			return err
 		}
 		if replace {
-			if err := q.DeleteEnvVars(ctx, projectID); err != nil {
+			old := db.DeleteEnvVarsParams{ProjectID: scope.ProjectID, EnvironmentID: orNull(scope.EnvironmentID)}
+			if err := q.DeleteEnvVars(ctx, old); err != nil {
 				return err
 			}
 		}
@@ -82,30 +90,43 @@ func (s *Store) setEnvVars(ctx context.Context, projectID string, vars []deploym
 			}
 		}
 		return nil
-	}), "set env vars of project %s", projectID)
+	}), "set env vars of %s", scope.ID())
 }
 
-func (s *Store) seal(projectID string, vars []deployment.EnvVar) ([]db.SetEnvVarParams, error) {
+// lockScope keeps a deletion away; what is deleted already is no row.
+func lockScope(ctx context.Context, q *db.Queries, scope deployment.Scope) error {
+	_, err := q.LockProject(ctx, scope.ProjectID)
+	if err == nil && scope.EnvironmentID != "" {
+		_, err = q.LockEnvironment(ctx, db.LockEnvironmentParams{ID: scope.EnvironmentID, ProjectID: scope.ProjectID})
+	}
+	return err
+}
+
+func (s *Store) seal(scope deployment.Scope, vars []deployment.EnvVar) ([]db.SetEnvVarParams, error) {
 	if len(vars) > 0 && s.options.Cipher == nil {
 		return nil, errNoCipher
 	}
 	sealed := make([]db.SetEnvVarParams, len(vars))
 	for i, v := range vars {
-		value, err := s.options.Cipher.Encrypt([]byte(v.Value), placeOf(projectID, v.Name))
+		value, err := s.options.Cipher.Encrypt([]byte(v.Value), placeOf(scope, v.Name))
 		if err != nil {
 			return nil, fmt.Errorf("encrypt %s: %w", v.Name, err)
 		}
-		sealed[i] = db.SetEnvVarParams{ProjectID: projectID, Name: v.Name, Target: string(v.Target), Value: value}
+		sealed[i] = db.SetEnvVarParams{
+			ProjectID: scope.ProjectID, EnvironmentID: orNull(scope.EnvironmentID), Name: v.Name, Target: string(v.Target), Value: value,
+		}
 	}
 	return sealed, nil
 }
 
-// DeleteEnvVar removes one variable; deployment.ErrNotFound when the project has none of that name.
-func (s *Store) DeleteEnvVar(ctx context.Context, projectID, name string) error {
-	if !isID(projectID) || !isText(name) {
+// DeleteEnvVar removes one of the scope's own variables; deployment.ErrNotFound when it has none of that name.
+func (s *Store) DeleteEnvVar(ctx context.Context, scope deployment.Scope, name string) error {
+	if !isID(scope.ProjectID) || !isID(scope.ID()) || !isText(name) {
 		return at(deployment.ErrNotFound, "delete env var %q", name)
 	}
-	n, err := s.q.DeleteEnvVar(ctx, db.DeleteEnvVarParams{ProjectID: projectID, Name: name})
+	n, err := s.q.DeleteEnvVar(ctx, db.DeleteEnvVarParams{
+		ProjectID: scope.ProjectID, EnvironmentID: orNull(scope.EnvironmentID), Name: name,
+	})
 	if err == nil && n == 0 {
 		err = deployment.ErrNotFound
 	}
@@ -118,5 +139,10 @@ func versionOf(sealed []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// placeOf is the associated data of a value: moved to another project or name, it does not decrypt.
-func placeOf(projectID, name string) []byte { return []byte(projectID + "/" + name) }
+// placeOf is the associated data of a value: moved to another project, environment or name, it does not decrypt.
+func placeOf(scope deployment.Scope, name string) []byte {
+	if scope.EnvironmentID != "" {
+		return []byte(scope.ProjectID + "/" + scope.EnvironmentID + "/" + name)
+	}
+	return []byte(scope.ProjectID + "/" + name)
+}

@@ -50,9 +50,9 @@ func TestGitCredentials(t *testing.T) {
 
 	require.NoError(t, b.DeleteGitCredential(t.Context(), p.ID))
 	require.ErrorIs(t, b.DeleteGitCredential(t.Context(), p.ID), deployment.ErrNotFound)
-	require.NoError(t, b.DeleteProject(t.Context(), other.ID))
+	b.remove(of(other))
 	require.ErrorIs(t, b.SetGitCredential(t.Context(), other.ID, key), deployment.ErrNotFound)
-	require.NoError(t, b.PurgeProject(t.Context(), other.ID))
+	require.NoError(t, b.Purge(t.Context(), of(other)))
 }
 
 func TestAGitCredentialIsBoundToItsOrigin(t *testing.T) {

@@ -33,11 +33,7 @@ func (s *Store) Disown(ctx context.Context, r deployment.Resource) error {
 
 // Owned lists what a deployment owns on a host ("" for every host) of the given kinds (none for all), oldest first.
 func (s *Store) Owned(ctx context.Context, deploymentID, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error) {
-	names := make([]string, len(kinds))
-	for i, kind := range kinds {
-		names[i] = string(kind)
-	}
-	rows, err := s.q.Owned(ctx, db.OwnedParams{DeploymentID: deploymentID, Host: host, Kinds: names})
+	rows, err := s.q.Owned(ctx, db.OwnedParams{DeploymentID: deploymentID, Host: host, Kinds: kindNames(kinds)})
 	return toResources(rows), at(err, "list what deployment %s owns", deploymentID)
 }
 
@@ -53,6 +49,14 @@ func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resou
 func (s *Store) LeftOver(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error) {
 	rows, err := s.q.LeftOver(ctx, db.LeftOverParams{Host: host, Age: age})
 	return toResources(rows), at(err, "list what is left on host %q", host)
+}
+
+func kindNames(kinds []deployment.ResourceKind) []string {
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = string(kind)
+	}
+	return names
 }
 
 func toResources(rows []db.Resource) []deployment.Resource {

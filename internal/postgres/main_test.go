@@ -101,6 +101,17 @@ func (b bench) live(d deployment.Deployment, run string) {
 	require.NoError(b.t, err)
 }
 
+// of is the scope of a whole project.
+func of(p deployment.Project) deployment.Scope { return deployment.Scope{ProjectID: p.ID} }
+
+// remove deletes a project or an environment.
+func (b bench) remove(scope deployment.Scope) deployment.Deletion {
+	b.t.Helper()
+	d, err := b.Delete(b.t.Context(), scope)
+	require.NoError(b.t, err)
+	return d
+}
+
 // status reads how a deployment stands.
 func (b bench) status(id string) deployment.Status {
 	b.t.Helper()

@@ -92,7 +92,7 @@ func (s *Store) Project(ctx context.Context, idOrName string) (deployment.Projec
 
 // Projects returns one page of projects, sorted by name, and the cursor of the next page, empty after the last.
 func (s *Store) Projects(ctx context.Context, page deployment.Page) ([]deployment.Project, string, error) {
-	after, err := decodeProjectCursor(page.Cursor)
+	after, err := decodeNameCursor(cursorProjects, page.Cursor)
 	if err != nil {
 		return nil, "", fmt.Errorf("list projects: %w", err)
 	}
@@ -108,7 +108,7 @@ func (s *Store) Projects(ctx context.Context, page deployment.Page) ([]deploymen
 		filled[i] = &items[i]
 	}
 	if len(rows) > limit {
-		next = projectCursor(items[limit-1])
+		next = encodeCursor(cursorProjects, items[limit-1].Name)
 	}
 	return items, next, s.summarizeCredentials(ctx, filled...)
 }
@@ -120,30 +120,6 @@ func (s *Store) SetProductionBranch(ctx context.Context, projectID, branch strin
 		err = deployment.ErrNotFound
 	}
 	return at(err, "set production branch of project %s", projectID)
-}
-
-// DeleteProject hides a project and frees its name and host names; its rows stay until PurgeProject. A deployment that
-// is not ended is deployment.ErrUnderWay.
-func (s *Store) DeleteProject(ctx context.Context, id string) error {
-	if !isID(id) {
-		return at(deployment.ErrNotFound, "delete project %q", id)
-	}
-	return at(s.inTx(ctx, func(q *db.Queries) error {
-		if _, err := q.LockProject(ctx, id); err != nil {
-			return err
-		}
-		n, err := q.DeploymentsUnderWay(ctx, id)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return deployment.ErrUnderWay
-		}
-		if err := q.FreeHosts(ctx, id); err != nil {
-			return err
-		}
-		return q.HideProject(ctx, id)
-	}), "delete project %s", id)
 }
 
 func toProject(r db.Project) deployment.Project {

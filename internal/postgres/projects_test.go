@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
-	"github.com/slipway-dev/slipway/internal/postgres"
 )
 
 func TestProjectRoundTrip(t *testing.T) {
@@ -68,7 +67,8 @@ func TestUnknownProjects(t *testing.T) {
 		require.ErrorIs(t, err, deployment.ErrNotFound, "%q", key)
 		_, err = b.UpdateProject(t.Context(), deployment.Project{ID: key, Name: "app"}.WithDefaults())
 		require.ErrorIs(t, err, deployment.ErrNotFound, "%q", key)
-		require.ErrorIs(t, b.DeleteProject(t.Context(), key), deployment.ErrNotFound, "%q", key)
+		_, err = b.Delete(t.Context(), deployment.Scope{ProjectID: key})
+		require.ErrorIs(t, err, deployment.ErrNotFound, "%q", key)
 	}
 }
 
@@ -83,10 +83,7 @@ func TestProjectNamesAreTakenUntilDeletion(t *testing.T) {
 	require.ErrorIs(t, err, deployment.ErrNameTaken)
 
 	old := b.deploy(p, "production")
-	require.ErrorIs(t, b.DeleteProject(t.Context(), p.ID), deployment.ErrUnderWay)
-	_, err = b.Finish(t.Context(), old.ID, "", deployment.StatusCanceled, nil)
-	require.NoError(t, err)
-	require.NoError(t, b.DeleteProject(t.Context(), p.ID))
+	b.remove(of(p))
 	_, err = b.Route(t.Context(), old.PreviewHost)
 	require.ErrorIs(t, err, deployment.ErrNotFound, "nothing of a deleted project is shown")
 	require.Empty(t, b.numbers(deployment.DeploymentFilter{}, 50))
@@ -125,33 +122,4 @@ func TestProductionBranchIsSetOnce(t *testing.T) {
 	found, err := b.Project(t.Context(), p.ID)
 	require.NoError(t, err)
 	require.Equal(t, "trunk", found.ProductionBranch)
-}
-
-func TestPurgeProject(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	p, kept := b.project("app"), b.deploy(b.project("kept"), "production")
-	first, second := b.deploy(p, "production"), b.deploy(p, "production")
-	b.live(first, "run-1")
-	b.live(second, "run-2")
-	require.NoError(t, b.MergeEnvVars(t.Context(), p.ID, []deployment.EnvVar{{Name: "A", Value: "1", Target: deployment.TargetBoth}}))
-	network := deployment.Resource{Kind: deployment.ResourceNetwork, Name: "n", Host: "host-9", DeploymentID: first.ID, RunID: "run-1"}
-	require.NoError(t, b.Own(t.Context(), network))
-
-	require.ErrorIs(t, b.PurgeProject(t.Context(), p.ID), deployment.ErrNotFound, "it is not deleted")
-	require.NoError(t, b.DeleteProject(t.Context(), p.ID))
-	deleted, err := b.DeletedProjects(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{p.ID}, deleted)
-	ids, err := b.ProjectDeployments(t.Context(), p.ID)
-	require.NoError(t, err)
-	require.Equal(t, []string{first.ID, second.ID}, ids)
-
-	require.ErrorIs(t, b.PurgeProject(t.Context(), p.ID), postgres.ErrStillOwned)
-	require.NoError(t, b.Disown(t.Context(), network))
-	require.NoError(t, b.PurgeProject(t.Context(), p.ID))
-	_, err = b.Deployment(t.Context(), first.ID)
-	require.ErrorIs(t, err, deployment.ErrNotFound)
-	require.Equal(t, deployment.StatusQueued, b.status(kept.ID))
-	require.ErrorIs(t, b.PurgeProject(t.Context(), p.ID), deployment.ErrNotFound)
 }

@@ -2,15 +2,10 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
-	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
-
-// ErrStillOwned means that the ledger still holds rows of a project that was to be purged.
-var ErrStillOwned = errors.New("something is still owned")
 
 // QueuedUnstarted returns the deployments that have waited for longer than olderThan without any run: the start of their
 // workflow may be lost. Oldest first, without plan and Dockerfile.
@@ -53,41 +48,4 @@ func (s *Store) CancelingDeployments(ctx context.Context) ([]deployment.Deployme
 	}
 	items, err := toDeployments(rows)
 	return items, at(err, "list canceling deployments")
-}
-
-// DeletedProjects returns the ids of projects that are deleted and not yet purged, in the order of their deletion.
-func (s *Store) DeletedProjects(ctx context.Context) ([]string, error) {
-	ids, err := s.q.DeletedProjects(ctx)
-	return ids, at(err, "list deleted projects")
-}
-
-// ProjectDeployments returns the ids of a project's deployments, a deleted project's too, by number.
-func (s *Store) ProjectDeployments(ctx context.Context, projectID string) ([]string, error) {
-	ids, err := s.q.ProjectDeployments(ctx, projectID)
-	return ids, at(err, "list deployments of project %s", projectID)
-}
-
-// PurgeProject removes every row of a deleted project, ErrStillOwned while the ledger holds any of its things. A project
-// that is not deleted, or is purged already, is deployment.ErrNotFound.
-func (s *Store) PurgeProject(ctx context.Context, id string) error {
-	return at(s.inTx(ctx, func(q *db.Queries) error {
-		if _, err := q.LockDeletedProject(ctx, id); err != nil {
-			return err
-		}
-		owned, err := q.OwnedByProject(ctx, id)
-		if err != nil {
-			return err
-		}
-		if owned > 0 {
-			return ErrStillOwned
-		}
-		for _, purge := range []func(context.Context, string) error{
-			q.ForgetLive, q.PurgeDeployments, q.PurgeEnvironments, q.DeleteEnvVars, q.PurgeProject,
-		} {
-			if err := purge(ctx, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), "purge project %s", id)
 }

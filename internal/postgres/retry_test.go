@@ -78,9 +78,14 @@ func TestRequestRetry_RefusesWhatStandsOtherwise(t *testing.T) {
 
 	other := b.project("other")
 	orphan := b.ended(other, deployment.StatusFailed)
-	require.NoError(t, b.DeleteProject(t.Context(), other.ID))
-	_, err = b.RequestRetry(t.Context(), orphan.ID)
-	require.ErrorIs(t, err, deployment.ErrNotFound)
+	alone := b.ended(b.project("third"), deployment.StatusFailed)
+	b.remove(of(other))
+	b.remove(alone.Scope())
+	for _, d := range []deployment.Deployment{orphan, alone} {
+		_, err = b.RequestRetry(t.Context(), d.ID)
+		require.ErrorIs(t, err, deployment.ErrNotFound)
+		require.ErrorIs(t, b.begin(d, "run-9"), deployment.ErrEnded)
+	}
 }
 
 // A reset from outside does what a retry does, and does not do what a retry may not.

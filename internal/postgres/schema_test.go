@@ -35,21 +35,44 @@ func TestTheSchemaKeepsTheInvariants(t *testing.T) {
 	p := b.project("app")
 	d, elsewhere := b.deploy(p, "production"), b.deploy(p, "branch/a")
 	for name, sql := range map[string]string{
-		"an end has a time":              "UPDATE deployments SET status = 'failed' WHERE id = '" + d.ID + "'",
-		"only a failure has a reason":    "UPDATE deployments SET failure = '{}' WHERE id = '" + d.ID + "'",
-		"numbers are unique":             "UPDATE deployments SET number = 2 WHERE id = '" + d.ID + "'",
-		"what is live was deployed here": "UPDATE environments SET live_deployment_id = '" + elsewhere.ID + "' WHERE name = 'production'",
-		"hosts are unique":               "UPDATE environments SET host = 'x'",
-		"a commit is whole":              "UPDATE deployments SET commit = 'abc'",
-		"a live preview has an address":  "INSERT INTO previews VALUES ('" + d.ID + "', 'h', 'c', 'c', 'n', '', 'live')",
-		"there is one installation":      "INSERT INTO installation (one, id) VALUES (false, '0123456789ab')",
-		"a token's hash is a SHA-256":    `INSERT INTO tokens (id, name, hash) VALUES (gen_random_uuid(), 'a', '\x00')`,
+		"an end has a time":                 "UPDATE deployments SET status = 'failed' WHERE id = '" + d.ID + "'",
+		"only a failure has a reason":       "UPDATE deployments SET failure = '{}' WHERE id = '" + d.ID + "'",
+		"numbers are unique":                "UPDATE deployments SET number = 2 WHERE id = '" + d.ID + "'",
+		"what is live was deployed here":    "UPDATE environments SET live_deployment_id = '" + elsewhere.ID + "' WHERE name = 'production'",
+		"hosts are unique":                  "UPDATE environments SET host = 'x'",
+		"a deleted environment has no host": "UPDATE environments SET deleted_at = now() WHERE name = 'production'",
+		"names of environments are unique":  "UPDATE environments SET name = 'production'",
+		"a variable is its project's":       "INSERT INTO env_vars SELECT gen_random_uuid(), 'A', 'both', '', id FROM environments LIMIT 1",
+		"a variable is set once per place":  "INSERT INTO env_vars SELECT project_id, 'A', 'both', '' FROM environments",
+		"a commit is whole":                 "UPDATE deployments SET commit = 'abc'",
+		"a live preview has an address":     "INSERT INTO previews VALUES ('" + d.ID + "', 'h', 'c', 'c', 'n', '', 'live')",
+		"there is one installation":         "INSERT INTO installation (one, id) VALUES (false, '0123456789ab')",
+		"a token's hash is a SHA-256":       `INSERT INTO tokens (id, name, hash) VALUES (gen_random_uuid(), 'a', '\x00')`,
 		"one step runs at a time": "INSERT INTO steps (deployment_id, run_id, step, phase, attempt, host, status, started_at) " +
 			"SELECT '" + d.ID + "', 'r', 'build', '', n, 'h', 'running', now() FROM generate_series(1, 2) n",
 	} {
 		_, err := b.Pool().Exec(t.Context(), sql)
 		require.Error(t, err, name)
 	}
+}
+
+func TestNothingBeginsInADeletedEnvironment(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy(b.project("app"), "production")
+	_, err := b.Finish(t.Context(), d.ID, "", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	const again = "UPDATE deployments SET status = 'queued', finished_at = NULL, failure = NULL WHERE id = $1"
+	b.remove(d.Scope())
+	_, err = b.Pool().Exec(t.Context(), again, d.ID)
+	require.ErrorContains(t, err, "environment "+d.EnvironmentID+" is deleted")
+	require.ErrorIs(t, postgres.At(err), deployment.ErrNotFound, "whatever the store was asked for")
+	_, err = b.Pool().Exec(t.Context(), "INSERT INTO deployments (id, project_id, environment_id, number, generation, ref_kind, ref_name, force, "+
+		"workflow_id, preview_host) SELECT gen_random_uuid(), project_id, environment_id, 9, 9, '', '', false, 'w', 'h' FROM deployments")
+	require.ErrorContains(t, err, "is deleted")
+	b.exec("UPDATE environments SET deleted_at = NULL, host = 'back'")
+	b.exec(again, d.ID)
+	require.Equal(t, deployment.StatusQueued, b.status(d.ID))
 }
 
 func TestMigrateAtOnceFromManyProcesses(t *testing.T) {

@@ -82,12 +82,14 @@ func (s *Store) inTx(ctx context.Context, do func(q *db.Queries) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return do(db.New(tx)) })
 }
 
-// at puts what was asked for before err, and turns "no rows" into deployment.ErrNotFound.
+// at puts what was asked for before err, and turns "no rows" into deployment.ErrNotFound. What is to begin in a deleted
+// environment finds no environment either.
 func at(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, pgx.ErrNoRows) {
+	refusal, refused := errors.AsType[*pgconn.PgError](err)
+	if errors.Is(err, pgx.ErrNoRows) || refused && refusal.ConstraintName == "deployments_environment_stands" {
 		err = deployment.ErrNotFound
 	}
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)

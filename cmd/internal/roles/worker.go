@@ -152,7 +152,7 @@ func (h *host) options() worker.Options {
 		Activities: worker.Activities{
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
 			Reconciler: &activities.Reconciler{
-				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
+				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,

@@ -54,16 +54,17 @@ func (q *Queries) CreateDeployment(ctx context.Context, arg CreateDeploymentPara
 }
 
 const createEnvironment = `-- name: CreateEnvironment :execrows
-INSERT INTO environments (id, project_id, name, kind, host, generation) VALUES ($1, $2, $3, $4, $5::text, 1)
+INSERT INTO environments (id, project_id, name, kind, host, generation) VALUES ($1, $2, $3, $4, $6::text, $5)
 ON CONFLICT (host) DO NOTHING
 `
 
 type CreateEnvironmentParams struct {
-	ID        string
-	ProjectID string
-	Name      string
-	Kind      string
-	Host      string
+	ID         string
+	ProjectID  string
+	Name       string
+	Kind       string
+	Generation int64
+	Host       string
 }
 
 // Nothing is inserted when another environment has the host.
@@ -73,6 +74,7 @@ func (q *Queries) CreateEnvironment(ctx context.Context, arg CreateEnvironmentPa
 		arg.ProjectID,
 		arg.Name,
 		arg.Kind,
+		arg.Generation,
 		arg.Host,
 	)
 	if err != nil {
@@ -103,7 +105,9 @@ func (q *Queries) DeploymentByKey(ctx context.Context, arg DeploymentByKeyParams
 }
 
 const takeGeneration = `-- name: TakeGeneration :one
-UPDATE environments SET generation = generation + 1 WHERE project_id = $1 AND name = $2 RETURNING id, generation
+UPDATE environments SET generation = generation + 1
+ WHERE project_id = $1 AND name = $2 AND deleted_at IS NULL
+RETURNING id, generation
 `
 
 type TakeGenerationParams struct {

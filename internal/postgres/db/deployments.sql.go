@@ -71,7 +71,7 @@ SELECT id, number, project_id, project_name, environment_id, environment, genera
    AND ($2::uuid IS NULL OR v.environment_id = $2::uuid)
    AND ($3::text IS NULL OR v.environment = $3::text)
    AND ($4::text IS NULL OR v.status = $4::text)
-   AND EXISTS (SELECT FROM projects p WHERE p.id = v.project_id AND p.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM environments e WHERE e.id = v.environment_id AND e.deleted_at IS NULL)
    AND (v.created_at, v.id) < ($5::timestamptz, $6::uuid)
  ORDER BY v.created_at DESC, v.id DESC
  LIMIT $7
@@ -164,44 +164,6 @@ type EndDeploymentParams struct {
 func (q *Queries) EndDeployment(ctx context.Context, arg EndDeploymentParams) error {
 	_, err := q.db.Exec(ctx, endDeployment, arg.Status, arg.Failure, arg.ID)
 	return err
-}
-
-const environmentByName = `-- name: EnvironmentByName :one
-SELECT e.id, e.project_id, e.name, e.kind, coalesce(e.host, '')::text AS host, e.generation, e.live_deployment_id, e.created_at
-  FROM environments e JOIN projects p ON p.id = e.project_id
- WHERE e.project_id = $1 AND e.name = $2 AND p.deleted_at IS NULL
-`
-
-type EnvironmentByNameParams struct {
-	ProjectID string
-	Name      string
-}
-
-type EnvironmentByNameRow struct {
-	ID               string
-	ProjectID        string
-	Name             string
-	Kind             string
-	Host             string
-	Generation       int64
-	LiveDeploymentID *string
-	CreatedAt        time.Time
-}
-
-func (q *Queries) EnvironmentByName(ctx context.Context, arg EnvironmentByNameParams) (EnvironmentByNameRow, error) {
-	row := q.db.QueryRow(ctx, environmentByName, arg.ProjectID, arg.Name)
-	var i EnvironmentByNameRow
-	err := row.Scan(
-		&i.ID,
-		&i.ProjectID,
-		&i.Name,
-		&i.Kind,
-		&i.Host,
-		&i.Generation,
-		&i.LiveDeploymentID,
-		&i.CreatedAt,
-	)
-	return i, err
 }
 
 const lockDeployment = `-- name: LockDeployment :one

@@ -10,16 +10,18 @@ import (
 )
 
 const deleteEnvVar = `-- name: DeleteEnvVar :execrows
-DELETE FROM env_vars WHERE project_id = $1 AND name = $2
+DELETE FROM env_vars
+ WHERE project_id = $1 AND environment_id IS NOT DISTINCT FROM $2::uuid AND name = $3
 `
 
 type DeleteEnvVarParams struct {
-	ProjectID string
-	Name      string
+	ProjectID     string
+	EnvironmentID *string
+	Name          string
 }
 
 func (q *Queries) DeleteEnvVar(ctx context.Context, arg DeleteEnvVarParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteEnvVar, arg.ProjectID, arg.Name)
+	result, err := q.db.Exec(ctx, deleteEnvVar, arg.ProjectID, arg.EnvironmentID, arg.Name)
 	if err != nil {
 		return 0, err
 	}
@@ -27,55 +29,40 @@ func (q *Queries) DeleteEnvVar(ctx context.Context, arg DeleteEnvVarParams) (int
 }
 
 const deleteEnvVars = `-- name: DeleteEnvVars :exec
-DELETE FROM env_vars WHERE project_id = $1
+DELETE FROM env_vars WHERE project_id = $1 AND environment_id IS NOT DISTINCT FROM $2::uuid
 `
 
-func (q *Queries) DeleteEnvVars(ctx context.Context, projectID string) error {
-	_, err := q.db.Exec(ctx, deleteEnvVars, projectID)
+type DeleteEnvVarsParams struct {
+	ProjectID     string
+	EnvironmentID *string
+}
+
+func (q *Queries) DeleteEnvVars(ctx context.Context, arg DeleteEnvVarsParams) error {
+	_, err := q.db.Exec(ctx, deleteEnvVars, arg.ProjectID, arg.EnvironmentID)
 	return err
 }
 
-const envVarNames = `-- name: EnvVarNames :many
-SELECT name, target FROM env_vars WHERE project_id = $1 ORDER BY name COLLATE "C"
-`
-
-type EnvVarNamesRow struct {
-	Name   string
-	Target string
-}
-
-func (q *Queries) EnvVarNames(ctx context.Context, projectID string) ([]EnvVarNamesRow, error) {
-	rows, err := q.db.Query(ctx, envVarNames, projectID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []EnvVarNamesRow
-	for rows.Next() {
-		var i EnvVarNamesRow
-		if err := rows.Scan(&i.Name, &i.Target); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const envVars = `-- name: EnvVars :many
-SELECT name, target, value FROM env_vars WHERE project_id = $1 ORDER BY name COLLATE "C"
+SELECT DISTINCT ON (name COLLATE "C") name, target, value, environment_id FROM env_vars
+ WHERE project_id = $1 AND (environment_id IS NULL OR environment_id = $2::uuid)
+ ORDER BY name COLLATE "C", environment_id NULLS LAST
 `
+
+type EnvVarsParams struct {
+	ProjectID     string
+	EnvironmentID *string
+}
 
 type EnvVarsRow struct {
-	Name   string
-	Target string
-	Value  []byte
+	Name          string
+	Target        string
+	Value         []byte
+	EnvironmentID *string
 }
 
-func (q *Queries) EnvVars(ctx context.Context, projectID string) ([]EnvVarsRow, error) {
-	rows, err := q.db.Query(ctx, envVars, projectID)
+// What a deploy to the environment sees; without one, what the project says for all of them.
+func (q *Queries) EnvVars(ctx context.Context, arg EnvVarsParams) ([]EnvVarsRow, error) {
+	rows, err := q.db.Query(ctx, envVars, arg.ProjectID, arg.EnvironmentID)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +70,12 @@ func (q *Queries) EnvVars(ctx context.Context, projectID string) ([]EnvVarsRow, 
 	var items []EnvVarsRow
 	for rows.Next() {
 		var i EnvVarsRow
-		if err := rows.Scan(&i.Name, &i.Target, &i.Value); err != nil {
+		if err := rows.Scan(
+			&i.Name,
+			&i.Target,
+			&i.Value,
+			&i.EnvironmentID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -95,20 +87,22 @@ func (q *Queries) EnvVars(ctx context.Context, projectID string) ([]EnvVarsRow, 
 }
 
 const setEnvVar = `-- name: SetEnvVar :exec
-INSERT INTO env_vars (project_id, name, target, value) VALUES ($1, $2, $3, $4)
-ON CONFLICT (project_id, name) DO UPDATE SET target = excluded.target, value = excluded.value
+INSERT INTO env_vars (project_id, environment_id, name, target, value) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (project_id, environment_id, name) DO UPDATE SET target = excluded.target, value = excluded.value
 `
 
 type SetEnvVarParams struct {
-	ProjectID string
-	Name      string
-	Target    string
-	Value     []byte
+	ProjectID     string
+	EnvironmentID *string
+	Name          string
+	Target        string
+	Value         []byte
 }
 
 func (q *Queries) SetEnvVar(ctx context.Context, arg SetEnvVarParams) error {
 	_, err := q.db.Exec(ctx, setEnvVar,
 		arg.ProjectID,
+		arg.EnvironmentID,
 		arg.Name,
 		arg.Target,
 		arg.Value,

@@ -40,6 +40,19 @@ type DeploymentDetail struct {
 	CancelRequestedAt *time.Time
 }
 
+type EnvironmentDetail struct {
+	ID               string
+	ProjectID        string
+	ProjectName      string
+	Name             string
+	Kind             string
+	Host             string
+	Generation       int64
+	LiveDeploymentID *string
+	LiveNumber       int32
+	CreatedAt        time.Time
+}
+
 type Preview struct {
 	DeploymentID string
 	Host         string

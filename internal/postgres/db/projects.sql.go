@@ -81,35 +81,6 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 	return i, err
 }
 
-const deploymentsUnderWay = `-- name: DeploymentsUnderWay :one
-SELECT count(*) FROM deployments WHERE project_id = $1 AND finished_at IS NULL
-`
-
-func (q *Queries) DeploymentsUnderWay(ctx context.Context, projectID string) (int64, error) {
-	row := q.db.QueryRow(ctx, deploymentsUnderWay, projectID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const freeHosts = `-- name: FreeHosts :exec
-UPDATE environments SET host = NULL WHERE project_id = $1
-`
-
-func (q *Queries) FreeHosts(ctx context.Context, projectID string) error {
-	_, err := q.db.Exec(ctx, freeHosts, projectID)
-	return err
-}
-
-const hideProject = `-- name: HideProject :exec
-UPDATE projects SET deleted_at = now(), updated_at = now() WHERE id = $1
-`
-
-func (q *Queries) HideProject(ctx context.Context, id string) error {
-	_, err := q.db.Exec(ctx, hideProject, id)
-	return err
-}
-
 const lockProject = `-- name: LockProject :one
 SELECT next_number FROM projects WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE
 `

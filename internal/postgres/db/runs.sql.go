@@ -55,9 +55,8 @@ func (q *Queries) Requeue(ctx context.Context, id string) error {
 }
 
 const retryable = `-- name: Retryable :one
-SELECT p.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
+SELECT e.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
   FROM deployments d
-  JOIN projects p ON p.id = d.project_id
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
  WHERE d.id = $1
@@ -68,7 +67,7 @@ type RetryableRow struct {
 	Replaced bool
 }
 
-// Replaced: something newer is live in its environment.
+// Deleted: with its environment or its project. Replaced: something newer is live in its environment.
 func (q *Queries) Retryable(ctx context.Context, id string) (RetryableRow, error) {
 	row := q.db.QueryRow(ctx, retryable, id)
 	var i RetryableRow

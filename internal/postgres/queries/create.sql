@@ -5,11 +5,13 @@ SELECT id, request_digest FROM deployments WHERE project_id = $1 AND idempotency
 UPDATE projects SET next_number = next_number + 1 WHERE id = $1 RETURNING (next_number - 1)::integer AS number;
 
 -- name: TakeGeneration :one
-UPDATE environments SET generation = generation + 1 WHERE project_id = $1 AND name = $2 RETURNING id, generation;
+UPDATE environments SET generation = generation + 1
+ WHERE project_id = $1 AND name = $2 AND deleted_at IS NULL
+RETURNING id, generation;
 
 -- name: CreateEnvironment :execrows
 -- Nothing is inserted when another environment has the host.
-INSERT INTO environments (id, project_id, name, kind, host, generation) VALUES ($1, $2, $3, $4, @host::text, 1)
+INSERT INTO environments (id, project_id, name, kind, host, generation) VALUES ($1, $2, $3, $4, @host::text, $5)
 ON CONFLICT (host) DO NOTHING;
 
 -- name: CreateDeployment :execrows

@@ -9,15 +9,10 @@ SELECT * FROM deployment_details v
    AND (sqlc.narg('environment_id')::uuid IS NULL OR v.environment_id = sqlc.narg('environment_id')::uuid)
    AND (sqlc.narg('environment')::text IS NULL OR v.environment = sqlc.narg('environment')::text)
    AND (sqlc.narg('status')::text IS NULL OR v.status = sqlc.narg('status')::text)
-   AND EXISTS (SELECT FROM projects p WHERE p.id = v.project_id AND p.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM environments e WHERE e.id = v.environment_id AND e.deleted_at IS NULL)
    AND (v.created_at, v.id) < (@before_time::timestamptz, @before_id::uuid)
  ORDER BY v.created_at DESC, v.id DESC
  LIMIT @max;
-
--- name: EnvironmentByName :one
-SELECT e.id, e.project_id, e.name, e.kind, coalesce(e.host, '')::text AS host, e.generation, e.live_deployment_id, e.created_at
-  FROM environments e JOIN projects p ON p.id = e.project_id
- WHERE e.project_id = $1 AND e.name = $2 AND p.deleted_at IS NULL;
 
 -- name: RequestCancel :execrows
 UPDATE deployments SET status = 'canceling', cancel_requested_at = coalesce(cancel_requested_at, now())

@@ -39,7 +39,7 @@ SELECT v.*
 -- name: LivePreviews :many
 SELECT v.* FROM previews v
   JOIN deployments d ON d.id = v.deployment_id AND d.status = 'ready'
-  JOIN environments e ON e.id = d.environment_id AND e.live_deployment_id = d.id
+  JOIN environments e ON e.id = d.environment_id AND e.live_deployment_id = d.id AND e.deleted_at IS NULL
  WHERE v.state = 'live' AND (@host::text = '' OR v.host = @host)
  ORDER BY v.deployment_id;
 
@@ -62,8 +62,8 @@ SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environ
        coalesce(l.number, 0)::integer AS live_number
   FROM target t
   JOIN deployments d ON d.id = t.id
-  JOIN environments e ON e.id = t.environment_id
-  JOIN projects p ON p.id = d.project_id AND p.deleted_at IS NULL
+  JOIN environments e ON e.id = t.environment_id AND e.deleted_at IS NULL
+  JOIN projects p ON p.id = d.project_id
   LEFT JOIN previews v ON v.deployment_id = d.id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
  ORDER BY t.stable

@@ -33,12 +33,3 @@ UPDATE projects
 -- name: LockProject :one
 -- Deploys, deletion and variables of one project follow one another.
 SELECT next_number FROM projects WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
-
--- name: DeploymentsUnderWay :one
-SELECT count(*) FROM deployments WHERE project_id = $1 AND finished_at IS NULL;
-
--- name: HideProject :exec
-UPDATE projects SET deleted_at = now(), updated_at = now() WHERE id = $1;
-
--- name: FreeHosts :exec
-UPDATE environments SET host = NULL WHERE project_id = $1;

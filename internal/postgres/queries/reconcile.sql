@@ -18,27 +18,3 @@ SELECT * FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'c
 SELECT * FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status <> 'canceling' AND v.run_id <> '' AND v.started_at < now() - @older_than::interval
  ORDER BY v.created_at, v.id;
-
--- name: DeletedProjects :many
-SELECT id FROM projects WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id;
-
--- name: ProjectDeployments :many
-SELECT id FROM deployments WHERE project_id = $1 ORDER BY number;
-
--- name: LockDeletedProject :one
-SELECT id FROM projects WHERE id = $1 AND deleted_at IS NOT NULL FOR UPDATE;
-
--- name: OwnedByProject :one
-SELECT count(*) FROM resources r JOIN deployments d ON d.id = r.deployment_id WHERE d.project_id = $1;
-
--- name: ForgetLive :exec
-UPDATE environments SET live_deployment_id = NULL WHERE project_id = $1;
-
--- name: PurgeDeployments :exec
-DELETE FROM deployments WHERE project_id = $1;
-
--- name: PurgeEnvironments :exec
-DELETE FROM environments WHERE project_id = $1;
-
--- name: PurgeProject :exec
-DELETE FROM projects WHERE id = $1;

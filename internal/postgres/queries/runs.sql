@@ -16,10 +16,9 @@ UPDATE deployments
  WHERE id = $1;
 
 -- name: Retryable :one
--- Replaced: something newer is live in its environment.
-SELECT p.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
+-- Deleted: with its environment or its project. Replaced: something newer is live in its environment.
+SELECT e.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
   FROM deployments d
-  JOIN projects p ON p.id = d.project_id
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
  WHERE d.id = $1;
