@@ -20,9 +20,12 @@ func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
 	before := waitEnd(t, deploy(t, live, nil), "ready")
 	ticks := waitEnd(t, deploy(t, createProject(t, "crash-ticks", dev.repo("ticks"), nil), nil), "ready")
 
+	doomed := waitEnd(t, deploy(t, createProject(t, "crash-deleted", dev.repo("static"), nil), nil), "ready")
+
 	id := deploy(t, building, nil)
 	waitForLine(t, id, "build has begun")
 	accepted := deploy(t, live, nil) // a 202 a moment before the death of everything
+	deletion := requestDeletion(t, "/v1/projects/crash-deleted")
 	dev.kill(t)
 	killed := time.Now()
 	require.NoError(t, dev.start())
@@ -37,6 +40,9 @@ func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
 	require.Contains(t, body, "slow but here")
 	t.Logf("the deploy that was building is live %.1fs after the kill", time.Since(killed).Seconds())
 	requireEveryTick(t, ticks)
+	requireOver(t, deletion)
+	require.Empty(t, leftOvers(t, doomed.ID))
+	require.Empty(t, tagsOf(t, "crash-deleted"))
 }
 
 // requireEveryTick checks that the log holds each line that a live app has printed by now once: before the kill, while

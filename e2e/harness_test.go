@@ -33,6 +33,7 @@ type system struct {
 	gateway  string
 	git      string
 	temporal string
+	registry string
 	cmd      *exec.Cmd
 	exited   chan error
 }
@@ -154,7 +155,7 @@ func (s *system) layOut(root, cache string) error {
 	if err != nil {
 		return err
 	}
-	s.api, s.gateway, s.git, s.temporal = ports[0], ports[1], ports[2], ports[4]
+	s.api, s.gateway, s.git, s.temporal, s.registry = ports[0], ports[1], ports[2], ports[4], ports[5]
 	bin, err := filepath.Abs("../bin")
 	if err != nil {
 		return err
