@@ -91,6 +91,34 @@ func deploymentNames(ctx context.Context, api *client.ClientWithResponses, typed
 	return append(projects, names...), err
 }
 
+// completeEnvironments proposes the environments of the project that the command line names so far, by its flag or its
+// first argument, or means without naming it.
+func (c *cli) completeEnvironments(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	given := ""
+	if flag := cmd.Flag("project"); flag != nil {
+		given = flag.Value.String()
+	} else if len(args) > 0 {
+		given = args[0]
+	}
+	return c.completing(func(ctx context.Context, api *client.ClientWithResponses, typed string) ([]cobra.Completion, error) {
+		project, err := c.theProject(ctx, api, given)
+		if err != nil {
+			return nil, err
+		}
+		found, err := listEnvironments(ctx, api, project)
+		if err != nil {
+			return nil, err
+		}
+		var names []cobra.Completion
+		for _, e := range found.Items {
+			if strings.HasPrefix(e.Name, typed) {
+				names = append(names, cobra.CompletionWithDesc(e.Name, e.URL))
+			}
+		}
+		return names, nil
+	})(cmd, args, typed)
+}
+
 // addCompletion tells the shell what can stand where. The commands' Use lines say what their first argument is.
 func (c *cli) addCompletion(command *cobra.Command) {
 	_, arguments, _ := strings.Cut(command.Use, " ")
@@ -101,6 +129,8 @@ func (c *cli) addCompletion(command *cobra.Command) {
 		command.ValidArgsFunction = first(c.completing(deploymentNames))
 	case "TOKEN":
 		command.ValidArgsFunction = first(c.completing(tokenNames))
+	case "ENVIRONMENT":
+		command.ValidArgsFunction = first(c.completeEnvironments)
 	case "":
 		command.ValidArgsFunction = cobra.NoFileCompletions
 	}
@@ -124,6 +154,8 @@ func (c *cli) flagCompletion(flag *pflag.Flag) cobra.CompletionFunc {
 	switch flag.Name {
 	case "project":
 		return c.completing(projectNames)
+	case "environment":
+		return c.completeEnvironments
 	case "status":
 		return cobra.FixedCompletions(strings.Split(joined(words.Statuses()), ", "), cobra.ShellCompDirectiveNoFileComp)
 	}

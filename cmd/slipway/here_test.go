@@ -293,6 +293,10 @@ func TestCompletion(t *testing.T) {
 	require.Equal(t, []string{"table", "json"}, complete("ps", "--output", ""))
 	require.Contains(t, complete("ps", "--status", ""), "superseded")
 	require.Equal(t, []string{"build", "runtime", "both"}, complete("env", "set", "--target", ""))
+	api.environments = []oapi.Environment{environmentOf("branch/cart", 1), environmentOf("production", 2)}
+	require.Equal(t, []string{"branch/cart"}, complete("environments", "delete", "-p", "shop", "br"))
+	require.Equal(t, []string{"branch/cart", "production"}, complete("env", "list", "-p", "shop", "-e", ""))
+	require.Equal(t, []string{"production"}, complete("deploy", "shop", "--environment", "pro"))
 }
 
 // An API that is away, or slow, must not hold up or spoil the line that is typed.
