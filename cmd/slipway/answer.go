@@ -75,6 +75,8 @@ func problemError(resp *http.Response) error {
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
 		f.fix = "run `slipway login`, or set SLIPWAY_TOKEN"
+	case resp.StatusCode == http.StatusNotFound && f.field == "project" && f.fix == "":
+		f.fix = "`slipway projects list` shows their names"
 	case resp.StatusCode >= 500 && problem.RequestID != "":
 		f.hints = []string{"request: " + problem.RequestID}
 	}

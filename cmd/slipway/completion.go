@@ -29,10 +29,10 @@ func (c *cli) completing(propose completer) cobra.CompletionFunc {
 		ctx, cancel := context.WithTimeout(cmd.Context(), c.completeWithin)
 		defer cancel()
 		api, err := c.api()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+		var found []cobra.Completion
+		if err == nil {
+			found, err = propose(ctx, api, typed)
 		}
-		found, err := propose(ctx, api, typed)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -19,7 +19,7 @@ const (
 )
 
 const exitCodesText = `0    done. For deploy --follow: the preview is live; for deploy without --follow: the deploy was accepted
-1    any other error: the API refused it or could not be reached
+1    any other error: the API refused it or could not be reached, or a check of doctor failed
 2    the command line is wrong; for a server role: its configuration is
 3    the deploy failed, class user: the code or configuration deployed is at fault
 4    the deploy failed, class transient or platform: trying again may help, or slipway is at fault

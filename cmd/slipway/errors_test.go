@@ -27,6 +27,10 @@ func TestProblemsAreShownWhole(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Equal(t, "error: name: is empty\nfield: name\nfix: give one\nerror: port: is 70000\nfield: port\nfix: use less\n", stderr)
 
+	api.problem = &oapi.Problem{Status: 404, Code: "not_found", Detail: `no project is called "nope"`, Field: new("project")}
+	_, _, stderr = user(t, api).run("deploy", "nope")
+	require.Equal(t, "error: no project is called \"nope\"\nfield: project\nfix: `slipway projects list` shows their names\n", stderr)
+
 	api.problem = &oapi.Problem{Status: 500, Code: "internal", Detail: "slipway could not do this"}
 	_, _, stderr = user(t, api).run("projects", "list")
 	require.Equal(t, "error: slipway could not do this\nrequest: req-1\n", stderr)

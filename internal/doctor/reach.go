@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,13 +59,12 @@ func apiServer(ctx context.Context, m Machine) []Finding {
 	if err := json.NewDecoder(io.LimitReader(ready.Body, 1<<20)).Decode(&state); err != nil || state.Status == "" {
 		return []Finding{failed(fix, "what answers at %s is not slipway's API (%s)", m.APIURL, ready.Status)}
 	}
-	found := []Finding{ok("%s is ready", m.APIURL)}
-	for name, c := range state.Components {
-		if c.Status != "ok" {
-			found[0] = failed("see "+name, "%s answers, but not its %s", m.APIURL, name)
-		}
+	own := ok("%s is ready", m.APIURL)
+	maps.DeleteFunc(state.Components, func(_ string, c struct{ Status string }) bool { return c.Status == "ok" })
+	if away := strings.Join(slices.Sorted(maps.Keys(state.Components)), ", "); away != "" {
+		own = failed("see what is said of "+away+" here, and the API's log", "%s answers, but not its %s", m.APIURL, away)
 	}
-	return append(found, m.token(ctx), skew(ready.Header.Get("Date"), asked, answered))
+	return []Finding{own, m.token(ctx), skew(ready.Header.Get("Date"), asked, answered)}
 }
 
 func (m Machine) token(ctx context.Context) Finding {
