@@ -12,7 +12,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 # buildkitd and the networks of builds and previews need root; everything is built as who you are.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 
-.PHONY: help up down status deps images build test screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -29,6 +29,9 @@ status: ## show what runs
 deps: ## install what the machine lacks
 	@deploy/dev/deps.sh
 
+packages:
+	@deploy/dev/deps.sh packages
+
 images: deps ## make the base images of the air-gapped profile from Debian's packages
 	@$(ROOT) deploy/images/build.sh
 
@@ -42,14 +45,17 @@ test: deps images build ## run the whole suite against real components
 	@# The embedded Temporal server runs apart and is never built with the race detector: that alone takes minutes.
 	go test -shuffle=on ./temporal/devserver/...
 	go build -race -o bin/race/ ./cmd/slipway-dev
+	@deploy/dev/tool.sh compose >/dev/null
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(if $(ROOT),-exec '$(ROOT)') -race -shuffle=on -timeout 30m ./...
 
 screenshot: deps build ## take the pictures of a deploy in Temporal's Web UI anew (docs/web-ui*.png)
 	@$(ROOT) deploy/dev/screenshot.sh
 
-lint: ## check style, boundaries, determinism of workflows, and that generated files are fresh
+lint: packages ## check style, boundaries, determinism of workflows, what is deployed, and that generated files are fresh
 	"$$(deploy/dev/tool.sh lint)/golangci-lint" run ./...
 	"$$(deploy/dev/tool.sh lint)/workflowcheck" ./workflows/...
+	go test ./e2e/compose -run '^TestFile'
+	deploy/dev/units.sh
 	@$(MAKE) verify
 
 generate: ## write the generated files anew
@@ -58,6 +64,7 @@ generate: ## write the generated files anew
 	"$$(deploy/dev/tool.sh sqlc)/sqlc" generate
 	go test ./internal/config -run TestDocumentIsFresh -count 1 -update
 	go test ./internal/deployment -run TestStatesDocument -count 1 -update
+	go test ./e2e/compose -run TestFile_BuildkitdIsFresh -count 1 -update
 
 histories: build ## record the histories of all scenarios anew (workflows/testdata/histories/README.md says when)
 	go test ./workflows -run TestScenarios -count 1 -record

@@ -19,7 +19,7 @@ Settings are SLIPWAY_* variables over an optional slipway.yaml; docs/configurati
 them is reported at once (exit code 2). SIGTERM stops in order: what is under way has SLIPWAY_SHUTDOWN_TIMEOUT to finish.`
 
 func (c *cli) apiCommand() *cobra.Command {
-	return role(c, &cobra.Command{
+	return role(&cobra.Command{
 		Use: "api", Short: "Serve the REST API",
 		Long:    "Serve the REST API: check requests, store them, start and cancel workflows, stream logs." + serverNote,
 		Example: "  SLIPWAY_API_ADDR=0.0.0.0:8080 SLIPWAY_DATABASE_URL=postgres://slipway@db/slipway slipway api",
@@ -29,7 +29,7 @@ func (c *cli) apiCommand() *cobra.Command {
 }
 
 func (c *cli) workerCommand() *cobra.Command {
-	return role(c, &cobra.Command{
+	return role(&cobra.Command{
 		Use: "worker", Short: "Build and run previews on this host",
 		Long: `Run workflows and their steps: fetch, plan, build, release. Makes this machine a build and preview host: it needs a Docker
 engine, a buildkitd and the nixpacks CLI, and reaches previews at their addresses on Docker's networks.` + serverNote,
@@ -40,7 +40,7 @@ engine, a buildkitd and the nixpacks CLI, and reaches previews at their addresse
 }
 
 func (c *cli) gatewayCommand() *cobra.Command {
-	return role(c, &cobra.Command{
+	return role(&cobra.Command{
 		Use: "gateway", Short: "Lead host names to previews",
 		Long: `Serve previews: find the container behind a host name and pass requests on. Runs on the preview host itself, as previews
 publish no port.` + serverNote,
@@ -52,7 +52,7 @@ publish no port.` + serverNote,
 
 func (c *cli) migrateCommand() *cobra.Command {
 	var wait time.Duration
-	command := role(c, &cobra.Command{
+	command := role(&cobra.Command{
 		Use: "migrate", Short: "Prepare Postgres and Temporal, then end",
 		Long: `Bring the schema in Postgres up to date, register the Temporal namespace with its retention and search attributes, make the
 keyset and the first admin token, and say where that lies. Run it before the other roles, and again with each new version: what is
@@ -78,7 +78,7 @@ right already stays, and it may run on several hosts at once.` + serverNote,
 
 // role makes a command of a server: it loads the role's configuration, runs it until the context ends, and takes the end of
 // the context for success, whatever it interrupted.
-func role[R any](c *cli, command *cobra.Command, load func(environ []string) (R, error), run func(context.Context, R) error) *cobra.Command {
+func role[R any](command *cobra.Command, load func(environ []string) (R, error), run func(context.Context, R) error) *cobra.Command {
 	command.Args = cobra.NoArgs
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
 		settings, err := load(config.Environ())

@@ -59,8 +59,7 @@ func TestServerRoles_AreInTheHelp(t *testing.T) {
 func TestRole_EndsWellWhenItIsAskedTo(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := (&person{t: t}).cli(nil, nil)
-	command := role(c, &cobra.Command{Use: "role"}, func([]string) (int, error) { return 0, nil }, func(ctx context.Context, _ int) error {
+	command := role(&cobra.Command{Use: "role"}, func([]string) (int, error) { return 0, nil }, func(ctx context.Context, _ int) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()

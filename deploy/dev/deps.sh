@@ -34,6 +34,7 @@ missing_packages() {
 	have sshd || echo openssh-server
 	have curl || echo curl
 	have jq || echo jq
+	have systemd-analyze || echo systemd # checks the units of deploy/systemd; it need not run
 	[ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 

@@ -6,6 +6,7 @@
 #   tool.sh oapi-codegen   oapi-codegen
 #   tool.sh buildkitd      buildkitd
 #   tool.sh tctl           tctl, Temporal's former command line
+#   tool.sh compose        docker-compose
 set -euo pipefail
 
 module=$1
@@ -19,6 +20,7 @@ if [ ! -e "$out/.complete" ]; then
 	mkdir -p "$out"
 	case $module in
 	buildkitd) (cd "$root/tools/$module" && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$out/" github.com/moby/buildkit/cmd/buildkitd) ;;
+	compose) (cd "$root/tools/$module" && CGO_ENABLED=0 go build -trimpath -o "$out/docker-compose" github.com/docker/compose/v2/cmd) ;;
 	*) (cd "$root/tools/$module" && CGO_ENABLED=0 go build -trimpath -o "$out/" tool) ;;
 	esac
 	touch "$out/.complete"

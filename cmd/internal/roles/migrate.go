@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/secrets"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/namespace"
 )
@@ -37,6 +39,9 @@ func Migrate(ctx context.Context, c config.MigrateRole, log *slog.Logger) (Prepa
 	}
 	defer store.Close()
 	log.Info("schema is up to date")
+	if err := ensureKeyset(ctx, store, c.Postgres.Keyset); err != nil {
+		return Prepared{}, err
+	}
 	valid, err := EnsureAdminToken(ctx, store, c.AdminTokenFile(), log)
 	if err != nil {
 		return Prepared{}, err
@@ -51,12 +56,27 @@ func Migrate(ctx context.Context, c config.MigrateRole, log *slog.Logger) (Prepa
 	return Prepared{AdminTokenFile: c.AdminTokenFile()}, nil
 }
 
-// awaitStore opens the store once Postgres answers.
+// ensureKeyset makes the keyset of a new installation. On a further host it has to be the first one's: what that has sealed
+// opens with nothing else.
+func ensureKeyset(ctx context.Context, store *postgres.Store, path string) error {
+	inUse, err := store.HasTokens(ctx) // asked first: another process makes the keyset, and then the first token
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); inUse && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keyset %s is missing, and the database belongs to an installation that has one: copy the file "+
+			"from a host that has it, or from a backup", path)
+	}
+	_, err = secrets.OpenKeyset(path)
+	return err
+}
+
+// awaitStore brings the schema up to date and opens the store, once Postgres answers.
 func awaitStore(ctx context.Context, c config.Postgres, log *slog.Logger) (*postgres.Store, error) {
 	tick := time.NewTicker(knock)
 	defer tick.Stop()
 	for told := false; ; told = true {
-		store, err := OpenStore(ctx, c, "")
+		store, err := openStore(ctx, c.URL, postgres.Options{}, postgres.Migrate)
 		if err == nil || !postgres.Unreachable(err) {
 			return store, err
 		}

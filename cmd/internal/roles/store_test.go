@@ -1,15 +1,15 @@
 package roles_test
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
@@ -65,15 +65,17 @@ func TestEnsureAdminToken_AtOnceMakesOne(t *testing.T) {
 	t.Parallel()
 	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
 	path := filepath.Join(t.TempDir(), "admin.token")
-	var wait sync.WaitGroup
+	var group errgroup.Group
 	for range 8 {
-		wait.Go(func() {
+		group.Go(func() error {
 			valid, err := roles.EnsureAdminToken(t.Context(), store, path, slog.New(slog.DiscardHandler))
-			assert.NoError(t, err)
-			assert.True(t, valid)
+			if err == nil && !valid {
+				err = errors.New("the file's token is not valid")
+			}
+			return err
 		})
 	}
-	wait.Wait()
+	require.NoError(t, group.Wait())
 	var tokens int
 	require.NoError(t, store.Pool().QueryRow(t.Context(), "SELECT count(*) FROM tokens").Scan(&tokens))
 	require.Equal(t, 1, tokens)

@@ -39,14 +39,28 @@ type Stack struct {
 // Start runs a Stack until tb ends.
 func Start(tb testing.TB) *Stack {
 	tb.Helper()
-	s, err := Open(tb.Context())
+	return started(tb, Open)
+}
+
+// StartKept runs the Stack whose cache nobody else uses, so that a build which takes minutes without one finds its own
+// again. There is one: a second caller waits for the first.
+func StartKept(tb testing.TB) *Stack {
+	tb.Helper()
+	return started(tb, func(ctx context.Context) (*Stack, error) { return open(ctx, claimKept) })
+}
+
+func started(tb testing.TB, open func(context.Context) (*Stack, error)) *Stack {
+	tb.Helper()
+	s, err := open(tb.Context())
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, s.Close(context.WithoutCancel(tb.Context()))) })
 	return s
 }
 
 // Open runs a Stack until Close, for a TestMain. It fails when buildkitd or the base images have not been made.
-func Open(ctx context.Context) (*Stack, error) {
+func Open(ctx context.Context) (*Stack, error) { return open(ctx, claim) }
+
+func open(ctx context.Context, claim func() (*Stack, string, error)) (*Stack, error) {
 	s, dir, err := claim()
 	if err != nil {
 		return nil, fmt.Errorf("start test builder: %w", err)
@@ -72,36 +86,57 @@ func (s *Stack) Builder(tb testing.TB) *buildkit.Builder {
 	return b
 }
 
-// places bounds how many stacks run at a time on one machine.
-const places = 32
+// places bounds how many stacks run at a time on one machine; one more is kept for StartKept.
+const (
+	places = 32
+	kept   = places
+)
 
 // claim takes the first place that no other process holds.
 func claim() (*Stack, string, error) {
+	for i := range places {
+		lock, dir, err := place(i)
+		if err != nil {
+			return nil, "", err
+		}
+		if ok, err := lock.TryLock(); err == nil && ok {
+			return stackIn(i, dir, lock, 4<<30), dir, nil
+		}
+	}
+	return nil, "", fmt.Errorf("all %d places are taken", places)
+}
+
+// claimKept takes the place of StartKept, whose cache has room for Go's modules and build cache.
+func claimKept() (*Stack, string, error) {
+	lock, dir, err := place(kept)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := lock.Lock(); err != nil {
+		return nil, "", err
+	}
+	return stackIn(kept, dir, lock, 12<<30), dir, nil
+}
+
+func place(i int) (*flock.Flock, string, error) {
 	cache, err := testbed.Cache()
 	if err != nil {
 		return nil, "", err
 	}
 	base := filepath.Join(cache, "test", "buildkit")
-	if err := os.MkdirAll(base, 0o700); err != nil {
-		return nil, "", err
+	return flock.New(filepath.Join(base, fmt.Sprintf("%d.lock", i))), filepath.Join(base, fmt.Sprint(i)), os.MkdirAll(base, 0o700)
+}
+
+func stackIn(i int, dir string, lock *flock.Flock, cacheBytes int64) *Stack {
+	config := buildkit.DaemonConfig{
+		Root:           filepath.Join(dir, "root"),
+		Address:        "unix://" + filepath.Join(dir, "sock"),
+		DockerIOMirror: true,
+		BridgeName:     fmt.Sprintf("slipwaytest%d", i),
+		BridgeSubnet:   fmt.Sprintf("10.231.%d.0/24", 100+i),
+		CacheBytes:     cacheBytes,
 	}
-	for i := range places {
-		lock := flock.New(filepath.Join(base, fmt.Sprintf("%d.lock", i)))
-		if ok, err := lock.TryLock(); err != nil || !ok {
-			continue
-		}
-		dir := filepath.Join(base, fmt.Sprint(i))
-		config := buildkit.DaemonConfig{
-			Root:           filepath.Join(dir, "root"),
-			Address:        "unix://" + filepath.Join(dir, "sock"),
-			DockerIOMirror: true,
-			BridgeName:     fmt.Sprintf("slipwaytest%d", i),
-			BridgeSubnet:   fmt.Sprintf("10.231.%d.0/24", 100+i),
-			CacheBytes:     4 << 30,
-		}
-		return &Stack{config: config, lock: lock, Address: config.Address, Gateway: fmt.Sprintf("10.231.%d.1", 100+i)}, dir, nil
-	}
-	return nil, "", fmt.Errorf("all %d places in %s are taken", places, base)
+	return &Stack{config: config, lock: lock, Address: config.Address, Gateway: fmt.Sprintf("10.231.%d.1", 100+i)}
 }
 
 func (s *Stack) serveRegistry(ctx context.Context, dir string) error {
