@@ -48,33 +48,34 @@ func (d *deploy) waitFor(ctx workflow.Context, what string) {
 
 // details are the current details, in Markdown.
 func (d *deploy) details() string {
-	var b strings.Builder
 	title := d.in.Project
 	if d.in.Number > 0 { // a run that an older slipway has started was not told
 		title += fmt.Sprintf(" #%d", d.in.Number)
 	}
-	fmt.Fprintf(&b, "### %s to %s: %s\n\n", title, d.in.Environment, d.story.status)
-	item(&b, "Step", fmt.Sprintf("**%d of %d, %s**", d.step.Number(), len(deployment.Steps()), d.step))
-	item(&b, "Host", code(d.story.host))
-	item(&b, "Waits for", d.story.waitsFor)
-	item(&b, "Repository", code(d.in.Repository))
-	item(&b, "Ref", code(d.in.Ref))
-	item(&b, "Commit", code(d.story.commit))
-	item(&b, "Environment", code(d.in.Environment))
-	item(&b, "Deployment", code(d.in.DeploymentID))
-	item(&b, "Preview", link(d.story.preview))
+	text := fmt.Sprintf("### %s to %s: %s\n\n", title, d.in.Environment, d.story.status) +
+		item("Step", fmt.Sprintf("**%d of %d, %s**", d.step.Number(), len(deployment.Steps()), d.step)) +
+		item("Host", code(d.story.host)) +
+		item("Waits for", d.story.waitsFor) +
+		item("Repository", code(d.in.Repository)) +
+		item("Ref", code(d.in.Ref)) +
+		item("Commit", code(d.story.commit)) +
+		item("Environment", code(d.in.Environment)) +
+		item("Deployment", code(d.in.DeploymentID)) +
+		item("Preview", link(d.story.preview))
 	if f := d.story.failure; f != nil {
-		item(&b, "Failed", fmt.Sprintf("in step %s, class **%s**, code %s", f.Step, f.Class, code(f.Code)))
-		item(&b, "Fix", code(f.Fix))
-		fmt.Fprintf(&b, "\n```\n%s\n```\n", output(f))
+		text += item("Failed", fmt.Sprintf("in step %s, class **%s**, code %s", f.Step, f.Class, code(f.Code))) +
+			item("Fix", code(f.Fix)) +
+			fmt.Sprintf("\n```\n%s\n```\n", output(f))
 	}
-	return b.String()
+	return text
 }
 
-func item(b *strings.Builder, name, value string) {
-	if value != "" {
-		fmt.Fprintf(b, "- %s: %s\n", name, value)
+// item is one line of a list, nothing for an empty value.
+func item(name, value string) string {
+	if value == "" {
+		return ""
 	}
+	return fmt.Sprintf("- %s: %s\n", name, value)
 }
 
 // code keeps a text of somebody else's from being read as Markdown.
