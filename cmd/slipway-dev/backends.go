@@ -121,6 +121,9 @@ func (s *system) startBuildKit(ctx context.Context) error {
 	if err := os.WriteFile(daemon.ConfigFile(), []byte(daemon.TOML()), 0o600); err != nil {
 		return err
 	}
+	if err := daemon.Sweep(ctx); err != nil { // of a predecessor that was killed, which Reclaim has ended
+		return err
+	}
 	if err := daemon.Isolate(ctx); err != nil {
 		return fmt.Errorf("keep builds away from this host: %w", err)
 	}

@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,20 +91,9 @@ func endLeftOvers(ctx context.Context, c config.Dev) error {
 	p := paths{c}
 	err = supervise.Reclaim(ctx, p.run(), slog.Default())
 	if err == nil && c.BuildKit.Addr == "" {
-		err = errors.Join(daemonOf(p).Unisolate(ctx), removeBridge(ctx, c.BuildKit.Bridge))
+		err = errors.Join(daemonOf(p).Unisolate(ctx), daemonOf(p).Sweep(ctx))
 	}
 	return errors.Join(err, remove(p.record()), lock.Unlock())
-}
-
-// removeBridge takes the interface away that CNI made for builds.
-func removeBridge(ctx context.Context, name string) error {
-	if _, err := net.InterfaceByName(name); err != nil {
-		return nil //nolint:nilerr // no build has run, or it is gone
-	}
-	if text, err := exec.CommandContext(ctx, "ip", "link", "delete", name, "type", "bridge").CombinedOutput(); err != nil {
-		return fmt.Errorf("remove the builds' bridge with `ip link delete %s`: %w: %s", name, err, strings.TrimSpace(string(text)))
-	}
-	return nil
 }
 
 // stopPreviews stops the previews of this installation, or removes them.

@@ -101,6 +101,7 @@ func (c DaemonConfig) worker(line func(string, ...any)) {
 	line("[worker.oci]\nenabled = true\ngc = true\nmax-parallelism = %d", c.MaxParallel)
 	line("networkMode = \"bridge\"\ncniBinaryPath = %q\ncniPoolSize = %d", bin, networkPool)
 	line("bridgeName = %q\nbridgeSubnet = %q", c.BridgeName, c.BridgeSubnet)
+	line("defaultCgroupParent = %q", c.cgroup())
 	line("# By default cache mounts are trimmed to 512 MB after two days, and every npm ci starts cold on a Monday.")
 	line("[[worker.oci.gcpolicy]]\nfilters = [\"type==source.local\", \"type==source.git.checkout\"]\nkeepDuration = \"48h\"\nmaxUsedSpace = \"2GB\"")
 	line("[[worker.oci.gcpolicy]]\nfilters = [\"type==exec.cachemount\"]\nkeepDuration = \"720h\"\nmaxUsedSpace = \"20%%\"")

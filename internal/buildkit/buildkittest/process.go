@@ -13,8 +13,7 @@ func (s *Stack) Close(ctx context.Context) error {
 	var errs []error
 	if s.Process != nil {
 		errs = append(errs, s.endDaemon())
-		s.removeBridge()
-		errs = append(errs, s.config.Unisolate(ctx))
+		errs = append(errs, s.config.Sweep(ctx), s.config.Unisolate(ctx))
 	}
 	if s.stop != nil {
 		s.stop()

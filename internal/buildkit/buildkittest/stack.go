@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -76,6 +75,9 @@ func open(ctx context.Context, claim func() (*Stack, string, error)) (*Stack, er
 
 // Client returns a client of the stack's registry.
 func (s *Stack) Client() registry.Client { return registry.Client{Host: s.Registry, Insecure: true} }
+
+// Config describes the stack's buildkitd.
+func (s *Stack) Config() buildkit.DaemonConfig { return s.config }
 
 // Builder returns a Builder that uses the stack.
 func (s *Stack) Builder(tb testing.TB) *buildkit.Builder {
@@ -178,10 +180,12 @@ func (s *Stack) startDaemon(ctx context.Context, dir string) error {
 	if err := os.WriteFile(s.config.ConfigFile(), []byte(s.config.TOML()), 0o600); err != nil {
 		return err
 	}
+	if err := s.config.Sweep(ctx); err != nil {
+		return err
+	}
 	if err := s.config.Isolate(ctx); err != nil {
 		return err
 	}
-	s.removeBridge() // a daemon that was killed left it, and buildkitd removes only a bridge that it made
 	log, err := os.Create(filepath.Join(dir, "buildkitd.log"))
 	if err != nil {
 		return err
@@ -216,11 +220,4 @@ func (s *Stack) ready(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("buildkitd does not answer: %w", err)
-}
-
-// removeBridge removes the bridge of RUN steps when it is there.
-func (s *Stack) removeBridge() {
-	if _, err := net.InterfaceByName(s.config.BridgeName); err == nil {
-		_ = exec.Command("ip", "link", "delete", s.config.BridgeName).Run() // the next start tries again
-	}
 }
