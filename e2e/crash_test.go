@@ -1,10 +1,14 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,9 +30,18 @@ func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
 	waitForLine(t, id, "build has begun")
 	accepted := deploy(t, live, nil) // a 202 a moment before the death of everything
 	deletion := requestDeletion(t, "/v1/projects/crash-deleted")
+	orphans, steps := children(t), buildSteps(t)
+	require.NotEmpty(t, steps)
 	dev.kill(t)
 	killed := time.Now()
+	for name, pid := range orphans {
+		require.DirExists(t, fmt.Sprintf("/proc/%d", pid), "%s outlives a kill of slipway-dev: it is for the next start", name)
+	}
 	require.NoError(t, dev.start())
+	requireReplaced(t, orphans)
+	for _, step := range steps {
+		require.NoDirExists(t, step, "cgroup of a step that died with its buildkitd")
+	}
 	t.Logf("ready again %.1fs after the kill", time.Since(killed).Seconds())
 
 	status, _ := dev.get(t, before.EnvironmentURL)
@@ -43,6 +56,66 @@ func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
 	requireOver(t, deletion)
 	require.Empty(t, leftOvers(t, doomed.ID))
 	require.Empty(t, tagsOf(t, "crash-deleted"))
+}
+
+// children returns the pids of slipway-dev's children by their names.
+func children(t *testing.T) map[string]int {
+	t.Helper()
+	pids := map[string]int{}
+	for _, name := range []string{"postgres", "temporal", "buildkitd"} {
+		var owner struct {
+			Process struct{ PID int }
+		}
+		b, err := os.ReadFile(filepath.Join(dev.data, "run", name+".json"))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(b, &owner))
+		require.NotZero(t, owner.Process.PID, name)
+		pids[name] = owner.Process.PID
+	}
+	return pids
+}
+
+// requireReplaced checks that each child that a killed slipway-dev left is gone with its locks, and that another one is in
+// its place.
+func requireReplaced(t *testing.T, orphans map[string]int) {
+	t.Helper()
+	now := children(t)
+	for name, pid := range orphans {
+		require.NotEqual(t, pid, now[name], name)
+		require.NoDirExists(t, fmt.Sprintf("/proc/%d", pid), name)
+		require.DirExists(t, fmt.Sprintf("/proc/%d", now[name]), name)
+	}
+	postmaster, err := os.ReadFile(filepath.Join(dev.data, "postgres", "postmaster.pid"))
+	require.NoError(t, err)
+	require.Equal(t, strconv.Itoa(now["postgres"]), strings.SplitN(string(postmaster), "\n", 2)[0], "the lock is the new one's")
+	for _, file := range []string{"slipway-dev.lock", "temporal.db.lock", "buildkit/buildkitd.lock"} {
+		require.Equal(t, 1, holders(t, filepath.Join(dev.data, file)), file)
+	}
+}
+
+// buildSteps returns the cgroups of the steps that buildkitd runs: version 2 has one hierarchy, version 1 several.
+func buildSteps(t *testing.T) (groups []string) {
+	t.Helper()
+	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
+		found, err := filepath.Glob(root + "/slipway-slipwaye2e0/buildkit/*/cgroup.procs")
+		require.NoError(t, err)
+		for _, procs := range found {
+			groups = append(groups, filepath.Dir(procs))
+		}
+	}
+	return groups
+}
+
+// holders counts the locks that processes hold on a file.
+func holders(t *testing.T, path string) int {
+	t.Helper()
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	require.True(t, ok)
+	locks, err := os.ReadFile("/proc/locks")
+	require.NoError(t, err)
+	return strings.Count(string(locks), fmt.Sprintf(":%d ", stat.Ino))
 }
 
 // requireEveryTick checks that the log holds each line that a live app has printed by now once: before the kill, while
