@@ -25,6 +25,7 @@ type Build struct {
 	Workspaces Workspaces
 	PushHost   string             // the registry as BuildKit reaches it
 	Gateway    deployment.Gateway // makes the addresses that apps are told
+	Built      func(BuildOutcome) // told of every solve that succeeded; may be nil
 }
 
 // BuildImage solves and pushes to a tag of this attempt alone; the digest is the result. An attempt whose predecessor
@@ -61,6 +62,9 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	if err != nil {
 		return temporal.BuildResult{}, err
 	}
+	if b.Built != nil {
+		b.Built(outcome)
+	}
 	log.say("pushed %s (%d of %d steps from cache)", outcome.Digest, outcome.Cached, outcome.Steps)
 	return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: outcome.Digest})
 }
@@ -95,7 +99,7 @@ func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration
 	errLate := errors.New("build time-out")
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, errLate)
 	defer cancel()
-	tail := &tailSink{log: logOf(ctx, b.Logs), pulse: pulseOf(ctx)}
+	tail := &tailSink{ctx: ctx, log: logOf(ctx, b.Logs), pulse: pulseOf(ctx)}
 	outcome, err := b.Builder.Solve(limited, r, tail)
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), errLate) {
 		f := deployment.UserFailure("build.timeout", "make the build faster, or raise the project's build_timeout_seconds",

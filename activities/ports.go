@@ -168,6 +168,15 @@ type Engine interface {
 	Owned(ctx context.Context) ([]deployment.Resource, error)
 }
 
+// Meter counts what is worth watching.
+type Meter interface {
+	// QueueWaited notes how long a deployment waited for a build slot.
+	QueueWaited(d time.Duration)
+	// StepEnded notes how an attempt at a step ended; class is empty unless it failed.
+	StepEnded(step deployment.StepName, outcome deployment.StepStatus, class deployment.Class, took time.Duration)
+	PhaseEnded(step deployment.StepName, phase deployment.Phase, took time.Duration)
+}
+
 // Hosts knows which hosts run previews.
 type Hosts interface {
 	// PreviewHost returns the id of a preview host that was seen lately and has the fewest previews.

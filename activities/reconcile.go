@@ -44,7 +44,8 @@ type Reconciler struct {
 	Deleted   Deleted
 	Workflows Workflows
 	Images    ImageStore
-	Age       time.Duration // how long a row may wait for its workflow before that counts as lost
+	Age       time.Duration            // how long a row may wait for its workflow before that counts as lost
+	Repaired  func(kind string, n int) // told of what a pass repaired; may be nil
 }
 
 // Repair makes one pass. It may run twice at the same time: every repair is idempotent. What cannot be repaired does not
@@ -53,6 +54,13 @@ func (r *Reconciler) Repair(ctx context.Context) (temporal.ReconcileResult, erro
 	var result temporal.ReconcileResult
 	err := errors.Join(r.startQueued(ctx, &result), r.makeRetries(ctx, &result), r.followRuns(ctx, &result),
 		r.repeatCancels(ctx, &result), r.tearDown(ctx, &result))
+	if r.Repaired != nil {
+		for kind, n := range map[string]int{
+			"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled, "torn_down": result.Torn,
+		} {
+			r.Repaired(kind, n)
+		}
+	}
 	return result, err
 }
 

@@ -26,6 +26,9 @@ var steps = map[string]deployment.StepName{
 	"ReleasePreview": deployment.StepRelease,
 }
 
+// claim is the activity that waits in line for a build slot.
+const claim = "ClaimHost"
+
 // firstPhase is the phase that a step begins in, of the steps that have phases.
 var firstPhase = map[deployment.StepName]deployment.Phase{
 	deployment.StepBuild:   deployment.PhaseSolve,
@@ -45,6 +48,7 @@ type Recorder struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	Patience   time.Duration // how long the record waits for a Postgres that is away; 0 means 25 s
+	Meter      Meter         // nil counts nothing
 
 	mu   sync.Mutex
 	held map[string]int // attempts under way in this process, by deployment
@@ -70,21 +74,36 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 		DeploymentID: temporal.DeploymentOf(info.WorkflowExecution.ID), RunID: info.WorkflowExecution.RunID,
 		Step: step, Phase: firstPhase[step], Attempt: int(info.Attempt), Host: r.HostID,
 	}
+	if temporal.IsDeployWorkflow(info.WorkflowExecution.ID) {
+		ctx = deployment.WithID(ctx, attempt.DeploymentID)
+	}
+	if info.ActivityType.Name == claim && info.Attempt == 1 {
+		r.meter().QueueWaited(info.StartedTime.Sub(info.ScheduledTime))
+	}
 	p := newPulse(ctx, step, attempt.Phase)
 	defer r.Heartbeats.run(ctx, p)() // also while the record waits for Postgres, before the work and after it
 	if !isStep {
 		out, err := a.unrecorded(ctx, in, attempt)
 		return out, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}
+	return a.step(ctx, in, attempt, p)
+}
+
+// step runs an activity that is a step.
+func (a *recorded) step(ctx context.Context, in *interceptor.ExecuteActivityInput, attempt StepAttempt, p *pulse) (any, error) {
+	r, step, begun := a.recorder, attempt.Step, a.recorder.Now()
 	defer r.Hold(attempt.DeploymentID)()
 	if err := r.begin(ctx, attempt); err != nil {
 		return nil, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}
-	p.moved = r.mover(ctx, attempt)
+	ph := &phases{ctx: ctx, step: step, meter: r.meter()}
+	ph.enter(attempt.Phase)
+	p.moved = r.mover(ctx, attempt, ph)
 	work := context.WithValue(context.WithValue(ctx, pulseKey{}, p), attemptKey{}, attempt)
 	out, err := a.guarded(work, in)
 	err = r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
-	r.end(ctx, attempt, wasReused(out), err)
+	ph.enter(deployment.PhaseNone)
+	r.end(ctx, attempt, begun, wasReused(out), err)
 	return out, err
 }
 
@@ -103,7 +122,7 @@ func (a *recorded) unrecorded(ctx context.Context, in *interceptor.ExecuteActivi
 func (a *recorded) guarded(ctx context.Context, in *interceptor.ExecuteActivityInput) (out any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.recorder.Log.Error("activity panicked", "activity", activity.GetInfo(ctx).ActivityType.Name, "stack", string(debug.Stack()))
+			a.recorder.Log.ErrorContext(ctx, "activity panicked", "activity", activity.GetInfo(ctx).ActivityType.Name, "stack", string(debug.Stack()))
 			err = deployment.PlatformFailure("panic", "report it with the worker's log", "panic: %v", p)
 		}
 	}()
@@ -143,21 +162,24 @@ func (r *Recorder) secrets(ctx context.Context, scope deployment.Scope) ([]strin
 
 // end records how an attempt ended. It outlives the activity's context, and only logs when it cannot write: the next
 // attempt, or the end of the deployment, marks the row.
-func (r *Recorder) end(ctx context.Context, a StepAttempt, reused bool, err error) {
+func (r *Recorder) end(ctx context.Context, a StepAttempt, begun time.Time, reused bool, err error) {
 	status, failure, next := r.verdict(ctx, a, reused, err)
+	var class deployment.Class
 	if failure != nil {
+		class = failure.Class
 		logFrom(r.Logs, a).say("%s failed: %s", a.Step, failure.Message)
 	}
+	r.meter().StepEnded(a.Step, status, class, r.Now().Sub(begun))
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.patience())
 	defer cancel()
 	if e := r.Logs.Flush(flush, a.DeploymentID); e != nil {
-		r.Log.Warn("flush log", "deployment", a.DeploymentID, "error", e)
+		r.Log.WarnContext(ctx, "flush log", "deployment", a.DeploymentID, "error", e)
 	}
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
 	e := r.persist(after, func() error { return r.Steps.StepEnded(after, a, status, failure, next, r.Now()) })
 	if e != nil && !errors.Is(e, deployment.ErrStaleRun) {
-		r.Log.Warn("record end of step", "deployment", a.DeploymentID, "step", a.Step, "error", e)
+		r.Log.WarnContext(ctx, "record end of step", "deployment", a.DeploymentID, "step", a.Step, "error", e)
 	}
 }
 
@@ -194,10 +216,13 @@ func (r *Recorder) nextAttempt(ctx context.Context) *time.Time {
 
 // mover returns what a pulse tells of every change: a change of phase makes a row of its own at once, percents at most
 // one write a second.
-func (r *Recorder) mover(ctx context.Context, a StepAttempt) func(deployment.Progress) {
+func (r *Recorder) mover(ctx context.Context, a StepAttempt, ph *phases) func(deployment.Progress) {
 	gate := progressGate{phase: a.Phase}
 	return func(p deployment.Progress) {
 		changed, due := gate.pass(p, r.Now())
+		if changed {
+			ph.enter(p.Phase)
+		}
 		a := a
 		a.Phase = p.Phase
 		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the work waits for it
@@ -209,7 +234,7 @@ func (r *Recorder) mover(ctx context.Context, a StepAttempt) func(deployment.Pro
 			err = r.Steps.StepProgress(write, a, p)
 		}
 		if err != nil && !errors.Is(err, deployment.ErrStaleRun) {
-			r.Log.Warn("record progress", "deployment", a.DeploymentID, "step", a.Step, "error", err)
+			r.Log.WarnContext(ctx, "record progress", "deployment", a.DeploymentID, "step", a.Step, "error", err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"sync"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -9,6 +10,7 @@ import (
 // tailSink passes a solve's lines on to the log and its progress to the heartbeat, and keeps the last lines for a
 // failure that has none of its own.
 type tailSink struct {
+	ctx   context.Context // of the activity, for its trace
 	log   stepLog
 	pulse *pulse
 

@@ -40,6 +40,7 @@ func (s *server) CreateDeployment(c *gin.Context, project string, params oapi.Cr
 		s.fail(c, err)
 		return
 	}
+	about(c, d.ID)
 	if created {
 		s.start(c, d, request.Project)
 	} else {
@@ -94,6 +95,7 @@ func (s *server) GetDeployment(c *gin.Context, id string) {
 // CancelDeployment serves POST /v1/deployments/{id}/cancel. As with a start, the row decides: from here on the route
 // cannot switch, and the reconciler repeats a cancel that Temporal did not hear.
 func (s *server) CancelDeployment(c *gin.Context, id string) {
+	about(c, id)
 	d, err := s.Store.RequestCancel(c.Request.Context(), id)
 	if err != nil {
 		s.fail(c, named(err, "id", "deployment", id))
@@ -139,6 +141,7 @@ func (s *server) makeRetry(ctx context.Context, d deployment.Deployment) error {
 
 // deployment finds the deployment that a path names.
 func (s *server) deployment(c *gin.Context, id string) (deployment.Deployment, error) {
+	about(c, id)
 	d, err := s.Store.Deployment(c.Request.Context(), id)
 	return d, named(err, "id", "deployment", id)
 }

@@ -34,15 +34,17 @@ func (s *server) identify(c *gin.Context) {
 
 	started := time.Now()
 	c.Next()
+	took := time.Since(started)
+	s.count(c, took)
 	s.Logger.Log(c.Request.Context(), accessLevel(c), "Request served",
 		"method", c.Request.Method, "path", c.Request.URL.Path, "status", c.Writer.Status(), "bytes", c.Writer.Size(),
-		"duration", time.Since(started), "request_id", id, "token", tokenOf(c).Name)
+		"duration", took, "request_id", id, "token", tokenOf(c).Name)
 }
 
 func accessLevel(c *gin.Context) slog.Level {
 	switch {
-	case c.FullPath() == "/healthz", c.FullPath() == "/readyz":
-		return slog.LevelDebug // asked every few seconds by whatever watches the process
+	case isWatch(c):
+		return slog.LevelDebug
 	case c.Writer.Status() >= http.StatusInternalServerError:
 		return slog.LevelError
 	default:
@@ -60,7 +62,7 @@ func (s *server) recover(c *gin.Context) {
 		if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, and wants it back
 			panic(cause)
 		}
-		s.Logger.Error("Handler panicked", "cause", cause, "request_id", c.GetString(keyRequestID), "stack", string(debug.Stack()))
+		s.Logger.ErrorContext(c.Request.Context(), "Handler panicked", "cause", cause, "request_id", c.GetString(keyRequestID), "stack", string(debug.Stack()))
 		c.Abort()
 		if !c.Writer.Written() {
 			s.write(c, errInternal)

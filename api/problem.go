@@ -106,7 +106,7 @@ func (s *server) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	if p.status >= http.StatusInternalServerError {
-		s.Logger.Error("Request not served", "error", err, "method", c.Request.Method, "path", c.Request.URL.Path,
+		s.Logger.ErrorContext(c.Request.Context(), "Request not served", "error", err, "method", c.Request.Method, "path", c.Request.URL.Path,
 			"request_id", c.GetString(keyRequestID))
 	}
 	s.write(c, p)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/slipway-dev/slipway/api/oapi"
 )
@@ -32,6 +34,9 @@ type Options struct {
 	Version      string // shown by /readyz
 	Logger       *slog.Logger
 	PingInterval time.Duration // of log streams; 0 means DefaultPingInterval
+
+	Tracer   trace.Tracer                                               // nil traces nothing
+	Answered func(method, route string, status int, took time.Duration) // told of every answer that is no stream; may be nil
 
 	// Closing is closed when the HTTP server begins to shut down, so that log streams end and do not hold it up. Their
 	// readers continue at another server by Last-Event-ID. Nil means never.
@@ -61,7 +66,7 @@ func New(o Options) (http.Handler, error) {
 	engine := gin.New()
 	engine.RedirectTrailingSlash = false // a redirect would answer before the token is checked
 	engine.HandleMethodNotAllowed = true
-	engine.Use(s.identify, s.recover, s.authenticate, s.validate)
+	engine.Use(s.trace, s.identify, s.recover, s.authenticate, s.validate)
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.fail(c, errWrongMethod) })
 	oapi.RegisterHandlersWithOptions(engine, s, oapi.GinServerOptions{
@@ -73,6 +78,9 @@ func New(o Options) (http.Handler, error) {
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if o.PingInterval <= 0 {
 		o.PingInterval = DefaultPingInterval

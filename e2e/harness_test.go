@@ -32,6 +32,7 @@ type system struct {
 	api      string // host:port, likewise below
 	gateway  string
 	git      string
+	ops      string
 	temporal string
 	registry string
 	cmd      *exec.Cmd
@@ -151,11 +152,14 @@ func (s *system) layOut(root, cache string) error {
 			return err
 		}
 	}
-	ports, err := freePorts(6)
+	if traces, err = startCollector(); err != nil {
+		return err
+	}
+	ports, err := freePorts(7)
 	if err != nil {
 		return err
 	}
-	s.api, s.gateway, s.git, s.temporal, s.registry = ports[0], ports[1], ports[2], ports[4], ports[5]
+	s.api, s.gateway, s.git, s.temporal, s.registry, s.ops = ports[0], ports[1], ports[2], ports[4], ports[5], ports[6]
 	bin, err := filepath.Abs("../bin")
 	if err != nil {
 		return err
@@ -167,7 +171,7 @@ func (s *system) layOut(root, cache string) error {
 	s.env = append(withoutSlipway(os.Environ()),
 		"SLIPWAY_DATA_DIR="+s.data, "SLIPWAY_API_ADDR="+s.api, "SLIPWAY_GATEWAY_ADDR="+s.gateway,
 		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+ports[3],
-		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5],
+		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+s.ops, "SLIPWAY_OTLP_ENDPOINT="+traces.url,
 		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_PREVIEW_SUBNETS=10.218.0.0/16",
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,

@@ -61,11 +61,11 @@ func newInstallation(t *testing.T) *installation {
 // settle gives the installation ports and networks of its own, and a profile, so that no image is made here.
 func (in *installation) settle(t *testing.T, cache string) {
 	t.Helper()
-	ports := steadyPorts(6)
+	ports := steadyPorts(7)
 	in.api, in.gateway, in.git = ports[0], ports[1], ports[2]
 	in.env = append(withoutSlipway(os.Environ()), "SLIPWAY_CACHE="+cache, "SLIPWAY_DATA_DIR="+in.data,
 		"SLIPWAY_API_ADDR="+in.api, "SLIPWAY_GATEWAY_ADDR="+in.gateway, "SLIPWAY_EXAMPLES_ADDR="+in.git,
-		"SLIPWAY_UI_ADDR="+ports[3], "SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5],
+		"SLIPWAY_UI_ADDR="+ports[3], "SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+ports[6],
 		"SLIPWAY_EXAMPLES_DIR="+abs(t, "../examples"), "SLIPWAY_PLAN_OVERRIDES="+abs(t, "../deploy/overrides/airgapped.yaml"),
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
 		"SLIPWAY_BUILD_BRIDGE=slipwayud0", "SLIPWAY_BUILD_SUBNET=10.221.0.0/16", "SLIPWAY_PREVIEW_SUBNETS=10.220.0.0/16",

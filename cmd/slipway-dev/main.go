@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/supervise"
 )
 
 var version = "devel" // set by the Makefile
@@ -61,8 +63,12 @@ func needRoot(*cobra.Command, []string) error {
 		"  run `sudo -E %s`", strings.Join(os.Args, " "))
 }
 
+// logLimit is where slipway-dev's own log begins anew.
+const logLimit = 10 << 20
+
 func runCommand() *cobra.Command {
-	return &cobra.Command{
+	var logFile string
+	command := &cobra.Command{
 		Use:   "run",
 		Short: "Run in the foreground until SIGTERM or Ctrl-C; live previews stay up",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -70,7 +76,15 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), c, roles.NewLogger(c.Log, os.Stderr))
+			out := io.Writer(os.Stderr)
+			if logFile != "" {
+				if out, err = supervise.OwnLog(logFile, logLimit); err != nil {
+					return err
+				}
+			}
+			return run(cmd.Context(), c, roles.NewLogger(c.Log, out))
 		},
 	}
+	command.Flags().StringVar(&logFile, "log-file", "", "log to this `file`, at most 10 MiB of it and of each of the three before, instead of standard error")
+	return command
 }

@@ -138,7 +138,16 @@ func (s *system) prepare(ctx context.Context) error {
 
 // startRoles starts the API, the worker and the gateway. When ctx ends the worker drains, and then everything stops.
 func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group, stop func()) error {
-	client, err := roles.DialTemporal(ctx, s.Temporal, s.Postgres.Keyset, s.log)
+	telemetry, err := roles.StartTelemetry(ctx, s.Telemetry, "slipway-dev", version, s.log)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() {
+		if err := telemetry.Close(); err != nil {
+			s.log.Warn("send the last traces", "error", err)
+		}
+	})
+	client, err := roles.DialTemporal(ctx, s.Temporal, s.Postgres.Keyset, telemetry, s.log)
 	if err != nil {
 		return err
 	}
@@ -156,18 +165,18 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 			DataDir: s.DataDir, Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry,
 			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Timeouts: s.Timeouts,
 		}
-		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{Store: s.store, Client: client, Git: git, Log: s.log}))
+		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{Store: s.store, Client: client, Git: git, Telemetry: telemetry, Log: s.log}))
 	})
 	group.Go(func() error {
 		a := config.APIRole{
 			DataDir: s.DataDir, Log: s.Log, API: s.API, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Git: s.Git,
 			Timeouts: s.Timeouts,
 		}
-		return named("api", roles.ServeAPI(serving, a, roles.APIParts{Store: s.store, Client: client, Git: git, Version: version, Log: s.log}))
+		return named("api", roles.ServeAPI(serving, a, roles.APIParts{Store: s.store, Client: client, Git: git, Version: version, Telemetry: telemetry, Log: s.log}))
 	})
 	group.Go(func() error {
 		g := config.GatewayRole{Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Timeouts: s.Timeouts}
-		return named("gateway", roles.ServeGateway(serving, g, s.store, s.log))
+		return named("gateway", roles.ServeGateway(serving, g, s.store, telemetry, s.log))
 	})
 	return nil
 }

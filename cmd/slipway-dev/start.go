@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +34,7 @@ func (d detached) start(ctx context.Context, self string, want record) error {
 	if err := supervise.KeepDescriptors(); err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "run")
+	cmd := exec.Command(self, "run", "--log-file", d.log("slipway-dev"))
 	cmd.Env, cmd.Stdout, cmd.Stderr = d.environ, output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -59,13 +58,13 @@ func (d detached) start(ctx context.Context, self string, want record) error {
 
 var errEnded = errors.New("slipway-dev ended while starting")
 
-// newLog opens an empty log and keeps the one before, where a process that died may have said why.
+// newLog opens an empty log, which the process takes over, and keeps those before, where a process that died may have said why.
 func (d detached) newLog() (*os.File, error) {
 	path := d.log("slipway-dev")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := supervise.ShiftLogs(path); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)

@@ -35,7 +35,7 @@ func (c *cli) workerCommand() *cobra.Command {
 engine, a buildkitd and the nixpacks CLI, and reaches previews at their addresses on Docker's networks.` + serverNote,
 		Example: "  SLIPWAY_BUILDKIT_ADDR=unix:///run/buildkit/buildkitd.sock SLIPWAY_HOST_ID=b1 slipway worker",
 	}, config.LoadWorker, func(ctx context.Context, r config.WorkerRole) error {
-		return roles.RunHost(ctx, r, c.logger(r.Log))
+		return roles.RunHost(ctx, r, buildVersion().Version, c.logger(r.Log))
 	})
 }
 
@@ -46,7 +46,7 @@ func (c *cli) gatewayCommand() *cobra.Command {
 publish no port.` + serverNote,
 		Example: "  SLIPWAY_GATEWAY_ADDR=0.0.0.0:8000 SLIPWAY_PREVIEW_DOMAIN=preview.example.com slipway gateway",
 	}, config.LoadGateway, func(ctx context.Context, r config.GatewayRole) error {
-		return roles.RunGateway(ctx, r, c.logger(r.Log))
+		return roles.RunGateway(ctx, r, buildVersion().Version, c.logger(r.Log))
 	})
 }
 

@@ -52,6 +52,14 @@ func New(ctx context.Context, opts Options) (*Builder, error) {
 // Address returns where the daemon listens.
 func (b *Builder) Address() string { return b.address }
 
+// Ping asks the daemon for a sign of life.
+func (b *Builder) Ping(ctx context.Context) error {
+	if _, err := b.client.Info(ctx); err != nil {
+		return fmt.Errorf("ask builder %s: %w", b.address, err)
+	}
+	return nil
+}
+
 // Close closes the connection to the daemon, which cancels the solves that are under way.
 func (b *Builder) Close() error { return b.client.Close() }
 

@@ -25,6 +25,7 @@ type transcript struct {
 	mu       sync.Mutex
 	lines    []deployment.LogLine
 	progress []deployment.Progress
+	vertices []deployment.BuildVertex
 }
 
 func (s *transcript) Line(stream, text string) {
@@ -37,6 +38,12 @@ func (s *transcript) Progress(p deployment.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.progress = append(s.progress, p)
+}
+
+func (s *transcript) Vertex(v deployment.BuildVertex) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.vertices = append(s.vertices, v)
 }
 
 // text returns all lines, each with its stream.

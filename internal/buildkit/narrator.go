@@ -109,6 +109,11 @@ func (n *narrator) finish(update *client.Vertex) {
 			n.cached++
 		}
 	}
+	if update.Started != nil {
+		n.sink.Vertex(deployment.BuildVertex{
+			Name: v.name, Started: *update.Started, Completed: *update.Completed, Cached: update.Cached, Failed: update.Error != "",
+		})
+	}
 	switch {
 	case strings.HasSuffix(update.Error, "context canceled"):
 		n.say("#%d CANCELED", v.number)

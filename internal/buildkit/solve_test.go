@@ -2,6 +2,8 @@ package buildkit_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,10 @@ func TestSolvePushesWhatItBuilds(t *testing.T) {
 		require.Contains(t, text, line)
 	}
 	require.NotContains(t, text, "50%\n", "a progress bar gives its last state only")
+	run := slices.IndexFunc(s.vertices, func(v deployment.BuildVertex) bool { return strings.Contains(v.Name, "] RUN printf") })
+	require.GreaterOrEqual(t, run, 0)
+	require.False(t, s.vertices[run].Cached || s.vertices[run].Failed)
+	require.True(t, s.vertices[run].Started.Before(s.vertices[run].Completed))
 	last := s.progress[len(s.progress)-1]
 	require.Equal(t, deployment.PhasePush, last.Phase)
 	require.Equal(t, 100, last.Percent)

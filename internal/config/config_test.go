@@ -338,3 +338,26 @@ func TestLoadMachine(t *testing.T) {
 	_, err = config.LoadMachine([]string{"SLIPWAY_API_ADDR=nowhere"})
 	require.ErrorContains(t, err, "SLIPWAY_API_ADDR")
 }
+
+func TestEachRoleHasAnOpsListenerOfItsOwn(t *testing.T) {
+	t.Parallel()
+	environ := []string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway", "SLIPWAY_BUILDKIT_ADDR=tcp://builder:1234"}
+	a, err := config.LoadAPI(environ)
+	require.NoError(t, err)
+	w, err := config.LoadWorker(environ)
+	require.NoError(t, err)
+	g, err := config.LoadGateway(environ)
+	require.NoError(t, err)
+	require.Equal(t, []string{"127.0.0.1:9101", "127.0.0.1:9102", "127.0.0.1:9103"},
+		[]string{a.Telemetry.OpsAddr, w.Telemetry.OpsAddr, g.Telemetry.OpsAddr})
+
+	d, err := config.LoadDev([]string{"SLIPWAY_OPS_ADDR="})
+	require.NoError(t, err)
+	require.Empty(t, d.Telemetry.OpsAddr)
+	for _, s := range d.Servers() {
+		require.NotEmpty(t, s.Addr, s.Key)
+	}
+	_, err = config.LoadDev([]string{"SLIPWAY_OPS_ADDR=0.0.0.0:9101", "SLIPWAY_OTLP_ENDPOINT=127.0.0.1:4318"})
+	require.ErrorContains(t, err, "loopback only")
+	require.ErrorContains(t, err, "SLIPWAY_OTLP_ENDPOINT")
+}

@@ -23,6 +23,8 @@ type Dev struct {
 	BuildKit BuildKit
 	Docker   Docker
 	Timeouts Timeouts
+
+	Telemetry Telemetry
 }
 
 // LoadDev reads the configuration of slipway-dev from the environment (NAME=value) and the file that it names. What is
@@ -68,6 +70,7 @@ func (d *Dev) sections(addr addrCheck) []section {
 		{"Planning", d.Planner.keys()},
 		{"BuildKit", d.BuildKit.keys(optional(buildkitAddr))},
 		{"Docker", d.Docker.keys()},
+		{"Operators", d.Telemetry.keys(opsAddrAPI, loopback)},
 		{"Times", d.Timeouts.keys()},
 	}
 }
@@ -115,6 +118,9 @@ func (d *Dev) Servers() []Server {
 		{"SLIPWAY_TEMPORAL_ADDR", d.Temporal.Addr},
 		{"SLIPWAY_UI_ADDR", d.Temporal.UIAddr},
 		{"SLIPWAY_REGISTRY_ADDR", d.Registry.Addr},
+	}
+	if d.Telemetry.OpsAddr != "" {
+		servers = append(servers, Server{"SLIPWAY_OPS_ADDR", d.Telemetry.OpsAddr})
 	}
 	if d.Examples.Dir != "" {
 		servers = append(servers, Server{"SLIPWAY_EXAMPLES_ADDR", d.Examples.Addr})

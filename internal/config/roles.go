@@ -15,6 +15,8 @@ type APIRole struct {
 	Temporal Temporal
 	Git      Git
 	Timeouts Timeouts
+
+	Telemetry Telemetry
 }
 
 // LoadAPI reads the configuration of `slipway api`; see LoadDev.
@@ -22,7 +24,8 @@ func LoadAPI(environ []string) (APIRole, error) { return loaded[APIRole](environ
 
 func (r *APIRole) keys() []key {
 	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.API.keys(hostPort), r.Gateway.keys(hostPort),
-		r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort), r.Git.keys(), r.Timeouts.keys())
+		r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort), r.Git.keys(), r.Timeouts.keys(),
+		r.Telemetry.keys(opsAddrAPI, hostPort))
 }
 
 func (r *APIRole) check() Faults {
@@ -46,6 +49,8 @@ type WorkerRole struct {
 	BuildKit BuildKit
 	Docker   Docker
 	Timeouts Timeouts
+
+	Telemetry Telemetry
 }
 
 // LoadWorker reads the configuration of `slipway worker`; see LoadDev.
@@ -54,7 +59,8 @@ func LoadWorker(environ []string) (WorkerRole, error) { return loaded[WorkerRole
 func (r *WorkerRole) keys() []key {
 	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
 		r.Temporal.keys(hostPort), r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(),
-		r.BuildKit.keys(buildkitAddr), r.Docker.keys(), r.Timeouts.keys())
+		r.BuildKit.keys(buildkitAddr), r.Docker.keys(), r.Timeouts.keys(),
+		r.Telemetry.keys(opsAddrWorker, hostPort))
 }
 
 func (r *WorkerRole) check() Faults {
@@ -72,13 +78,16 @@ type GatewayRole struct {
 	Gateway  Gateway
 	Postgres Postgres // without a keyset: routes hold no secret
 	Timeouts Timeouts
+
+	Telemetry Telemetry
 }
 
 // LoadGateway reads the configuration of `slipway gateway`; see LoadDev.
 func LoadGateway(environ []string) (GatewayRole, error) { return loaded[GatewayRole](environ) }
 
 func (r *GatewayRole) keys() []key {
-	return slices.Concat(r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Timeouts.keys())
+	return slices.Concat(r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Timeouts.keys(),
+		r.Telemetry.keys(opsAddrGateway, hostPort))
 }
 
 func (r *GatewayRole) check() Faults {

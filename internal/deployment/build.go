@@ -1,5 +1,7 @@
 package deployment
 
+import "time"
+
 // BuildRequest is one solve: what to build, under which ref, and where to push it.
 type BuildRequest struct {
 	Ref        string // names the solve; never used twice
@@ -25,4 +27,12 @@ type BuildOutcome struct {
 type BuildSink interface {
 	Line(stream, text string)
 	Progress(p Progress)
+	Vertex(v BuildVertex)
+}
+
+// BuildVertex is a node of the build graph that has ended: a Dockerfile instruction, a load or an export.
+type BuildVertex struct {
+	Name               string
+	Started, Completed time.Time
+	Cached, Failed     bool
 }

@@ -22,6 +22,11 @@ type Resource struct {
 	RunID        string
 }
 
+// PreviewStates lists every state of a preview.
+func PreviewStates() []PreviewState {
+	return []PreviewState{PreviewStarting, PreviewLive, PreviewAsleep, PreviewStopped, PreviewFailed}
+}
+
 // PreviewState says how a deployment's container stands.
 type PreviewState string
 

@@ -100,6 +100,9 @@ func (w *Writer) flush(ctx context.Context, deploymentID string) error {
 		if err != nil && !isFinal(err) {
 			return err
 		}
+		if err == nil && w.stored != nil {
+			w.stored(len(b.lines))
+		}
 		if err != nil {
 			w.log.Error("log lines are given up", "deployment", deploymentID, "lines", len(b.lines), "error", err)
 		}

@@ -23,8 +23,9 @@ const (
 
 // Writer appends lines to the logs of deployments. It is safe for concurrent use.
 type Writer struct {
-	store store
-	log   *slog.Logger
+	store  store
+	log    *slog.Logger
+	stored func(lines int) // told of what was stored; may be nil
 
 	mu    sync.Mutex
 	tails map[string]*tail
@@ -38,10 +39,13 @@ type Writer struct {
 }
 
 // NewWriter returns a Writer on pool and starts its background work, which Close ends.
-func NewWriter(pool *pgxpool.Pool, log *slog.Logger) *Writer {
+func NewWriter(pool *pgxpool.Pool, log *slog.Logger) *Writer { return NewCountedWriter(pool, log, nil) }
+
+// NewCountedWriter returns a Writer that tells stored of every batch of lines that it has stored.
+func NewCountedWriter(pool *pgxpool.Pool, log *slog.Logger, stored func(lines int)) *Writer {
 	ctx, abort := context.WithCancel(context.Background())
 	w := &Writer{
-		store: store{pool}, log: log, tails: map[string]*tail{}, abort: abort,
+		store: store{pool}, log: log, stored: stored, tails: map[string]*tail{}, abort: abort,
 		kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run(ctx)

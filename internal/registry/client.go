@@ -18,6 +18,22 @@ type Client struct {
 	Insecure bool   // plain HTTP
 }
 
+// Ping asks the registry for a sign of life.
+func (c Client) Ping(ctx context.Context) error {
+	var opts []name.Option
+	if c.Insecure {
+		opts = append(opts, name.Insecure)
+	}
+	host, err := name.NewRegistry(c.Host, opts...)
+	if err == nil {
+		_, err = transport.Ping(ctx, host, http.DefaultTransport)
+	}
+	if err != nil {
+		return fmt.Errorf("ask registry %s: %w", c.Host, err)
+	}
+	return nil
+}
+
 // Digest returns the digest of what host/repository:tag or host/repository@digest points to, "" when it is not there.
 func (c Client) Digest(ctx context.Context, image string) (string, error) {
 	ref, err := c.parse(image)

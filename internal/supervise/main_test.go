@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -28,6 +29,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "supervisor":
 		playSupervisor(os.Args[1], os.Args[2])
+	case "talker":
+		talk(os.Args[1])
 	case "holder":
 		_, err := supervise.Lock(os.Args[1])
 		playUntilKilled(err)
@@ -43,6 +46,20 @@ func playSupervisor(dir, script string) {
 		err = s.Start(context.Background(), shell(dir, "child", script))
 	}
 	playUntilKilled(err)
+}
+
+// talk writes numbered lines to its own log in every way that a program has, and ends in a panic.
+func talk(path string) {
+	log, err := supervise.OwnLog(path, 250)
+	if err != nil {
+		panic(err)
+	}
+	for n := range 50 {
+		for _, w := range []io.Writer{log, os.Stdout, os.Stderr} {
+			fmt.Fprintf(w, "line %d\n", n)
+		}
+	}
+	panic("last words")
 }
 
 func playUntilKilled(err error) {

@@ -36,7 +36,7 @@ type Spec struct {
 	StopTimeout time.Duration
 
 	LogFile  string // output, appended
-	LogLimit int64  // bytes of LogFile; as many are kept in LogFile.1. Default 10 MiB
+	LogLimit int64  // bytes of LogFile; three times as many are kept in LogFile.1 to .3. Default 10 MiB
 }
 
 // withDefaults fills in what was left open and checks the rest.

@@ -80,7 +80,7 @@ func (s *Supervisor) prepare(ctx context.Context, spec Spec) (*child, error) {
 			return nil, fmt.Errorf("end process left by %s: %w", path, err)
 		}
 	}
-	output, err := openLog(spec.LogFile, spec.LogLimit)
+	output, err := openLog(spec.LogFile, spec.LogLimit, nil)
 	if err != nil {
 		return nil, err
 	}

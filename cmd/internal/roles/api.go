@@ -26,7 +26,9 @@ type APIParts struct {
 	Client  sdkclient.Client
 	Git     *source.Client
 	Version string
-	Log     *slog.Logger
+
+	Telemetry *Telemetry
+	Log       *slog.Logger
 }
 
 // ServeAPI serves the REST API until ctx ends; then running requests have c.Timeouts.Shutdown to finish.
@@ -39,6 +41,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 		Deploys: &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)},
 		URLs:    api.URLs{Gateway: PublicGateway(c.Gateway), TemporalUI: c.Temporal.UIURL, Namespace: c.Temporal.Namespace},
 		Version: p.Version, Logger: p.Log, PingInterval: c.API.PingInterval,
+		Tracer: p.Telemetry.Tracer(), Answered: p.Telemetry.Metrics.APIAnswered,
 	})
 	if err != nil {
 		return err
@@ -54,6 +57,8 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	if err != nil {
 		return err
 	}
+	p.Telemetry.Metrics.Count(p.Store)
+	p.Telemetry.Ops.Needs(postgresCheck(p.Store), temporalCheck(p.Client))
 	drained := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(drained)

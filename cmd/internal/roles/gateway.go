@@ -10,7 +10,7 @@ import (
 )
 
 // ServeGateway serves previews until ctx ends.
-func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Store, log *slog.Logger) error {
+func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Store, t *Telemetry, log *slog.Logger) error {
 	handler := gateway.New(gateway.Options{
 		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
 	})
@@ -19,6 +19,7 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 		return err
 	}
 	go store.ListenRoutes(ctx, log, handler.InvalidateAll, func(host string) { handler.Invalidate(host) })
+	t.Ops.Needs(postgresCheck(store), listenerCheck("gateway", listener.Addr()))
 	log.Info("gateway listens", "addr", listener.Addr())
-	return gateway.Serve(ctx, listener, handler, c.Timeouts.Shutdown)
+	return gateway.Serve(ctx, listener, t.Metrics.Gateway(handler), c.Timeouts.Shutdown)
 }

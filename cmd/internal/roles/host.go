@@ -102,6 +102,7 @@ func (h *host) sweepLeftOvers(ctx context.Context) {
 		Age: h.c.Timeouts.ScheduleToStart, StopGrace: h.c.Timeouts.StopWait,
 	}
 	removed, err := sweeper.Sweep(ctx)
+	h.Telemetry.Metrics.Repaired("swept", removed)
 	if removed > 0 {
 		h.Log.Info("removed what deployments had left", "things", removed)
 	}

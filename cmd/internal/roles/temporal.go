@@ -13,14 +13,20 @@ import (
 )
 
 // DialTemporal connects to the Temporal frontend. keyset is the file of the keys that payloads are encrypted with, and read
-// with even when encryption is off by now.
-func DialTemporal(ctx context.Context, c config.Temporal, keyset string, logger *slog.Logger) (sdkclient.Client, error) {
+// with even when encryption is off by now. The SDK's metrics and the traces go where t says; call it once for each t.
+func DialTemporal(ctx context.Context, c config.Temporal, keyset string, t *Telemetry, logger *slog.Logger) (sdkclient.Client, error) {
 	payloads, err := openCodec(keyset)
 	if err != nil {
 		return nil, err
 	}
 	options := temporalOptions(c, logger)
 	payloads.Use(&options, c.Encryption)
+	if options.MetricsHandler, err = t.Metrics.SDK(logger); err != nil {
+		return nil, err
+	}
+	if options.Interceptors, err = t.interceptors(); err != nil {
+		return nil, err
+	}
 	client, err := sdkclient.DialContext(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("connect to temporal at %s: %w", c.Addr, err)

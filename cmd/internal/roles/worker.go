@@ -28,7 +28,9 @@ type WorkerParts struct {
 	Store  *postgres.Store
 	Client sdkclient.Client
 	Git    *source.Client
-	Log    *slog.Logger
+
+	Telemetry *Telemetry
+	Log       *slog.Logger
 }
 
 // RunWorker runs a build and preview host until ctx ends; then running steps have c.Timeouts.Shutdown to finish.
@@ -45,6 +47,7 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 	if err != nil {
 		return err
 	}
+	p.Telemetry.Ops.Needs(host.checks()...)
 	if err := running.Start(ctx); err != nil {
 		return err
 	}
@@ -95,11 +98,11 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		return nil, err
 	}
 	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
-	h.writer = logs.NewWriter(p.Store.Pool(), p.Log)
+	h.writer = logs.NewCountedWriter(p.Store.Pool(), p.Log, p.Telemetry.Metrics.LinesStored)
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
 	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
 	h.recorder = &activities.Recorder{
-		Steps: p.Store, Store: p.Store, Runs: h.deploys, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log,
+		Steps: p.Store, Store: p.Store, Runs: h.deploys, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log, Meter: p.Telemetry.Metrics,
 		Heartbeats: &activities.Heartbeats{Client: p.Client, Interval: c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
 	}
 	h.outputs = &activities.Outputs{Engine: h.engine, Logs: h.writer, Hold: h.recorder.Hold, Keep: c.Worker.LogLines, Log: p.Log}
@@ -153,6 +156,7 @@ func (h *host) options() worker.Options {
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
+				Repaired: h.Telemetry.Metrics.Repaired,
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
@@ -162,6 +166,7 @@ func (h *host) options() worker.Options {
 			Build: &activities.Build{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Builder: h.builder, Images: h.images,
 				Workspaces: h.workspaces, PushHost: h.c.Registry.PushHost, Gateway: PublicGateway(h.c.Gateway),
+				Built: h.Telemetry.Metrics.Built,
 			},
 			Preview: &activities.Preview{
 				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,

@@ -1,0 +1,163 @@
+package metrics_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/metrics"
+)
+
+func scrape(t *testing.T, m *metrics.Metrics) string {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Equal(t, http.StatusOK, answer.Code)
+	return answer.Body.String()
+}
+
+func TestMetrics_TellWhatHappened(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("1.2.3")
+	m.QueueWaited(3 * time.Second)
+	m.StepEnded(deployment.StepBuild, deployment.StepFailed, deployment.ClassUser, time.Minute)
+	m.PhaseEnded(deployment.StepRelease, deployment.PhaseProbe, time.Second)
+	m.Built(deployment.BuildOutcome{Cached: 4, Steps: 6})
+	m.LinesStored(7)
+	m.Repaired("started", 2)
+	m.APIAnswered(http.MethodGet, "/v1/deployments/:id", http.StatusNotFound, time.Second)
+	m.APIAnswered("BREW", "", http.StatusNotFound, time.Second)
+	text := scrape(t, m)
+	for _, line := range []string{
+		`slipway_build_info{version="1.2.3"} 1`,
+		`slipway_queue_wait_seconds_sum 3`,
+		`slipway_step_duration_seconds_sum{class="user",outcome="failed",step="build"} 60`,
+		`slipway_phase_duration_seconds_count{phase="probe",step="release"} 1`,
+		`slipway_build_steps_total{cached="true"} 4`, `slipway_build_steps_total{cached="false"} 2`,
+		`slipway_log_lines_total 7`,
+		`slipway_reconciler_repairs_total{kind="started"} 2`,
+		`slipway_api_request_duration_seconds_count{method="GET",route="/v1/deployments/:id",status="4xx"} 1`,
+		`slipway_api_request_duration_seconds_count{method="",route="none",status="4xx"} 1`,
+		"go_goroutines ", "process_resident_memory_bytes ",
+	} {
+		require.Contains(t, text, line)
+	}
+	require.NotContains(t, text, "BREW", "a stranger adds no label")
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+type source struct {
+	asked atomic.Int32
+	err   error
+}
+
+func (s *source) Census(context.Context) (deployment.Census, error) {
+	s.asked.Add(1)
+	return deployment.Census{
+		Deployments: map[deployment.Status]int{deployment.StatusBuilding: 2}, Previews: map[deployment.PreviewState]int{deployment.PreviewLive: 3},
+		Slots: []deployment.HostSlots{{Host: "b1", Slots: 4, Used: 1}}, OldestQueued: time.Minute,
+	}, s.err
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	m, s := metrics.New("1"), &source{}
+	m.Count(s)
+	scrape(t, m)
+	text := scrape(t, m)
+	require.Equal(t, int32(1), s.asked.Load(), "two scrapes, one question")
+	for _, line := range []string{
+		`slipway_deployments{status="building"} 2`, `slipway_deployments{status="failed"} 0`,
+		`slipway_previews{state="live"} 3`, `slipway_previews{state="failed"} 0`,
+		`slipway_build_slots{host="b1",state="used"} 1`, `slipway_build_slots{host="b1",state="free"} 3`,
+		`slipway_oldest_queued_seconds 60`,
+	} {
+		require.Contains(t, text, line)
+	}
+}
+
+func TestCount_WithPostgresAway(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("1")
+	m.Count(&source{err: errors.New("away")})
+	text := scrape(t, m)
+	require.NotContains(t, text, "slipway_deployments")
+	require.Contains(t, text, "slipway_log_lines_total 0", "the rest is told all the same")
+}
+
+func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("1")
+	server := httptest.NewServer(m.Gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/missing":
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusNotFound)
+		case "/odd":
+			w.WriteHeader(999)
+		case "/upgrade":
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_ = conn.Close()
+			}
+		case "/left":
+			w.WriteHeader(http.StatusBadGateway)
+			panic(http.ErrAbortHandler)
+		case "/stream":
+			_, _ = io.WriteString(w, "one\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
+	})))
+	visit := func(path string) {
+		// A POST is not sent twice when the connection breaks.
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, nil)
+		require.NoError(t, err)
+		if answer, err := http.DefaultClient.Do(request); err == nil {
+			require.NoError(t, answer.Body.Close())
+		}
+	}
+	for _, path := range []string{"/", "/missing", "/odd", "/left"} {
+		visit(path)
+	}
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	_, err = io.WriteString(conn, "GET /upgrade HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	_, err = io.ReadAll(conn) // until the handler has closed what it took over
+	require.NoError(t, err)
+
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/stream", nil)
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	line, err := bufio.NewReader(answer.Body).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "one\n", line, "nothing holds a stream back")
+	require.NoError(t, answer.Body.Close())
+	server.Close() // returns when every handler has
+
+	text := scrape(t, m)
+	for _, line := range []string{
+		`slipway_gateway_requests_total{status="2xx"} 2`, `slipway_gateway_requests_total{status="4xx"} 1`,
+		`slipway_gateway_requests_total{status="other"} 1`, `slipway_gateway_requests_total{status="5xx"} 1`,
+		`slipway_gateway_requests_total{status="1xx"} 1`,
+	} {
+		require.Contains(t, text, line)
+	}
+}
