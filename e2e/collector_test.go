@@ -51,14 +51,14 @@ func (c *collector) export(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// of returns the spans of the trace in which a span has the attribute with the value; none when there is no such trace.
-func (c *collector) of(attribute, value string) []*tracepb.Span {
+// of returns the spans of the trace in which a span of the name has the attribute with the value; none when there is no such trace.
+func (c *collector) of(name, attribute, value string) []*tracepb.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var trace string
 	for _, s := range c.spans {
 		for _, a := range s.GetAttributes() {
-			if a.GetKey() == attribute && a.GetValue().GetStringValue() == value {
+			if s.GetName() == name && a.GetKey() == attribute && a.GetValue().GetStringValue() == value {
 				trace = hex.EncodeToString(s.GetTraceId())
 			}
 		}

@@ -35,7 +35,7 @@ func TestTraceOfADeploy(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		byID = map[string]*tracepb.Span{}
-		for _, s := range traces.of("slipway.deployment", id) {
+		for _, s := range traces.of("POST /v1/projects/:project/deployments", "slipway.deployment", id) {
 			byID[hex.EncodeToString(s.GetSpanId())] = s
 		}
 		return has("RunWorkflow:Deploy") // the last to end

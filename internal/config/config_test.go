@@ -301,6 +301,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
 		"SLIPWAY_TEMPORAL_ENCRYPTION=true",
+		"SLIPWAY_OTLP_ENDPOINT=http://x:4318",
 	})
 	require.NoError(t, err)
 	v := reflect.ValueOf(d)

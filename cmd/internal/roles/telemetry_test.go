@@ -27,7 +27,7 @@ func environ(t *testing.T) []string {
 	_, err := secrets.OpenKeyset(filepath.Join(dir, "keyset.json"))
 	require.NoError(t, err)
 	return []string{
-		"SLIPWAY_DATA_DIR=" + dir, "SLIPWAY_DATABASE_URL=" + postgrestest.New(t).Config().ConnString(),
+		"SLIPWAY_DATA_DIR=" + dir, "SLIPWAY_DATABASE_URL=postgres://u@h/d", // the tests' own is given as no URL
 		"SLIPWAY_TEMPORAL_ADDR=" + devservertest.Start(t), "SLIPWAY_TEMPORAL_NAMESPACE=" + devservertest.Namespace(t),
 		"SLIPWAY_BUILDKIT_ADDR=unix://" + filepath.Join(dir, "nobody.sock"), "SLIPWAY_REGISTRY_ADDR=" + freeAddr(t),
 		"SLIPWAY_API_ADDR=" + freeAddr(t), "SLIPWAY_GATEWAY_ADDR=" + freeAddr(t), "SLIPWAY_SHUTDOWN_TIMEOUT=1s",
@@ -89,6 +89,7 @@ func metricsOf(t *testing.T, ops string) string {
 func TestRoles_ServeOperators(t *testing.T) {
 	t.Parallel()
 	quiet, env := slog.New(slog.DiscardHandler), environ(t)
+	database := postgrestest.New(t).Config().ConnString()
 	on := func() (string, []string) {
 		ops := freeAddr(t)
 		return ops, append(env[:len(env):len(env)], "SLIPWAY_OPS_ADDR="+ops)
@@ -96,6 +97,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	ops, settings := on()
 	a, err := config.LoadAPI(settings)
 	require.NoError(t, err)
+	a.Postgres.URL = database
 	found := start(t, ops, map[string]string{"postgres": "ok", "temporal": "ok"},
 		func(ctx context.Context) error { return roles.RunAPI(ctx, a, "1.2.3", quiet) })
 	require.Equal(t, "1.2.3", found.Version)
@@ -104,6 +106,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	ops, settings = on()
 	w, err := config.LoadWorker(settings)
 	require.NoError(t, err)
+	w.Postgres.URL = database
 	found = start(t, ops, map[string]string{"postgres": "ok", "temporal": "ok", "docker": "ok", "buildkit": "unavailable", "registry": "unavailable"},
 		func(ctx context.Context) error { return roles.RunHost(ctx, w, "1.2.3", quiet) })
 	require.Contains(t, found.Components["buildkit"].Fix, "SLIPWAY_BUILDKIT_ADDR")
@@ -113,6 +116,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	ops, settings = on()
 	g, err := config.LoadGateway(settings)
 	require.NoError(t, err)
+	g.Postgres.URL = database
 	start(t, ops, map[string]string{"postgres": "ok", "gateway": "ok"},
 		func(ctx context.Context) error { return roles.RunGateway(ctx, g, "1.2.3", quiet) })
 	require.Contains(t, metricsOf(t, ops), `slipway_build_info{version="1.2.3"} 1`)
