@@ -115,7 +115,7 @@ func TestFile_EverythingDeclaredIsUsed(t *testing.T) {
 func TestFile_ServicesAreLookedAfter(t *testing.T) {
 	t.Parallel()
 	project := load(t)
-	unwatched := []string{"temporal-ui", "worker"} // nothing to ask with, and nobody to ask
+	unwatched := []string{"temporal-ui"} // nothing to ask with
 	for name, s := range project.Services {
 		require.NotEmpty(t, s.Restart, name)
 		require.NotEmpty(t, s.Logging.Options["max-size"], name)
