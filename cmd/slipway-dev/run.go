@@ -143,7 +143,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 		return err
 	}
 	s.closers = append(s.closers, func() {
-		if err := telemetry.Close(); err != nil {
+		if err := telemetry.Close(ctx); err != nil {
 			s.log.Warn("send the last traces", "error", err)
 		}
 	})

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -18,7 +19,7 @@ func (m *Metrics) SDK(log *slog.Logger) (sdkclient.MetricsHandler, error) {
 	}
 	// The SDK's buckets are in milliseconds by default, its values in seconds.
 	buckets := sdkmetric.NewView(sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram}, sdkmetric.Stream{
-		Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: append(requestBuckets[:len(requestBuckets):len(requestBuckets)], 30, 60, 300, 1800)},
+		Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: append(slices.Clip(requestBuckets), 30, 60, 300, 1800)},
 	})
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithView(buckets))
 	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{

@@ -14,7 +14,7 @@ func RunAPI(ctx context.Context, c config.APIRole, version string, log *slog.Log
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.Close()) }()
+	defer func() { err = errors.Join(err, t.Close(ctx)) }()
 	store, err := JoinStore(ctx, c.Postgres, c.Gateway.Domain)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func RunHost(ctx context.Context, c config.WorkerRole, version string, log *slog
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.Close()) }()
+	defer func() { err = errors.Join(err, t.Close(ctx)) }()
 	store, err := JoinStore(ctx, c.Postgres, c.Gateway.Domain)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func RunGateway(ctx context.Context, c config.GatewayRole, version string, log *
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.Close()) }()
+	defer func() { err = errors.Join(err, t.Close(ctx)) }()
 	store, err := JoinStore(ctx, c.Postgres, c.Gateway.Domain)
 	if err != nil {
 		return err

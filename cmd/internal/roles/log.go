@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -59,7 +60,7 @@ func (h *aboutDeployment) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, a := range attrs {
 		id, ok := deploymentOf(a)
 		if ok && !known {
-			attrs = append(attrs[:len(attrs):len(attrs)], slog.String(keyDeployment, id))
+			attrs = append(slices.Clip(attrs), slog.String(keyDeployment, id))
 		}
 		known = known || ok || a.Key == keyDeployment
 	}

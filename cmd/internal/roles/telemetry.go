@@ -45,7 +45,7 @@ func StartTelemetry(ctx context.Context, c config.Telemetry, service, version st
 	}
 	listener, err := Listen(ctx, c.OpsAddr)
 	if err != nil {
-		return nil, errors.Join(err, t.Close())
+		return nil, errors.Join(err, t.Close(ctx))
 	}
 	t.serve(ctx, listener, log)
 	return t, nil
@@ -84,8 +84,8 @@ func (t *Telemetry) interceptors() ([]interceptor.ClientInterceptor, error) {
 	return []interceptor.ClientInterceptor{carrier}, nil
 }
 
-// Close sends the spans that are left and stops serving.
-func (t *Telemetry) Close() error {
+// Close sends the spans that are left and stops serving, also when ctx has ended: that is when it is called.
+func (t *Telemetry) Close(ctx context.Context) error {
 	t.stop()
 	if t.ended != nil {
 		<-t.ended
@@ -93,7 +93,7 @@ func (t *Telemetry) Close() error {
 	if t.tracing == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return t.tracing.Shutdown(ctx)
 }

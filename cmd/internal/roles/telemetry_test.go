@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	database := postgrestest.New(t).Config().ConnString()
 	on := func() (string, []string) {
 		ops := freeAddr(t)
-		return ops, append(env[:len(env):len(env)], "SLIPWAY_OPS_ADDR="+ops)
+		return ops, append(slices.Clip(env), "SLIPWAY_OPS_ADDR="+ops)
 	}
 	ops, settings := on()
 	a, err := config.LoadAPI(settings)
