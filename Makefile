@@ -11,6 +11,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 # buildkitd and the networks of builds and previews need root; everything is built as who you are.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
+ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
 .PHONY: help up down status deps packages images build test screenshot lint verify generate histories
 
@@ -46,7 +47,7 @@ test: deps images build ## run the whole suite against real components
 	go test -shuffle=on ./temporal/devserver/...
 	go build -race -o bin/race/ ./cmd/slipway-dev
 	@deploy/dev/tool.sh compose >/dev/null
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(if $(ROOT),-exec '$(ROOT)') -race -shuffle=on -timeout 30m ./...
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -shuffle=on -timeout 30m ./...
 
 screenshot: deps build ## take the pictures of a deploy in Temporal's Web UI anew (docs/web-ui*.png)
 	@$(ROOT) deploy/dev/screenshot.sh
