@@ -57,8 +57,11 @@ func newInstallation(t *testing.T) *installation {
 // settle gives the file what it asks for: free ports, and leave to deploy from this machine.
 func (in *installation) settle(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"API_PORT", "TEMPORAL_UI_PORT", "TEMPORAL_PORT", "POSTGRES_PORT", "REGISTRY_PORT", "GATEWAY",
-		"API_OPS_PORT", "WORKER_OPS_PORT", "GATEWAY_OPS_PORT"} {
+	names := []string{
+		"API_PORT", "TEMPORAL_UI_PORT", "TEMPORAL_PORT", "POSTGRES_PORT", "REGISTRY_PORT", "GATEWAY",
+		"API_OPS_PORT", "WORKER_OPS_PORT", "GATEWAY_OPS_PORT",
+	}
+	for _, name := range names {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer l.Close() // when all are chosen: no two are the same
