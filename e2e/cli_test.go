@@ -112,7 +112,7 @@ func TestCLI_DoctorOfARunningSystem(t *testing.T) {
 		require.NotEqual(t, doctor.Skipped, f.Status, "%+v", f)
 	}
 	require.Len(t, seen, len(checks))
-	require.Equal(t, []int{6, 2, 3}, []int{seen["ports"], seen["registry"], seen["api"]})
+	require.Equal(t, []int{7, 2, 3}, []int{seen["ports"], seen["registry"], seen["api"]})
 	require.NotContains(t, stdout, s.token)
 }
 
