@@ -31,6 +31,9 @@ func left(ctx context.Context, d client.Deployment, err error) error {
 	if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}
+	if over(d.Status) { // only its app was followed
+		return &shownError{message: fmt.Sprintf("interrupted: %s goes on", name(d)), calm: true, exit: exitInterrupted}
+	}
 	return &shownError{
 		message: fmt.Sprintf("interrupted: the deployment %s goes on", name(d)), calm: true, exit: exitInterrupted,
 		hints: []string{"follow it: slipway logs -f " + name(d), "cancel it: slipway cancel " + name(d)},

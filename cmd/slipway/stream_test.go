@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -104,6 +105,24 @@ func TestTheAppIsFollowedForAsLongAsItIsLive(t *testing.T) {
 	code, _, stderr = user(t, api).run("logs", "--app", "shop#1")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "--app goes on with -f only")
+}
+
+func TestCtrlCLeavesTheAppAlone(t *testing.T) {
+	t.Parallel()
+	api := withDeployment(t, "ready")
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	api.stream = func(c *gin.Context, _ int, _ int64) {
+		send(c, "log", logLine(1))
+		<-c.Request.Context().Done()
+	}
+	var stdout, stderr buffer
+	done := make(chan int)
+	go func() { done <- user(t, api).cli(&stdout, &stderr).run(ctx, []string{"logs", "-f", "--app", "shop#1"}) }()
+	require.Eventually(t, func() bool { return strings.Contains(stdout.String(), "line 1") }, eventually, tick)
+	interrupt()
+	require.Equal(t, exitInterrupted, <-done)
+	require.Equal(t, "interrupted: shop#1 goes on\n", stderr.String(), "there is nothing to cancel")
 }
 
 func TestASilentConnectionIsGivenUp(t *testing.T) {
