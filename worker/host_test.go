@@ -194,4 +194,29 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 	require.NoError(h.t, err)
 	require.NoError(h.t, w.Start(h.t.Context()))
 	h.t.Cleanup(w.Stop)
+	h.stayAlive()
+}
+
+// stayAlive notes that the host lives until the test ends, as a worker does: on a slow machine a test lasts longer than a
+// host may be silent.
+func (h *host) stayAlive() {
+	h.t.Helper()
+	note := func(ctx context.Context) error { return h.store.SeenHost(ctx, h.id, []string{"build", "preview"}, 1) }
+	require.NoError(h.t, note(h.t.Context()))
+	var noting sync.WaitGroup
+	noting.Go(func() {
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if err := note(h.t.Context()); err != nil && h.t.Context().Err() == nil {
+					h.t.Error(err)
+				}
+			case <-h.t.Context().Done():
+				return
+			}
+		}
+	})
+	h.t.Cleanup(noting.Wait)
 }

@@ -55,7 +55,6 @@ func newIdleSystem(t *testing.T) *system {
 	s.deploys = &temporal.Deploys{Client: s.client, Namespace: namespace, Limits: temporal.DefaultLimits()}
 	s.host = &host{id: "a", store: s.store, t: t}
 	s.host.on("solve", func(context.Context) error { return nil })
-	require.NoError(t, s.store.SeenHost(t.Context(), s.host.id, []string{"build", "preview"}, 1))
 	var err error
 	s.project, err = s.store.CreateProject(t.Context(), deployment.Project{Name: "app", RepoURL: "https://git.example.com/app"}.WithDefaults())
 	require.NoError(t, err)

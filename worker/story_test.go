@@ -175,7 +175,6 @@ func newStarter(t *testing.T, client sdkclient.Client, solve func(context.Contex
 		h.mu.Unlock()
 		return solve(ctx, sink)
 	})
-	require.NoError(t, store.SeenHost(t.Context(), h.id, []string{"build", "preview"}, 1))
 	h.work(client, writer, temporal.DefaultLimits())
 	p, err := store.CreateProject(t.Context(), deployment.Project{Name: "shop", RepoURL: repository}.WithDefaults())
 	require.NoError(t, err)

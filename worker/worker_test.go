@@ -40,7 +40,6 @@ func TestWorker_TwoHostsShareTheDeploys(t *testing.T) {
 	limits := temporal.DefaultLimits()
 	hosts := []*host{{id: "a", store: store, t: t}, {id: "b", store: store, t: t}}
 	for _, h := range hosts {
-		require.NoError(t, store.SeenHost(t.Context(), h.id, []string{"build", "preview"}, 1))
 		h.work(client, writer, limits)
 	}
 
