@@ -23,7 +23,7 @@ import (
 
 func database(ctx context.Context, m Machine) Finding {
 	if m.Config.Postgres.URL == "" {
-		c, err := cluster.Find("", "")
+		c, err := cluster.Find(m.Config.Postgres.BinDir, "", "")
 		if err != nil {
 			return failed("install the package postgresql (`make deps`), or name a server with SLIPWAY_DATABASE_URL", "%v", err)
 		}

@@ -30,9 +30,10 @@ type Cluster struct {
 	account   *syscall.Credential
 }
 
-// Find returns the cluster in dir, with the binaries and the account that this machine has for it.
-func Find(dir, socketDir string, settings ...string) (*Cluster, error) {
-	bin, err := binaries()
+// Find returns the cluster in dir, with the binaries in bin (those that this machine has when it is empty) and the account
+// that there is for it.
+func Find(bin, dir, socketDir string, settings ...string) (*Cluster, error) {
+	bin, err := binaries(bin)
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +157,15 @@ func (c *Cluster) EnsureDatabase(ctx context.Context, name string) error {
 	return err
 }
 
-// binaries returns the folder of initdb and postgres: the newest that Debian has installed, else that of PATH.
-func binaries() (string, error) {
+// binaries returns the folder of initdb and postgres: the one that is given, else the newest that Debian has installed, else
+// that of PATH.
+func binaries(given string) (string, error) {
+	if given != "" {
+		if _, err := exec.LookPath(filepath.Join(given, "initdb")); err != nil {
+			return "", fmt.Errorf("%w: name the folder that holds initdb and postgres", err)
+		}
+		return given, nil
+	}
 	newest, best := "", MinVersion-1
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is valid
 	for _, path := range found {

@@ -23,7 +23,7 @@ func TestCluster_RunsBelowAClosedFolder(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(socket)) })
 
-	c, err := cluster.Find(filepath.Join(closed, "postgres"), socket, "fsync=off")
+	c, err := cluster.Find("", filepath.Join(closed, "postgres"), socket, "fsync=off")
 	require.NoError(t, err)
 	require.NoError(t, c.Init(t.Context()))
 	require.NoError(t, c.Init(t.Context()), "a cluster that is there is left alone")
@@ -49,7 +49,21 @@ func TestCluster_RefusesDataOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("9\n"), 0o600))
-	c, err := cluster.Find(dir, t.TempDir())
+	c, err := cluster.Find("", dir, t.TempDir())
 	require.NoError(t, err)
 	require.ErrorContains(t, c.Init(t.Context()), "was made by Postgres 9")
+}
+
+func TestFind_TakesTheBinariesThatAreNamed(t *testing.T) {
+	t.Parallel()
+	found, err := cluster.Find("", "", "")
+	require.NoError(t, err)
+	named := filepath.Join(t.TempDir(), "bin")
+	require.NoError(t, os.Symlink(filepath.Dir(found.Path()), named))
+	c, err := cluster.Find(named, "", "")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(named, "postgres"), c.Path())
+
+	_, err = cluster.Find(t.TempDir(), "", "")
+	require.ErrorContains(t, err, "name the folder that holds initdb and postgres")
 }

@@ -50,7 +50,7 @@ func startCluster() (*server, error) {
 }
 
 func (s *server) start() (err error) {
-	s.Cluster, err = cluster.Find(filepath.Join(s.dir, "data"), filepath.Join(s.dir, "socket"), "fsync=off",
+	s.Cluster, err = cluster.Find("", filepath.Join(s.dir, "data"), filepath.Join(s.dir, "socket"), "fsync=off",
 		"synchronous_commit=off", "full_page_writes=off", "max_connections=300", "shared_buffers=64MB")
 	if err != nil {
 		return err
