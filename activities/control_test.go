@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -140,6 +141,34 @@ func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 func (b *bench) reconciler() *activities.Reconciler {
 	deploys := &temporal.Deploys{Client: b.client, Limits: temporal.DefaultLimits()}
 	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Workflows: deploys, Images: b.shelf, Age: time.Hour}
+}
+
+// movedMeanwhile is a Temporal whose answer about a run comes when the row names another one already.
+type movedMeanwhile struct {
+	activities.Workflows
+	move func()
+}
+
+func (m movedMeanwhile) CurrentRun(context.Context, string) (string, bool, error) {
+	m.move()
+	return "third", true, nil
+}
+
+func TestRepair_CountsNothingThatItDidNotRepair(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "first"))
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '2 hours'")
+	require.NoError(t, err)
+	r := b.reconciler()
+	r.Workflows = movedMeanwhile{r.Workflows, func() {
+		require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "first", "second"))
+	}}
+	result, err := r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, result)
+	require.Equal(t, "second", b.get(d).RunID)
 }
 
 func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {

@@ -123,24 +123,37 @@ func (r *Reconciler) followRuns(ctx context.Context, result *temporal.ReconcileR
 	}
 	var errs []error
 	for _, d := range underWay {
-		run, open, err := r.Workflows.CurrentRun(ctx, d.ID)
-		switch {
-		case err != nil:
-		case !open:
-			err = r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
-				"retry it; to stop a deploy, cancel it rather than terminate its workflow",
-				"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
-			result.Closed++
-		case run != d.RunID:
-			err = r.Store.BeginRun(ctx, d.ID, d.RunID, run)
-			result.Moved++
-		}
+		err := r.followRun(ctx, d, result)
 		if errors.Is(err, deployment.ErrStaleRun) || errors.Is(err, deployment.ErrConflict) {
 			continue // it has moved on since it was listed
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// followRun counts a repair once it is made.
+func (r *Reconciler) followRun(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
+	run, open, err := r.Workflows.CurrentRun(ctx, d.ID)
+	switch {
+	case err != nil:
+		return err
+	case !open:
+		err := r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
+			"retry it; to stop a deploy, cancel it rather than terminate its workflow",
+			"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
+		if err == nil {
+			result.Closed++
+		}
+		return err
+	case run != d.RunID:
+		err := r.Store.BeginRun(ctx, d.ID, d.RunID, run)
+		if err == nil {
+			result.Moved++
+		}
+		return err
+	}
+	return nil
 }
 
 // repeatCancels sends lost cancel requests again.

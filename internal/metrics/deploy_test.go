@@ -23,6 +23,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/metrics"
+	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
 
@@ -58,10 +59,10 @@ func exposed(t *testing.T) map[string]bool {
 // work lets a workflow with an activity run to its end on a real server, and another fail its first task.
 func work(t *testing.T, m *metrics.Metrics) {
 	t.Helper()
-	handler, err := m.SDK(slog.New(slog.DiscardHandler))
+	meter, err := m.Meter("temporal-sdk-go")
 	require.NoError(t, err)
 	client, err := sdkclient.DialContext(t.Context(), sdkclient.Options{
-		HostPort: devservertest.Start(t), Namespace: devservertest.Namespace(t), MetricsHandler: handler,
+		HostPort: devservertest.Start(t), Namespace: devservertest.Namespace(t), MetricsHandler: temporal.MetricsHandler(meter, slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)

@@ -21,9 +21,11 @@ func DialTemporal(ctx context.Context, c config.Temporal, keyset string, t *Tele
 	}
 	options := temporalOptions(c, logger)
 	payloads.Use(&options, c.Encryption)
-	if options.MetricsHandler, err = t.Metrics.SDK(logger); err != nil {
+	meter, err := t.Metrics.Meter("temporal-sdk-go")
+	if err != nil {
 		return nil, err
 	}
+	options.MetricsHandler = temporal.MetricsHandler(meter, logger)
 	if options.Interceptors, err = t.interceptors(); err != nil {
 		return nil, err
 	}
