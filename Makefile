@@ -13,7 +13,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test chaos screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -45,9 +45,14 @@ build: ## build slipway, slipway-dev, slipway-temporal and buildkitd into bin/
 test: deps images build ## run the whole suite against real components
 	@# The embedded Temporal server runs apart and is never built with the race detector: that alone takes minutes.
 	go test -shuffle=on ./temporal/devserver/...
-	go build -race -o bin/race/ ./cmd/slipway-dev
+	go build -race -o bin/race/ ./cmd/slipway-dev ./cmd/slipway
 	@deploy/dev/tool.sh compose >/dev/null
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -shuffle=on -timeout 30m ./...
+
+chaos: deps images build ## kill every process at every moment of a deploy (an hour), and write the table of docs/reliability.md
+	go build -race -o bin/race/ ./cmd/slipway
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -timeout 4h -v ./e2e/chaos -args -full -posts 10000 -keys 100 \
+		-report $(CURDIR)/docs/reliability.md
 
 screenshot: deps build ## take the pictures of a deploy in Temporal's Web UI anew (docs/web-ui*.png)
 	@$(ROOT) deploy/dev/screenshot.sh

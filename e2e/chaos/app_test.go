@@ -1,0 +1,142 @@
+package chaos_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/api/client"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/gitserve"
+	"github.com/slipway-dev/slipway/internal/gitserve/gitservetest"
+)
+
+// call sends a request to the API. A transport error is for the caller: the API may have been killed.
+func (i *installation) call(ctx context.Context, method, path, key string, body, out any) (status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	data, err := json.Marshal(body)
+	if err != nil {
+		return 0, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+i.api+path, bytes.NewReader(data))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+i.token)
+	request.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	if out != nil && response.StatusCode < 300 {
+		err = json.Unmarshal(answer, out)
+	}
+	if response.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
+	}
+	return response.StatusCode, err
+}
+
+// app is a project over a repository of its own.
+type app struct {
+	project string
+	commit  string
+	env     string // name of the environment that is deployed to
+	live    string // deployment that was live before
+}
+
+// newApp makes the repository and the project. The app serves its answer delay after it was started.
+func newApp(t *testing.T, project string, settings map[string]any, delay time.Duration) *app {
+	t.Helper()
+	repo, err := gitserve.Init(t.Context(), in.path("repos/"+project+".git"))
+	require.NoError(t, err)
+	commit := gitservetest.Commit(t, &gitservetest.Repo{Repository: repo}, "main", map[string]string{
+		"package.json": `{"name": "app", "private": true, "scripts": {"start": "node server.js"}}`,
+		"server.js": fmt.Sprintf(`const answer = (_, r) => r.end("this is %s");
+setTimeout(() => require("http").createServer(answer).listen(process.env.PORT, "0.0.0.0"), %d);
+`, project, delay.Milliseconds()),
+		"hold.plan": in.path("hold/plan." + project),
+	})
+	body := map[string]any{"name": project, "repo_url": in.gitURL + "/" + project + ".git", "production_branch": "main"}
+	maps.Copy(body, settings)
+	_, err = in.call(t.Context(), http.MethodPost, "/v1/projects", "", body, nil)
+	require.NoError(t, err)
+	return &app{project: project, commit: commit, env: "production"}
+}
+
+// deploy asks for a deploy of the commit and returns its id.
+func (a *app) deploy(t *testing.T) string {
+	t.Helper()
+	var d client.Deployment
+	body := map[string]any{"commit": a.commit, "environment": a.env}
+	_, err := in.call(t.Context(), http.MethodPost, "/v1/projects/"+a.project+"/deployments", "", body, &d)
+	require.NoError(t, err)
+	return d.ID
+}
+
+// await asks for a deployment until it is as wanted. The API may be down meanwhile.
+func await(t *testing.T, id, what string, within time.Duration, wanted func(client.Deployment) bool) client.Deployment {
+	t.Helper()
+	var d client.Deployment
+	var err error
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
+		if _, err = in.call(t.Context(), http.MethodGet, "/v1/deployments/"+id, "", nil, &d); err == nil && wanted(d) {
+			return d
+		}
+		if err == nil && deployment.Status(d.Status).Ended() {
+			break
+		}
+		require.NoError(t, pause(t.Context(), tick))
+	}
+	failure, _ := json.Marshal(d.Failure)
+	require.FailNow(t, "not "+what, "deployment %s is %q: failure %s, error %v", id, d.Status, failure, err)
+	return d
+}
+
+func awaitStatus(t *testing.T, id, status string) client.Deployment {
+	t.Helper()
+	return await(t, id, status, 2*time.Minute, func(d client.Deployment) bool { return string(d.Status) == status })
+}
+
+// visit reads a URL of the gateway.
+func visit(ctx context.Context, url string) (body string, err error) {
+	browser := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, in.gateway)
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := browser.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return string(data), err
+}

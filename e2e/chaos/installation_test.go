@@ -1,0 +1,236 @@
+package chaos_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	sdkclient "go.temporal.io/sdk/client"
+
+	"github.com/slipway-dev/slipway/internal/buildkit"
+	"github.com/slipway-dev/slipway/internal/gitserve"
+	"github.com/slipway-dev/slipway/internal/postgres/cluster"
+	"github.com/slipway-dev/slipway/internal/registry"
+)
+
+// installation is slipway with every part in a process of its own, on ports and in a folder of its own.
+type installation struct {
+	dir      string // short, for the sockets in it
+	cache    string
+	binary   string // slipway
+	noted    string // file of the installation's id, by which its previews are found even after a run that was killed
+	api      string // host:port, likewise below
+	gateway  string
+	ops      []string // of API, worker and gateway
+	temporal string
+	registry string
+	token    string
+	daemon   buildkit.DaemonConfig
+	cluster  *cluster.Cluster
+	parts    []*process // in the order in which they are started
+
+	git    *holder // before the git server
+	engine *holder // before the Docker engine
+	gitURL string
+	db     *pgxpool.Pool
+	flows  sdkclient.Client
+}
+
+const (
+	hostID         = "chaos"
+	buildBridge    = "slipwaych0"
+	buildSubnet    = "10.226.0.0/16"
+	previewSubnets = "10.227.0.0/16"
+)
+
+func layOut(root, cache, binary string) (*installation, error) {
+	dir, err := os.MkdirTemp("", "chaos")
+	if err != nil {
+		return nil, err
+	}
+	i := &installation{dir: dir, cache: cache, binary: binary, noted: filepath.Join(root, "installation")}
+	if err := i.removePreviews(); err != nil { // of a run that was killed
+		return i, err
+	}
+	for _, sub := range []string{"hold", "log", "repos"} {
+		if err := os.Mkdir(i.path(sub), 0o755); err != nil {
+			return i, err
+		}
+	}
+	if err := errors.Join(os.Chmod(dir, 0o755), i.choosePorts()); err != nil { // Postgres runs as another user
+		return i, err
+	}
+	i.daemon = buildkit.DaemonConfig{
+		Root: filepath.Join(root, "buildkit"), Address: "unix://" + i.path("buildkit.sock"), RegistryAddr: i.registry, DockerIOMirror: true,
+		BridgeName: buildBridge, BridgeSubnet: buildSubnet,
+	}
+	if err := os.MkdirAll(i.daemon.Root, 0o700); err != nil {
+		return i, err
+	}
+	if err := os.WriteFile(i.daemon.ConfigFile(), []byte(i.daemon.TOML()), 0o600); err != nil {
+		return i, err
+	}
+	if i.cluster, err = cluster.Find("", i.path("postgres"), i.path("pg"), "max_connections=200", "shared_buffers=64MB"); err != nil {
+		return i, err
+	}
+	if err := errors.Join(i.standIns(), i.planner()); err != nil {
+		return i, err
+	}
+	i.parts = []*process{i.postgres(), i.temporalServer(), i.registryServer(), i.buildkitd(), i.role("api", 0), i.role("worker", 1), i.role("gateway", 2)}
+	return i, nil
+}
+
+func (i *installation) path(name string) string { return filepath.Join(i.dir, name) }
+
+func (i *installation) choosePorts() error {
+	var ports []string
+	for port := 23100; len(ports) < 7; port++ { // below the kernel's range for outgoing connections: they stay free while a part is down
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			l.Close()
+			ports = append(ports, l.Addr().String())
+		}
+		if port > 24000 {
+			return errors.New("no free ports from 23100 to 24000")
+		}
+	}
+	i.api, i.gateway, i.temporal, i.registry, i.ops = ports[0], ports[1], ports[2], ports[3], ports[4:]
+	return nil
+}
+
+// standIns serves git repositories and passes on to the Docker engine, both by way of a holder.
+func (i *installation) standIns() error {
+	handler, err := gitserve.Handler(gitserve.Options{Root: i.path("repos"), AllowAnySHA: true})
+	if err != nil {
+		return err
+	}
+	i.git = &holder{next: handler}
+	git, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	i.gitURL = "http://" + git.Addr().String()
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
+	proxy.FlushInterval = -1
+	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", "/var/run/docker.sock")
+	}}
+	i.engine = &holder{next: proxy}
+	engine, err := net.Listen("unix", i.path("docker.sock"))
+	if err != nil {
+		return err
+	}
+	go func() { _ = http.Serve(git, i.git) }()
+	go func() { _ = http.Serve(engine, i.engine) }()
+	return nil
+}
+
+// planner writes the program that the worker plans with: nixpacks, which waits while the file is there that the app's
+// hold.plan names.
+func (i *installation) planner() error {
+	script := `#!/bin/sh
+for a in "$@"; do
+  [ -f "$a/hold.plan" ] || continue
+  while [ -e "$(cat "$a/hold.plan")" ]; do sleep 0.05; done
+done
+exec ` + filepath.Join(i.cache, "bin", "nixpacks") + ` "$@"
+`
+	return os.WriteFile(i.path("nixpacks"), []byte(script), 0o755)
+}
+
+// start starts all parts, the first time with what `slipway migrate` makes.
+func (i *installation) start(ctx context.Context) error {
+	if err := i.daemon.Isolate(ctx); err != nil {
+		return err
+	}
+	for _, p := range i.parts {
+		if p.name == "api" {
+			if err := i.migrate(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	var id string
+	if err := i.db.QueryRow(ctx, "SELECT id FROM installation").Scan(&id); err != nil { // the worker has made it
+		return err
+	}
+	return os.WriteFile(i.noted, []byte(id), 0o600)
+}
+
+func (i *installation) migrate(ctx context.Context) error {
+	if _, err := registry.Seed(ctx, registry.Client{Host: i.registry, Insecure: true}, filepath.Join(i.cache, "images")); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, i.binary, "migrate")
+	cmd.Env = i.env(0)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("slipway migrate: %w: %s", err, out)
+	}
+	token, err := os.ReadFile(i.path("data/admin.token"))
+	if err != nil {
+		return err
+	}
+	i.token = strings.TrimSpace(string(token))
+	if i.db, err = pgxpool.New(ctx, i.cluster.DSN("slipway")); err != nil {
+		return err
+	}
+	i.flows, err = sdkclient.NewLazyClient(sdkclient.Options{HostPort: i.temporal, Logger: quiet{}})
+	return err
+}
+
+// part returns the process of that name.
+func (i *installation) part(name string) *process {
+	return i.parts[slices.IndexFunc(i.parts, func(p *process) bool { return p.name == name })]
+}
+
+// remove ends everything and takes the previews away. The logs of one that failed stay.
+func (i *installation) remove(all bool) error {
+	var errs []error
+	for _, p := range slices.Backward(i.parts) { // nothing of it is wanted any more
+		if p.cmd != nil && p.cmd.ProcessState == nil {
+			errs = append(errs, p.kill())
+		}
+	}
+	errs = append(errs, i.removePreviews())
+	if i.daemon.Root != "" {
+		errs = append(errs, i.daemon.Unisolate(context.Background()), i.daemon.Sweep(context.Background()))
+	}
+	if !all {
+		fmt.Fprintln(os.Stderr, "chaos: the logs are in", i.path("log"))
+		for _, name := range []string{"registry", "postgres"} {
+			errs = append(errs, os.RemoveAll(i.path(name)))
+		}
+		return errors.Join(errs...)
+	}
+	return errors.Join(append(errs, os.RemoveAll(i.dir))...)
+}
+
+// removePreviews removes what the installation that was noted has on the Docker engine.
+func (i *installation) removePreviews() error {
+	const command = `[ -s "$1" ] || exit 0
+label=label=slipway.installation=$(cat "$1")
+images=$(docker ps -a --filter $label --format '{{.Image}}')
+docker ps -aq --filter $label | xargs -r docker rm -f
+echo $images | xargs -r docker rmi -f
+docker network ls -q --filter $label | xargs -r docker network rm
+rm "$1"`
+	out, err := exec.Command("sh", "-ec", command, "sh", i.noted).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("remove previews: %w: %s", err, out)
+	}
+	return nil
+}

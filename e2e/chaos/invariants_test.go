@@ -1,0 +1,219 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/slipway-dev/slipway/api/client"
+)
+
+// repaired is how long what is left may take to go.
+const repaired = time.Minute
+
+// requireInvariants waits until everything about a deployment that has become ready is as it should be, and says what is
+// not when it does not get there.
+func requireInvariants(t *testing.T, a *app, id string) {
+	t.Helper()
+	var wrong []string
+	for deadline := time.Now().Add(repaired); time.Now().Before(deadline); {
+		if wrong = violations(t.Context(), a, id); len(wrong) == 0 {
+			return
+		}
+		require.NoError(t, pause(t.Context(), 2*tick))
+	}
+	require.Empty(t, wrong, "deployment %s of %s, %s after it was ready", id, a.project, repaired)
+}
+
+// violations says what is wrong about a ready deployment and its environment.
+func violations(ctx context.Context, a *app, id string) (wrong []string) {
+	var d client.Deployment
+	if _, err := in.call(ctx, "GET", "/v1/deployments/"+id, "", nil, &d); err != nil {
+		return []string{err.Error()}
+	}
+	if d.Status != "ready" {
+		wrong = append(wrong, fmt.Sprintf("its status is %s", d.Status))
+	}
+	for _, url := range []string{d.PreviewURL, d.EnvironmentURL} {
+		if body, err := visit(ctx, url); err != nil {
+			wrong = append(wrong, err.Error())
+		} else if body != "this is "+a.project {
+			wrong = append(wrong, fmt.Sprintf("%s answers %q", url, body))
+		}
+	}
+	for _, check := range []func(context.Context, client.Deployment) ([]string, error){wrongContainers, wrongLedger, wrongLog, wrongSteps} {
+		found, err := check(ctx, d)
+		if err != nil {
+			found = append(found, err.Error())
+		}
+		wrong = append(wrong, found...)
+	}
+	return wrong
+}
+
+// wrongContainers checks that one container runs in the environment, that of the deployment, and that the route and the
+// preview's row say so too.
+func wrongContainers(ctx context.Context, d client.Deployment) (wrong []string, err error) {
+	running, err := engine(ctx, "ps", "-q", "--no-trunc", "--filter", "label=slipway.environment="+d.Environment.ID)
+	if err != nil {
+		return nil, err
+	}
+	var live, container string
+	var previews int
+	err = in.db.QueryRow(ctx, `SELECT e.live_deployment_id, p.container_id, (SELECT count(*) FROM previews o JOIN deployments od ON od.id = o.deployment_id
+		WHERE od.environment_id = e.id AND o.state IN ('starting', 'live'))
+		FROM environments e JOIN previews p ON p.deployment_id = e.live_deployment_id WHERE e.id = $1`, d.Environment.ID).Scan(&live, &container, &previews)
+	if err != nil {
+		return nil, fmt.Errorf("route of the environment: %w", err)
+	}
+	if live != d.ID {
+		wrong = append(wrong, "the route leads to deployment "+live)
+	}
+	if previews != 1 {
+		wrong = append(wrong, fmt.Sprintf("%d previews count as starting or live", previews))
+	}
+	if len(running) != 1 || running[0] != container {
+		wrong = append(wrong, fmt.Sprintf("containers that run: %v, the route's is %s", running, container))
+	}
+	return wrong, nil
+}
+
+// wrongLedger compares the ledger's rows for the deployment's project with containers, networks and workspaces.
+func wrongLedger(ctx context.Context, d client.Deployment) (wrong []string, err error) {
+	var rows []string
+	query, err := in.db.Query(ctx, `SELECT r.kind || ' ' || r.name FROM resources r JOIN deployments d ON d.id = r.deployment_id
+		WHERE d.project_id = $1 AND r.kind IN ('container', 'network', 'workspace', 'lease')`, d.ProjectID)
+	if err == nil {
+		rows, err = pgx.CollectRows(query, pgx.RowTo[string])
+	}
+	if err != nil {
+		return nil, err
+	}
+	containers, err := engine(ctx, "ps", "-a", "--format", "{{.Names}}", "--filter", "label=slipway.project="+d.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	networks, err := engine(ctx, "network", "ls", "--format", "{{.Name}}", "--filter", "label=slipway.project="+d.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	var things []string
+	for _, name := range containers {
+		things = append(things, "container "+name)
+	}
+	for _, name := range networks {
+		things = append(things, "network "+name)
+	}
+	workspaces, err := os.ReadDir(in.path("data/workspaces"))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	for _, w := range workspaces {
+		if w.Name() == d.ID {
+			things = append(things, "workspace "+w.Name())
+		}
+	}
+	for _, row := range rows {
+		if !slices.Contains(things, row) {
+			wrong = append(wrong, "in the ledger, but not there: "+row)
+		}
+	}
+	for _, thing := range things {
+		if !slices.Contains(rows, thing) {
+			wrong = append(wrong, "there, but not in the ledger: "+thing)
+		}
+		if strings.HasPrefix(thing, "workspace ") {
+			wrong = append(wrong, "left: "+thing)
+		}
+	}
+	return wrong, nil
+}
+
+// wrongLog checks that the log's numbers have neither gap nor double.
+func wrongLog(ctx context.Context, d client.Deployment) ([]string, error) {
+	var lines, last, head int64
+	err := in.db.QueryRow(ctx, `SELECT count(*), coalesce(max(l.seq), 0), h.seq FROM log_heads h LEFT JOIN log_lines l USING (deployment_id)
+		WHERE deployment_id = $1 GROUP BY h.seq`, d.ID).Scan(&lines, &last, &head)
+	if err == nil && (lines == 0 || lines != last || last != head) {
+		return []string{fmt.Sprintf("the log has %d lines, its last is %d, its head says %d", lines, last, head)}, nil
+	}
+	return nil, err
+}
+
+// stepOf names the step that people see of an activity.
+var stepOf = map[string]string{
+	"ResolveRef": "resolve", "FetchSource": "fetch", "MakePlan": "plan", "BuildImage": "build", "ReleasePreview": "release",
+}
+
+// wrongSteps compares the steps with the workflow's history: each activity that completed has a step of that attempt that
+// succeeded, and no step counts as running.
+func wrongSteps(ctx context.Context, d client.Deployment) (wrong []string, err error) {
+	type attempt struct {
+		step string
+		n    int32
+	}
+	// Build and release stand there by their phases: the last one tells. A drain is another deployment's end.
+	query, err := in.db.Query(ctx, `SELECT DISTINCT ON (step, attempt) step, attempt, status FROM steps
+		WHERE deployment_id = $1 AND run_id = $2 AND phase <> 'drain' ORDER BY step, attempt, started_at DESC, id DESC`, d.ID, d.RunID)
+	if err != nil {
+		return nil, err
+	}
+	steps := map[attempt]string{}
+	var a attempt
+	var status string
+	if _, err := pgx.ForEachRow(query, []any{&a.step, &a.n, &status}, func() error { steps[a] = status; return nil }); err != nil {
+		return nil, err
+	}
+	for a, status := range steps {
+		if status == "running" {
+			wrong = append(wrong, fmt.Sprintf("%s, attempt %d, still counts as running", a.step, a.n))
+		}
+	}
+	scheduled, started, completed := map[int64]string{}, map[int64]int32{}, map[string]int{}
+	history := in.flows.GetWorkflowHistory(ctx, d.WorkflowID, *d.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		e, err := history.Next()
+		if err != nil {
+			return nil, err
+		}
+		if s := e.GetActivityTaskScheduledEventAttributes(); s != nil {
+			scheduled[e.GetEventId()] = stepOf[s.GetActivityType().GetName()]
+		}
+		if s := e.GetActivityTaskStartedEventAttributes(); s != nil {
+			started[s.GetScheduledEventId()] = s.GetAttempt()
+		}
+		c := e.GetActivityTaskCompletedEventAttributes()
+		if c == nil || scheduled[c.GetScheduledEventId()] == "" {
+			continue
+		}
+		step, n := scheduled[c.GetScheduledEventId()], started[c.GetScheduledEventId()]
+		completed[step]++
+		if status := steps[attempt{step, n}]; status != "succeeded" && status != "reused" {
+			wrong = append(wrong, fmt.Sprintf("%s completed in attempt %d, which counts as %q", step, n, status))
+		}
+	}
+	for _, step := range stepOf {
+		if completed[step] == 0 {
+			wrong = append(wrong, step+" has not completed in the history of a ready deployment")
+		}
+	}
+	return wrong, nil
+}
+
+// engine runs docker and returns the words that it prints.
+func engine(ctx context.Context, args ...string) ([]string, error) {
+	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return strings.Fields(string(out)), nil
+}

@@ -1,0 +1,94 @@
+package chaos_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/gofrs/flock"
+
+	"github.com/slipway-dev/slipway/internal/registry"
+	"github.com/slipway-dev/slipway/internal/testbed"
+)
+
+// registryAt makes a process of this program a registry instead: on the address that it says.
+const registryAt, registryDir = "CHAOS_REGISTRY_ADDR", "CHAOS_REGISTRY_DIR"
+
+var in *installation
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(registryAt); addr != "" {
+		fmt.Fprintln(os.Stderr, serveRegistry(addr, os.Getenv(registryDir)))
+		os.Exit(1)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	release, err := prepare()
+	if err == nil {
+		defer release()
+		err = in.start(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		code = 1
+	} else {
+		code = m.Run()
+	}
+	if in != nil {
+		if err := in.remove(code == 0); err != nil {
+			fmt.Fprintln(os.Stderr, "chaos: remove the installation:", err)
+			code = 1
+		}
+	}
+	return code
+}
+
+// prepare finds or builds the program and lays the installation out. BuildKit's cache is kept from run to run.
+func prepare() (release func(), err error) {
+	cache, err := testbed.Cache()
+	if err != nil {
+		return nil, err
+	}
+	root := filepath.Join(cache, "test", "chaos")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, err
+	}
+	lock := flock.New(filepath.Join(root, "lock"))
+	if err := lock.Lock(); err != nil { // one bridge, one BuildKit root
+		return nil, err
+	}
+	binary := filepath.Join(root, "slipway")
+	if dir := os.Getenv("SLIPWAY_TEST_BIN_DIR"); dir != "" {
+		binary = filepath.Join(dir, "slipway")
+	} else {
+		fmt.Fprintln(os.Stderr, "chaos: building slipway with the race detector")
+		out, err := exec.Command("go", "build", "-race", "-o", binary, "../../cmd/slipway").CombinedOutput()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("build slipway: %w\n%s", err, out), lock.Close())
+		}
+	}
+	in, err = layOut(root, cache, binary)
+	return func() { _ = lock.Close() }, err
+}
+
+// serveRegistry serves until it is killed. Requests for which there is a file in the folder hold wait until it is gone.
+func serveRegistry(addr, dir string) error {
+	server, err := registry.New(registry.Options{Dir: dir, Logger: slog.Default()})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return http.Serve(listener, heldByFiles(server, filepath.Join(filepath.Dir(dir), "hold")))
+}

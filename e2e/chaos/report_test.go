@@ -1,0 +1,83 @@
+package chaos_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"github.com/stretchr/testify/require"
+)
+
+var report = flag.String("report", "", "file whose part between the marks is written anew with the table of TestMatrix")
+
+const marks = "<!-- matrix -->"
+
+// result is how one cell went.
+type result struct {
+	failed  bool
+	seconds float64
+}
+
+// results are those of the matrix, by process and moment.
+type results map[string]map[string]result
+
+func (r results) add(c cell, seconds float64, failed bool) {
+	if r[c.process] == nil {
+		r[c.process] = map[string]result{}
+	}
+	for _, moment := range c.at {
+		r[c.process][moment] = result{failed, seconds}
+	}
+}
+
+// table is the matrix in Markdown. What was not run says so.
+func (r results) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| killed at | %s |\n|---%s|\n", strings.Join(names(), " | "), strings.Repeat("|---:", len(moments)))
+	for _, c := range short {
+		fmt.Fprintf(&b, "| %s", c.process)
+		for _, moment := range names() {
+			cell := "not run"
+			if result, ran := r[c.process][moment]; ran && result.failed {
+				cell = "**failed**"
+			} else if ran {
+				cell = fmt.Sprintf("%.1f", result.seconds)
+			}
+			fmt.Fprintf(&b, " | %s", cell)
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+// write puts the table, the date and the machine into the report.
+func (r results) write(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	parts := bytes.Split(text, []byte(marks))
+	require.Len(t, parts, 3, "%s has two marks %s", path, marks)
+	parts[1] = fmt.Appendf(nil, "\nRun on %s, on %s. Seconds from the kill until everything was as it should be.\n\n%s",
+		time.Now().UTC().Format(time.DateOnly), machine(t), r.table())
+	require.NoError(t, os.WriteFile(path, bytes.Join(parts, []byte(marks)), 0o644))
+}
+
+// machine describes what the matrix ran on.
+func machine(t *testing.T) string {
+	t.Helper()
+	proc, err := procfs.NewDefaultFS()
+	require.NoError(t, err)
+	memory, err := proc.Meminfo()
+	require.NoError(t, err)
+	release, err := os.ReadFile("/etc/os-release")
+	require.NoError(t, err)
+	_, system, _ := strings.Cut(string(release), "PRETTY_NAME=")
+	system, _, _ = strings.Cut(system, "\n")
+	return fmt.Sprintf("%d cores, %d GiB of memory, %s", runtime.NumCPU(), *memory.MemTotal>>20, strings.Trim(system, `"`))
+}
