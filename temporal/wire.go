@@ -12,8 +12,8 @@ import (
 // DeployInput starts a Deploy workflow.
 type DeployInput struct {
 	DeploymentID string `json:"deployment_id"`
-	Project      string `json:"project"`     // for people who look at the history
-	Environment  string `json:"environment"` // likewise, and so are the next three
+	Project      string `json:"project"`     // its name: the key by which projects take turns for build slots
+	Environment  string `json:"environment"` // for people who look at the history, and so are the next three
 	Repository   string `json:"repository,omitempty"`
 	Ref          string `json:"ref,omitempty"`
 	Number       int    `json:"number,omitempty"` // of the deployment in its project

@@ -95,7 +95,7 @@ func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.
 	for range d.limits.Hosts {
 		var claim temporal.ClaimResult
 		d.waitFor(ctx, "a free build slot")
-		claiming := inLine(ctx, d.limits, "wait for a free build slot")
+		claiming := inLine(ctx, d.limits, d.in.Project, "wait for a free build slot")
 		err = workflow.ExecuteActivity(claiming, slots.ClaimHost, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &claim)
 		if err != nil {
 			return built, err

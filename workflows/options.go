@@ -42,11 +42,12 @@ func stubbornly(ctx workflow.Context, limits temporal.Limits, summary string) wo
 }
 
 // inLine is for the claim of a build slot: it waits in the queue as long as it takes (the deploy's own deadline ends
-// that), then runs briefly.
-func inLine(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
+// that), then runs briefly. Projects take turns: the claims of one that posts many deploys do not make another's wait for
+// all of them. A host's own queue has no use for the key, since nothing waits there.
+func inLine(ctx workflow.Context, limits temporal.Limits, project, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueBuild, StartToCloseTimeout: limits.Short, WaitForCancellation: true,
-		RetryPolicy: retry(limits), Summary: summary,
+		RetryPolicy: retry(limits), Priority: sdktemporal.Priority{FairnessKey: project}, Summary: summary,
 	})
 }
 
