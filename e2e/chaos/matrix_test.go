@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var full = flag.Bool("full", false, "every process at every moment, one cell at a time, instead of those that make test has time for")
+var cells = flag.String("cells", "short", "which of the matrix: short (what make test has time for), together (each process killed once, "+
+	"with deploys at all moments under way) or single (each process at each moment, one cell at a time)")
 
 // cell is one process and the moments at which it is killed.
 type cell struct {
@@ -35,33 +36,35 @@ func names() (all []string) {
 	return all
 }
 
-// every returns the whole matrix, a cell for each process and moment.
-func every() (cells []cell) {
+// chosen returns the cells of the matrix that are wanted.
+func chosen(t *testing.T) (all []cell) {
+	t.Helper()
 	for _, c := range short {
-		for _, name := range names() {
-			cells = append(cells, cell{c.process, []string{name}})
+		switch *cells {
+		case "short":
+			all = append(all, c)
+		case "together":
+			all = append(all, cell{c.process, names()})
+		case "single":
+			for _, name := range names() {
+				all = append(all, cell{c.process, []string{name}})
+			}
+		default:
+			require.FailNow(t, "bad flag", "-cells=%s: short, together or single", *cells)
 		}
 	}
-	return cells
+	return all
 }
 
 // TestMatrix kills processes while deploys are held at moments. Each cell is a subtest PROCESS/MOMENT, or PROCESS/all.
 func TestMatrix(t *testing.T) {
-	cells := short
-	if *full {
-		cells = every()
-	}
-	ran := results{}
-	for _, c := range cells {
+	ran := &results{}
+	for _, c := range chosen(t) {
 		name := c.at[0]
 		if len(c.at) > 1 {
 			name = "all"
 		}
-		t.Run(c.process+"/"+name, func(t *testing.T) {
-			var seconds float64
-			defer func() { ran.add(c, seconds, t.Failed()) }()
-			seconds = c.run(t)
-		})
+		t.Run(c.process+"/"+name, func(t *testing.T) { c.run(t, ran) })
 	}
 	if *report != "" {
 		ran.write(t, *report)
@@ -75,9 +78,9 @@ type held struct {
 	let func()
 }
 
-// run brings deploys to the cell's moments, kills the process, starts it again, and returns how long after the kill
-// everything was well.
-func (c cell) run(t *testing.T) (seconds float64) {
+// run brings deploys to the cell's moments, kills the process, starts it again, and notes how long after the kill each of
+// them was well.
+func (c cell) run(t *testing.T, ran *results) {
 	t.Helper()
 	deploys := c.reachAll(t)
 	killed := time.Now()
@@ -87,13 +90,19 @@ func (c cell) run(t *testing.T) (seconds float64) {
 	}
 	require.NoError(t, pause(t.Context(), down))
 	require.NoError(t, in.part(c.process).start(t.Context()))
-	for _, h := range deploys {
-		awaitStatus(t, h.id, "ready")
-		requireInvariants(t, h.app, h.id)
-	}
-	seconds = time.Since(killed).Seconds()
-	t.Logf("recovered %.1fs after the kill", seconds)
-	return seconds
+	t.Run("recover", func(t *testing.T) {
+		for n, h := range deploys {
+			t.Run(c.at[n], func(t *testing.T) {
+				t.Parallel()
+				defer func() {
+					ran.add(c.process, c.at[n], result{t.Failed(), time.Since(killed).Seconds()})
+				}()
+				awaitStatus(t, h.id, "ready")
+				requireInvariants(t, h.app, h.id)
+				t.Logf("%s killed at %s: recovered after %.1fs", c.process, c.at[n], time.Since(killed).Seconds())
+			})
+		}
+	})
 }
 
 // reachAll brings a deploy to each of the cell's moments, so that all are there at once.

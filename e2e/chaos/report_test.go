@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,26 +26,29 @@ type result struct {
 }
 
 // results are those of the matrix, by process and moment.
-type results map[string]map[string]result
+type results struct {
+	mu sync.Mutex
+	of map[[2]string]result
+}
 
-func (r results) add(c cell, seconds float64, failed bool) {
-	if r[c.process] == nil {
-		r[c.process] = map[string]result{}
+func (r *results) add(process, moment string, how result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[[2]string]result{}
 	}
-	for _, moment := range c.at {
-		r[c.process][moment] = result{failed, seconds}
-	}
+	r.of[[2]string{process, moment}] = how
 }
 
 // table is the matrix in Markdown. What was not run says so.
-func (r results) table() string {
+func (r *results) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| killed at | %s |\n|---%s|\n", strings.Join(names(), " | "), strings.Repeat("|---:", len(moments)))
 	for _, c := range short {
 		fmt.Fprintf(&b, "| %s", c.process)
 		for _, moment := range names() {
 			cell := "not run"
-			if result, ran := r[c.process][moment]; ran && result.failed {
+			if result, ran := r.of[[2]string{c.process, moment}]; ran && result.failed {
 				cell = "**failed**"
 			} else if ran {
 				cell = fmt.Sprintf("%.1f", result.seconds)
@@ -57,14 +61,15 @@ func (r results) table() string {
 }
 
 // write puts the table, the date and the machine into the report.
-func (r results) write(t *testing.T, path string) {
+func (r *results) write(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	parts := bytes.Split(text, []byte(marks))
 	require.Len(t, parts, 3, "%s has two marks %s", path, marks)
-	parts[1] = fmt.Appendf(nil, "\nRun on %s, on %s. Seconds from the kill until everything was as it should be.\n\n%s",
-		time.Now().UTC().Format(time.DateOnly), machine(t), r.table())
+	how := map[string]string{"short": "the cells of `make test`", "together": "one kill for each process, deploys at all moments under way", "single": "cell by cell"}
+	parts[1] = fmt.Appendf(nil, "\nRun on %s, %s, on %s. Seconds from the kill until everything was as it should be.\n\n%s",
+		time.Now().UTC().Format(time.DateOnly), how[*cells], machine(t), r.table())
 	require.NoError(t, os.WriteFile(path, bytes.Join(parts, []byte(marks)), 0o644))
 }
 
