@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -20,6 +21,8 @@ type problemError struct {
 	field  string
 	fix    string
 	faults []deployment.FieldError // when several fields are at fault; the first is field, detail and fix
+
+	retryAfter int // seconds until it is worth trying again; 0 does not say
 }
 
 // Error returns what is wrong, for the log.
@@ -60,6 +63,13 @@ var sentinels = []struct {
 	{deployment.ErrIdempotencyMismatch, problemError{
 		status: http.StatusConflict, code: "idempotency_key_reused", detail: "the key was used with another request",
 		field: "Idempotency-Key", fix: "use a new key for a new request",
+	}},
+	{deployment.ErrTooManyOpen, problemError{
+		status: http.StatusTooManyRequests, code: "too_many_deployments",
+		detail: "as many deployments have not ended as this installation takes; nothing was stored",
+		fix:    "try again after the seconds of Retry-After, cancel what is not needed, or have the operator raise SLIPWAY_MAX_QUEUED",
+		// About the time of a short build: places come one by one, and whoever asks too early is told again.
+		retryAfter: 30,
 	}},
 	{deployment.ErrNotCancelable, problemError{
 		status: http.StatusConflict, code: "not_cancelable", detail: "the deployment has ended", field: "id",
@@ -122,6 +132,9 @@ func (s *server) write(c *gin.Context, p *problemError) {
 	}
 	if len(faults) == 0 && p.field != "" {
 		faults = append(faults, oapi.FieldFault{Field: p.field, Detail: p.detail, Fix: optional(p.fix)})
+	}
+	if p.retryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	c.Header("Content-Type", "application/problem+json")
 	c.JSON(p.status, oapi.Problem{

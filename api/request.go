@@ -35,6 +35,7 @@ func (s *server) newDeployment(ctx context.Context, p deployment.Project, body o
 	}
 	return NewDeployment{
 		Project: p, Environment: environment, Ref: ref, Force: value(body.Force), IdempotencyKey: key, RequestDigest: digest,
+		MaxOpen: s.MaxQueued,
 	}, nil
 }
 

@@ -34,6 +34,7 @@ type Options struct {
 	Version      string // shown by /readyz
 	Logger       *slog.Logger
 	PingInterval time.Duration // of log streams; 0 means DefaultPingInterval
+	MaxQueued    int           // deployments that have not ended, from which on no more are taken; 0 for no bound
 
 	Tracer   trace.Tracer                                               // nil traces nothing
 	Answered func(method, route string, status int, took time.Duration) // told of every answer that is no stream; may be nil

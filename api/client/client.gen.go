@@ -1404,6 +1404,9 @@ type ClientInterface interface {
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 	// 409 `idempotency_key_reused`.
 	//
+	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/projects/{project}/deployments (the `CreateDeployment` operationId).
@@ -1425,6 +1428,9 @@ type ClientInterface interface {
 	// With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 	// 409 `idempotency_key_reused`.
+	//
+	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2020,6 +2026,9 @@ func (c *Client) UpdateProject(ctx context.Context, project ProjectPath, body Up
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 // 409 `idempotency_key_reused`.
 //
+// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/projects/{project}/deployments (the `CreateDeployment` operationId).
@@ -2051,6 +2060,9 @@ func (c *Client) CreateDeploymentWithBody(ctx context.Context, project ProjectPa
 // With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 // 409 `idempotency_key_reused`.
+//
+// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4125,6 +4137,9 @@ type ClientWithResponsesInterface interface {
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 	// 409 `idempotency_key_reused`.
 	//
+	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/projects/{project}/deployments (the `CreateDeployment` operationId).
@@ -4146,6 +4161,9 @@ type ClientWithResponsesInterface interface {
 	// With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 	// 409 `idempotency_key_reused`.
+	//
+	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6176,6 +6194,9 @@ func (c *ClientWithResponses) UpdateProjectWithResponse(ctx context.Context, pro
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 // 409 `idempotency_key_reused`.
 //
+// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/projects/{project}/deployments (the `CreateDeployment` operationId).
@@ -6203,6 +6224,9 @@ func (c *ClientWithResponses) CreateDeploymentWithBodyWithResponse(ctx context.C
 // With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
 // 409 `idempotency_key_reused`.
+//
+// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
+// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -33,6 +33,7 @@ func (l *Log) keys() []key {
 type API struct {
 	Addr         string        // where it listens, host:port
 	PingInterval time.Duration // between signs of life on a log stream
+	MaxQueued    int           // deployments that have not ended, from which on no more are taken; 0 for no bound
 }
 
 func (a *API) keys(addr addrCheck) []key {
@@ -44,6 +45,11 @@ func (a *API) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_SSE_PING", path: "api.sse_ping", initial: "15s", value: duration(&a.PingInterval),
 			doc: "How often a log stream (SSE) shows that it is alive. Keep it below the idle time-out of proxies in between.",
+		},
+		{
+			env: "SLIPWAY_MAX_QUEUED", path: "api.max_queued", initial: "1000", value: number(&a.MaxQueued, 0, 1_000_000),
+			doc: "When so many deployments of all projects have not ended, another is answered with 429 and `Retry-After`, and not stored. " +
+				"0 for no bound.",
 		},
 	}
 }

@@ -7,6 +7,7 @@ var (
 	ErrNotFound            = errors.New("not found")
 	ErrNameTaken           = errors.New("name is taken")
 	ErrIdempotencyMismatch = errors.New("idempotency key was used with another request")
+	ErrTooManyOpen         = errors.New("too many deployments have not ended")
 	ErrNotCancelable       = errors.New("deployment cannot be canceled any more")
 	ErrNotRetryable        = errors.New("deployment has neither failed nor been canceled")
 	ErrReplaced            = errors.New("a newer deployment of the environment has replaced it")

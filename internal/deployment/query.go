@@ -23,4 +23,5 @@ type NewDeployment struct {
 	Force          bool // build without the builder's cache
 	IdempotencyKey string
 	RequestDigest  []byte // of what was asked; tells a repeat from another request under the same key
+	MaxOpen        int    // deployments of all projects that have not ended, from which on this one is refused; 0 for no bound
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,7 +15,8 @@ import (
 
 // CreateDeployment inserts a queued deployment, its environment too when it is new. With an idempotency key that the
 // project has seen it returns that deployment as it stands and created=false, or deployment.ErrIdempotencyMismatch when
-// the key came with another request. A deleted project is deployment.ErrNotFound.
+// the key came with another request. A deleted project is deployment.ErrNotFound. Nothing is stored when too many have not
+// ended: deployment.ErrTooManyOpen.
 func (s *Store) CreateDeployment(ctx context.Context, n deployment.NewDeployment) (d deployment.Deployment, created bool, err error) {
 	if !isID(n.Project.ID) || !isText(n.IdempotencyKey) {
 		return d, false, at(deployment.ErrNotFound, "create deployment of project %q", n.Project.ID)
@@ -27,6 +29,9 @@ func (s *Store) CreateDeployment(ctx context.Context, n deployment.NewDeployment
 			return err
 		}
 		if id, err = seen(ctx, q, n); id != "" || err != nil {
+			return err
+		}
+		if err := room(ctx, q, n.MaxOpen); err != nil {
 			return err
 		}
 		created = true
@@ -55,6 +60,19 @@ func seen(ctx context.Context, q *db.Queries, n deployment.NewDeployment) (strin
 		return "", deployment.ErrIdempotencyMismatch
 	}
 	return row.ID, nil
+}
+
+// room refuses when bound deployments have not ended. Different projects do not wait for each other here, so the bound may be
+// passed by as many as are being created at the same moment in other projects.
+func room(ctx context.Context, q *db.Queries, bound int) error {
+	if bound <= 0 {
+		return nil
+	}
+	open, err := q.CountOpen(ctx, int32(min(bound, math.MaxInt32))) //nolint:gosec // bounded
+	if err == nil && int(open) >= bound {
+		err = deployment.ErrTooManyOpen
+	}
+	return err
 }
 
 func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deployment.NewDeployment) (string, error) {

@@ -151,3 +151,31 @@ func TestCreateDeploymentOfADeletedProject(t *testing.T) {
 	_, _, err := b.CreateDeployment(t.Context(), deployment.NewDeployment{Project: p, Environment: "production"})
 	require.ErrorIs(t, err, deployment.ErrNotFound)
 }
+
+func TestCreateDeployment_IsRefusedWhenTooManyHaveNotEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p, other := b.project("app"), b.project("other")
+	request := deployment.NewDeployment{Project: p, Environment: "production", IdempotencyKey: "k", RequestDigest: []byte("d"), MaxOpen: 2}
+	first, _, err := b.CreateDeployment(t.Context(), request)
+	require.NoError(t, err)
+	b.deploy(other, "production")
+
+	more := deployment.NewDeployment{Project: p, Environment: "branch/new", MaxOpen: 2}
+	_, created, err := b.CreateDeployment(t.Context(), more)
+	require.ErrorIs(t, err, deployment.ErrTooManyOpen)
+	require.False(t, created)
+	_, err = b.Environment(t.Context(), p.ID, "branch/new")
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+
+	again, created, err := b.CreateDeployment(t.Context(), request)
+	require.NoError(t, err)
+	require.False(t, created)
+	require.Equal(t, first.ID, again.ID)
+
+	more.MaxOpen = 3
+	d, created, err := b.CreateDeployment(t.Context(), more)
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Equal(t, 2, d.Number, "a refusal takes no number")
+}

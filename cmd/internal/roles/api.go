@@ -40,7 +40,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 		Store: p.Store, Logs: reader, Guard: p.Git, Closing: closing,
 		Deploys: &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)},
 		URLs:    api.URLs{Gateway: PublicGateway(c.Gateway), TemporalUI: c.Temporal.UIURL, Namespace: c.Temporal.Namespace},
-		Version: p.Version, Logger: p.Log, PingInterval: c.API.PingInterval,
+		Version: p.Version, Logger: p.Log, PingInterval: c.API.PingInterval, MaxQueued: c.API.MaxQueued,
 		Tracer: p.Telemetry.Tracer(), Answered: p.Telemetry.Metrics.APIAnswered,
 	})
 	if err != nil {

@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const countOpen = `-- name: CountOpen :one
+SELECT count(*)::integer FROM (SELECT 1 FROM deployments WHERE finished_at IS NULL LIMIT $1) AS open
+`
+
+// Deployments that have not ended, counted up to a bound.
+func (q *Queries) CountOpen(ctx context.Context, limit int32) (int32, error) {
+	row := q.db.QueryRow(ctx, countOpen, limit)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const createDeployment = `-- name: CreateDeployment :execrows
 INSERT INTO deployments (id, project_id, environment_id, number, generation, ref_kind, ref_name, force, workflow_id,
                          preview_host, idempotency_key, request_digest)

@@ -1,6 +1,10 @@
 -- name: DeploymentByKey :one
 SELECT id, request_digest FROM deployments WHERE project_id = $1 AND idempotency_key = $2;
 
+-- name: CountOpen :one
+-- Deployments that have not ended, counted up to a bound.
+SELECT count(*)::integer FROM (SELECT 1 FROM deployments WHERE finished_at IS NULL LIMIT $1) AS open;
+
 -- name: TakeNumber :one
 UPDATE projects SET next_number = next_number + 1 WHERE id = $1 RETURNING (next_number - 1)::integer AS number;
 
