@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/temporal"
@@ -58,9 +59,11 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	if err := b.announce(ctx, d, request); err != nil {
 		return temporal.BuildResult{}, err
 	}
+	stopped := make(chan time.Time, 1)
+	defer context.AfterFunc(ctx, func() { stopped <- time.Now() })()
 	outcome, err := b.solve(ctx, request, time.Duration(p.BuildTimeoutSeconds)*time.Second)
 	if err != nil {
-		return temporal.BuildResult{}, err
+		return temporal.BuildResult{}, errors.Join(err, b.ended(ctx, request.Ref, stopped))
 	}
 	if b.Built != nil {
 		b.Built(outcome)
@@ -108,6 +111,20 @@ func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration
 		return outcome, f
 	}
 	return outcome, err
+}
+
+// ended writes a solve that a cancel has stopped into the receipt, once the builder's own history says that it runs no more;
+// stopped tells when ctx ended. A builder that does not answer leaves no line.
+func (b *Build) ended(ctx context.Context, ref string, stopped <-chan time.Time) error {
+	if !sdktemporal.IsCanceledError(context.Cause(ctx)) {
+		return nil
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	if _, err := b.Builder.Lookup(look, ref); err != nil {
+		return err
+	}
+	return b.Ledger.SolveEnded(look, attemptOf(ctx), ref, time.Since(<-stopped))
 }
 
 // finishedBefore returns the digest of an image that this deployment has built already and that is still there: stored by

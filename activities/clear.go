@@ -62,7 +62,7 @@ func (a *Preview) removeAll(ctx context.Context, things []deployment.Resource) e
 		group.SetLimit(stopsAtOnce)
 		for _, r := range things {
 			if r.Kind == kind {
-				group.Go(func() error { return a.removeOne(ctx, r) })
+				group.Go(func() error { return removeOne(ctx, a.Engine, r, a.StopGrace) })
 			}
 		}
 		if err := group.Wait(); err != nil {

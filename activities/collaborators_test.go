@@ -222,7 +222,10 @@ func (f *builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 	return deployment.BuildOutcome{Digest: digest, Steps: 3, Cached: 1}, f.at(ctx, "after push")
 }
 
-func (f *builder) Lookup(_ context.Context, ref string) (string, error) {
+func (f *builder) Lookup(ctx context.Context, ref string) (string, error) {
+	if err := f.at(ctx, "look up"); err != nil {
+		return "", err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looked = append(f.looked, ref)
@@ -243,6 +246,7 @@ type engine struct {
 	containers map[string]int // name → how often it was made
 	networks   map[string]int
 	stopped    []string
+	graces     []time.Duration         // that were given to them
 	specs      []deployment.RunSpec    // in the order in which they were started
 	output     []deployment.OutputLine // of every container, besides its first line
 	secrets    []string                // in every container's environment
@@ -319,7 +323,7 @@ func (e *engine) print(texts ...string) {
 // printedAt is the engine's stamp of the nth line.
 func printedAt(n int) time.Time { return time.Date(2026, 1, 2, 3, 4, 5, n, time.UTC) }
 
-func (e *engine) Stop(ctx context.Context, container string, _ time.Duration) error {
+func (e *engine) Stop(ctx context.Context, container string, grace time.Duration) error {
 	if err := e.at(ctx, "stop"); err != nil {
 		return err
 	}
@@ -327,6 +331,7 @@ func (e *engine) Stop(ctx context.Context, container string, _ time.Duration) er
 	defer e.mu.Unlock()
 	delete(e.containers, container)
 	e.stopped = append(e.stopped, container)
+	e.graces = append(e.graces, grace)
 	return nil
 }
 

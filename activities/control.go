@@ -42,8 +42,12 @@ func (c *Control) CloseDeployment(ctx context.Context, in temporal.CloseInput) (
 		return temporal.CloseResult{}, err
 	}
 	result := temporal.CloseResult{Outcome: outcome, RunID: run}
-	if outcome == deployment.StatusReady {
+	switch outcome {
+	case deployment.StatusReady:
 		result.Replaced, err = replacedBy(ctx, c.Store, in.DeploymentID)
+	case deployment.StatusCanceled:
+		result.Receipt, err = c.Store.Receipt(ctx, in.DeploymentID)
+	default:
 	}
 	return result, err
 }
@@ -55,7 +59,7 @@ func giveUpLeases(ctx context.Context, ledger Ledger, deploymentID string) error
 		return err
 	}
 	for _, lease := range leases {
-		if err := ledger.Disown(ctx, lease); err != nil {
+		if err := ledger.Gone(ctx, lease, 0); err != nil {
 			return err
 		}
 	}

@@ -43,6 +43,8 @@ type Store interface {
 	// Finish ends a deployment as outcome, unless it has ended already, and returns its status as it stands then.
 	// An environment's newer cancel request turns failed into canceled.
 	Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error)
+	// Receipt lists what the cancels of a deployment undid.
+	Receipt(ctx context.Context, deploymentID string) (deployment.Receipt, error)
 }
 
 // Runs is what Temporal knows of a deployment's workflow.
@@ -56,6 +58,11 @@ type Ledger interface {
 	Own(ctx context.Context, r deployment.Resource) error
 	// Disown leaves the row of another run when r names one.
 	Disown(ctx context.Context, r deployment.Resource) error
+	// Gone disowns a thing that was looked for and not found, and writes it into the receipt of a cancel that is under way.
+	// took is how long its removal took, the look included.
+	Gone(ctx context.Context, r deployment.Resource, took time.Duration) error
+	// SolveEnded writes into the receipt that the builder runs a solve no more.
+	SolveEnded(ctx context.Context, a StepAttempt, ref string, took time.Duration) error
 	// Owned lists what a deployment owns on a host ("" for every host) of the given kinds (none for all).
 	Owned(ctx context.Context, deploymentID, host string, kinds ...deployment.ResourceKind) ([]deployment.Resource, error)
 	// OwnedIn lists the same for all deployments of a scope, sorted by kind.

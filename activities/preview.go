@@ -189,26 +189,26 @@ func (a *Preview) RemovePreview(ctx context.Context, in temporal.CleanUpInput) e
 	if err != nil || d.Status == deployment.StatusReady {
 		return err
 	}
-	return a.remove(ctx, in.DeploymentID, deployment.PreviewFailed)
+	return a.remove(ctx, in.DeploymentID, deployment.PreviewFailed, atOnce)
 }
 
 // DrainPreview stops a preview that lost its route, within the grace period, and removes it.
 func (a *Preview) DrainPreview(ctx context.Context, in temporal.StepInput) error {
-	return a.remove(ctx, in.DeploymentID, deployment.PreviewStopped)
+	return a.remove(ctx, in.DeploymentID, deployment.PreviewStopped, a.StopGrace)
 }
 
+// atOnce is the grace of an app that never was live: it serves nobody, and one that ignores SIGTERM must not hold up a cancel.
+const atOnce time.Duration = 0
+
 // remove works from the ledger: containers first, since a network with one in it cannot go.
-func (a *Preview) remove(ctx context.Context, deploymentID string, state deployment.PreviewState) error {
+func (a *Preview) remove(ctx context.Context, deploymentID string, state deployment.PreviewState, grace time.Duration) error {
 	for _, kind := range []deployment.ResourceKind{deployment.ResourceContainer, deployment.ResourceNetwork} {
 		owned, err := a.Ledger.Owned(ctx, deploymentID, a.HostID, kind)
 		if err != nil {
 			return err
 		}
 		for _, r := range owned {
-			if err := a.removeOne(ctx, r); err != nil {
-				return err
-			}
-			if err := a.Ledger.Disown(ctx, r); err != nil {
+			if err := a.undo(ctx, r, grace); err != nil {
 				return err
 			}
 		}
@@ -216,9 +216,11 @@ func (a *Preview) remove(ctx context.Context, deploymentID string, state deploym
 	return a.Store.SetPreviewState(ctx, deploymentID, state)
 }
 
-func (a *Preview) removeOne(ctx context.Context, r deployment.Resource) error {
-	if r.Kind == deployment.ResourceContainer {
-		return a.Engine.Stop(ctx, r.Name, a.StopGrace)
+// undo removes a thing and gives it up once it is not there any more.
+func (a *Preview) undo(ctx context.Context, r deployment.Resource, grace time.Duration) error {
+	begun := time.Now()
+	if err := removeAndLook(ctx, a.Engine, r, grace); err != nil {
+		return err
 	}
-	return a.Engine.RemoveNetwork(ctx, r.Name)
+	return a.Ledger.Gone(ctx, r, time.Since(begun))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -39,14 +40,15 @@ func (s *Slots) VacateHost(ctx context.Context, in temporal.CleanUpInput) error 
 			return err
 		}
 	}
+	begun := time.Now()
 	if err := s.Workspaces.Remove(in.DeploymentID); err != nil {
 		return err
 	}
 	workspace := deployment.Resource{Kind: deployment.ResourceWorkspace, Name: in.DeploymentID, Host: s.HostID, DeploymentID: in.DeploymentID}
-	if err := s.Ledger.Disown(ctx, workspace); err != nil {
+	if err := s.Ledger.Gone(ctx, workspace, time.Since(begun)); err != nil {
 		return err
 	}
-	if err := s.Ledger.Disown(ctx, s.lease(in.DeploymentID, run)); err != nil {
+	if err := s.Ledger.Gone(ctx, s.lease(in.DeploymentID, run), 0); err != nil { // a lease is its row and nothing else
 		return err
 	}
 	if s.Freed != nil {
@@ -89,6 +91,7 @@ func (s *Slots) sweep(ctx context.Context, deploymentID string) error {
 	if !purged && !d.Status.Ended() {
 		return nil
 	}
+	begun := time.Now()
 	if err := s.Workspaces.Remove(deploymentID); err != nil || purged {
 		return err
 	}
@@ -97,7 +100,7 @@ func (s *Slots) sweep(ctx context.Context, deploymentID string) error {
 		return err
 	}
 	for _, r := range owned {
-		if err := s.Ledger.Disown(ctx, r); err != nil {
+		if err := s.Ledger.Gone(ctx, r, time.Since(begun)); err != nil {
 			return err
 		}
 	}

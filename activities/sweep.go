@@ -35,9 +35,10 @@ func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
 	removed := 0
 	var errs []error
 	for _, r := range left {
+		begun := time.Now()
 		err := s.remove(ctx, r)
 		if err == nil {
-			err = s.Ledger.Disown(ctx, r)
+			err = s.Ledger.Gone(ctx, r, time.Since(begun))
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -49,12 +50,8 @@ func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
 }
 
 func (s *Sweeper) remove(ctx context.Context, r deployment.Resource) error {
-	switch r.Kind {
-	case deployment.ResourceContainer:
-		return s.Engine.Stop(ctx, r.Name, s.StopGrace)
-	case deployment.ResourceNetwork:
-		return s.Engine.RemoveNetwork(ctx, r.Name)
-	default:
+	if r.Kind == deployment.ResourceWorkspace {
 		return s.Workspaces.Remove(r.DeploymentID)
 	}
+	return removeAndLook(ctx, s.Engine, r, s.StopGrace)
 }

@@ -59,8 +59,8 @@ func (w Workspaces) Publish(deploymentID, commit, fetched string) error {
 	return nil
 }
 
-// Remove removes everything of a deployment; what is not there is no error. The markers go first: what a killed Remove
-// leaves is no checkout.
+// Remove removes everything of a deployment and looks that it is gone; what is not there is no error. The markers go first:
+// what a killed Remove leaves is no checkout.
 func (w Workspaces) Remove(deploymentID string) error {
 	markers, err := filepath.Glob(filepath.Join(w.folder(deploymentID), "*"+markerSuffix))
 	if err != nil {
@@ -73,6 +73,9 @@ func (w Workspaces) Remove(deploymentID string) error {
 	}
 	if err := os.RemoveAll(w.folder(deploymentID)); err != nil {
 		return workspaceFailure("remove workspace", err)
+	}
+	if _, err := os.Lstat(w.folder(deploymentID)); !errors.Is(err, fs.ErrNotExist) {
+		return stillThere("workspace " + deploymentID)
 	}
 	return nil
 }

@@ -106,6 +106,10 @@ func wireStep(s deployment.Step) oapi.Step {
 	}
 }
 
+func wireUndone(u deployment.Undone) oapi.Undone {
+	return oapi.Undone{Kind: string(u.Kind), Name: u.Name, Host: optional(u.Host), TookMs: u.TookMS, GoneAt: u.GoneAt.UTC()}
+}
+
 func wireFailure(f *deployment.Failure) *oapi.Failure {
 	if f == nil {
 		return nil

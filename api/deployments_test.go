@@ -216,12 +216,27 @@ func TestDeployment_ShowsFailure(t *testing.T) {
 	require.Equal(t, "boom", steps.Items[2].Failure.Lines[0])
 }
 
+func TestSteps_HoldTheReceiptOfACancel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	id := w.deploy("shop", `{}`).ID
+	attempt := deployment.StepAttempt{DeploymentID: id, RunID: "run", Host: "host-1"}
+	require.NoError(t, w.store.SolveEnded(t.Context(), attempt, "ref", 40*time.Millisecond))
+	var steps oapi.StepList
+	w.call("GET", "/v1/deployments/"+id+"/steps", "").into(&steps)
+	require.Len(t, steps.Receipt, 1)
+	require.WithinDuration(t, time.Now(), steps.Receipt[0].GoneAt, time.Minute)
+	steps.Receipt[0].GoneAt = time.Time{}
+	require.Equal(t, oapi.Undone{Kind: "solve", Name: "ref", Host: new("host-1"), TookMs: 40}, steps.Receipt[0])
+}
+
 func TestStepsPlanDockerfile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.project("shop")
 	path := "/v1/deployments/" + w.deploy("shop", `{}`).ID
-	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(w.call("GET", path+"/steps", "").body))
+	require.JSONEq(t, `{"items":[],"receipt":[],"next_cursor":null}`, string(w.call("GET", path+"/steps", "").body))
 	require.Equal(t, "plan_not_ready", w.call("GET", path+"/plan", "").problem(404).Code)
 	require.Equal(t, "plan_not_ready", w.call("GET", path+"/dockerfile", "").problem(404).Code)
 

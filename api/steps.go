@@ -24,7 +24,12 @@ func (s *server) ListSteps(c *gin.Context, id string) {
 		s.fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, oapi.StepList{Items: list(steps, wireStep)})
+	receipt, err := s.Store.Receipt(c.Request.Context(), id)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, oapi.StepList{Items: list(steps, wireStep), Receipt: list(receipt, wireUndone)})
 }
 
 // GetPlan serves GET /v1/deployments/{id}/plan.

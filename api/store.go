@@ -50,6 +50,8 @@ type Store interface {
 	Deployment(ctx context.Context, id string) (deployment.Deployment, error)
 	Deployments(ctx context.Context, f DeploymentFilter, page Page) (items []deployment.Deployment, next string, err error)
 	Steps(ctx context.Context, deploymentID string) ([]deployment.Step, error)
+	// Receipt lists what cancels of a deployment undid.
+	Receipt(ctx context.Context, deploymentID string) (deployment.Receipt, error)
 	// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
 	// canceling already is returned as it stands.
 	RequestCancel(ctx context.Context, id string) (deployment.Deployment, error)

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api/client"
@@ -18,9 +20,10 @@ import (
 
 func TestCancelWhileBuilding(t *testing.T) {
 	t.Parallel()
-	project := createProject(t, "cancel-build", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 600"})
+	project := createProject(t, "cancel-build", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 6007"})
 	id := deploy(t, project, nil)
 	waitForLine(t, id, "build has begun")
+	require.NotEmpty(t, runningWith(t, "sleep 6007"))
 	var d client.Deployment
 	require.Equal(t, http.StatusAccepted, dev.call(t, http.MethodPost, "/v1/deployments/"+id+"/cancel", nil, &d).status)
 	require.Equal(t, "canceling", string(d.Status))
@@ -28,6 +31,8 @@ func TestCancelWhileBuilding(t *testing.T) {
 	d = waitEnd(t, id, "canceled")
 	t.Logf("canceled after %.2fs", time.Since(begun).Seconds())
 	require.Nil(t, d.Failure)
+	require.Equal(t, []string{"lease", "solve", "workspace"}, undone(t, id))
+	require.Empty(t, runningWith(t, "sleep 6007"), "the receipt says that the solve has ended, RUN's processes with it")
 	requireNothingLeft(t, id)
 	require.Equal(t, http.StatusConflict, dev.call(t, http.MethodPost, "/v1/deployments/"+id+"/cancel", nil, nil).status)
 	status, page := dev.get(t, d.PreviewURL)
@@ -41,8 +46,38 @@ func TestCancelWhileWaitingForReadiness(t *testing.T) {
 	id := deploy(t, project, nil)
 	waitForLine(t, id, "thinking")
 	require.Equal(t, http.StatusAccepted, dev.call(t, http.MethodPost, "/v1/deployments/"+id+"/cancel", nil, nil).status)
+	begun := time.Now()
 	waitEnd(t, id, "canceled")
+	t.Logf("canceled after %.2fs", time.Since(begun).Seconds())
+	require.Equal(t, []string{"container", "network"}, undone(t, id), "the build had given its host back before")
 	requireNothingLeft(t, id)
+}
+
+// runningWith lists the processes of this machine, those in builds included, whose command line holds a text.
+func runningWith(t *testing.T, text string) (pids []int) {
+	t.Helper()
+	all, err := procfs.AllProcs()
+	require.NoError(t, err)
+	for _, p := range all {
+		line, err := p.CmdLine()
+		if err == nil && strings.Contains(strings.Join(line, " "), text) { // one that has ended meanwhile has none
+			pids = append(pids, p.PID)
+		}
+	}
+	return pids
+}
+
+// undone lists the kinds in the receipt of a cancel, sorted.
+func undone(t *testing.T, id string) (kinds []string) {
+	t.Helper()
+	var steps client.StepList
+	require.Equal(t, http.StatusOK, dev.call(t, http.MethodGet, "/v1/deployments/"+id+"/steps", nil, &steps).status)
+	for _, u := range steps.Receipt {
+		t.Logf("undone: %s %s in %d ms", u.Kind, u.Name, u.TookMs)
+		kinds = append(kinds, u.Kind)
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 func TestCancelAfterReadyIsAConflict(t *testing.T) {

@@ -53,6 +53,7 @@ func TestTctlCancelsAndResets(t *testing.T) {
 	tctl(t, "workflow", "cancel", "--workflow_id", "deploy/"+id)
 	canceled := waitEnd(t, id, "canceled")
 	require.Nil(t, canceled.Failure)
+	require.Equal(t, []string{"lease", "solve", "workspace"}, undone(t, id))
 	requireNothingLeft(t, id)
 
 	patch(t, project, map[string]any{"build_command": "echo built"})

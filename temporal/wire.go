@@ -151,9 +151,10 @@ type CloseInput struct {
 
 // CloseResult says how the deployment really ended: a cancel that came too late leaves it ready.
 type CloseResult struct {
-	Outcome  deployment.Status `json:"outcome"`
-	RunID    string            `json:"run_id"`
-	Replaced []Replaced        `json:"replaced,omitempty"` // when it is ready after all: what is still to be drained
+	Outcome  deployment.Status  `json:"outcome"`
+	RunID    string             `json:"run_id"`
+	Replaced []Replaced         `json:"replaced,omitempty"` // when it is ready after all: what is still to be drained
+	Receipt  deployment.Receipt `json:"receipt,omitempty"`  // when it was canceled: what was undone
 }
 
 // TeardownInput starts a Teardown workflow; it is its activities' input too.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	sdktemporal "go.temporal.io/sdk/temporal"
@@ -274,4 +275,19 @@ func TestDeploy_DeadlineOfTheWholeDeploy(t *testing.T) {
 	require.Equal(t, deployment.StatusFailed, d.closed.Outcome)
 	require.Equal(t, deployment.StepBuild, d.closed.Failure.Step)
 	require.Contains(t, d.calls, "VacateHost")
+}
+
+func TestDeploy_DetailsHoldTheReceiptOfACancel(t *testing.T) {
+	t.Parallel()
+	d := newDeployTest(t)
+	undone := deployment.Receipt{{Kind: deployment.ResourceWorkspace, Name: "w"}, {Kind: deployment.ResourceLease, Host: "h1"}}
+	d.OnActivity(builder.BuildImage, mock.Anything, mock.Anything).Return(temporal.BuildResult{}, sdktemporal.NewCanceledError()).Once()
+	d.OnActivity(control.CloseDeployment, mock.Anything, mock.Anything).
+		Return(temporal.CloseResult{Outcome: deployment.StatusCanceled, RunID: runID, Receipt: undone}, nil).Once()
+	require.True(t, sdktemporal.IsCanceledError(d.run()))
+	answer, err := d.QueryWorkflow("__temporal_workflow_metadata")
+	require.NoError(t, err)
+	var metadata sdkpb.WorkflowMetadata
+	require.NoError(t, answer.Get(&metadata))
+	require.Contains(t, metadata.GetCurrentDetails(), "- Undone: `workspace w removed, build slot of h1 given back`\n")
 }

@@ -38,6 +38,7 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	if closed.Outcome != deployment.StatusFailed {
 		d.story.failure = nil // a cancel, or the route switch, was first
 	}
+	d.story.receipt = closed.Receipt
 	d.tell(clean, d.step, closed.Outcome)
 	switch closed.Outcome {
 	case deployment.StatusReady:

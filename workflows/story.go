@@ -22,6 +22,7 @@ type story struct {
 	waitsFor string
 	preview  string
 	failure  *deployment.Failure
+	receipt  deployment.Receipt // of a cancel
 }
 
 // enter notes the step that begins.
@@ -61,7 +62,8 @@ func (d *deploy) details() string {
 		item("Commit", code(d.story.commit)) +
 		item("Environment", code(d.in.Environment)) +
 		item("Deployment", code(d.in.DeploymentID)) +
-		item("Preview", link(d.story.preview))
+		item("Preview", link(d.story.preview)) +
+		item("Undone", code(d.story.receipt.String()))
 	if f := d.story.failure; f != nil {
 		text += item("Failed", fmt.Sprintf("in step %s, class **%s**, code %s", f.Step, f.Class, code(f.Code))) +
 			item("Fix", code(f.Fix)) +

@@ -910,6 +910,9 @@ type StepList struct {
 
 	// NextCursor For `?cursor=` of the next page; null on the last one.
 	NextCursor *NextCursor `json:"next_cursor"`
+
+	// Receipt What cancels of this deployment undid, in that order. Empty when it was never canceled, or had made nothing.
+	Receipt []Undone `json:"receipt"`
 }
 
 // StepName defines model for StepName.
@@ -970,6 +973,22 @@ type TokenList struct {
 
 	// NextCursor For `?cursor=` of the next page; null on the last one.
 	NextCursor *NextCursor `json:"next_cursor"`
+}
+
+// Undone A thing that a cancel ended or removed. The line is written after a look: the builder has no such solve running, the
+// engine shows no such container or network, the workspace is not on the disk, the build slot's row is deleted.
+type Undone struct {
+	GoneAt time.Time `json:"gone_at"`
+	Host   *string   `json:"host"`
+
+	// Kind solve, workspace, lease (a build slot), container or network.
+	//
+	// Example: container
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+
+	// TookMs From the beginning of its removal until it was seen to be gone.
+	TookMs int64 `json:"took_ms"`
 }
 
 // Warning defines model for Warning.

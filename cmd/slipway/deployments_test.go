@@ -159,8 +159,28 @@ func TestCancel(t *testing.T) {
 		}
 		code, stdout, _ = user(t, api).run("cancel", "shop#3", "--wait")
 		require.Equal(t, want, code)
-		require.Equal(t, "shop#3 is "+string(end)+"\n", stdout)
+		require.Contains(t, stdout, "shop#3 is "+string(end))
 	}
+}
+
+func TestCancel_SaysWhatWasUndone(t *testing.T) {
+	t.Parallel()
+	api := withHistory(t)
+	api.onGet = func(d *oapi.Deployment) { d.Status = "canceled" }
+	_, stdout, _ := user(t, api).run("cancel", "shop#3", "--wait")
+	require.Equal(t, "shop#3 is canceled: there was nothing to undo\n", stdout)
+	api.receipt = []oapi.Undone{
+		{Kind: "solve", Name: "d-1", Host: new("host-1"), TookMs: 1250, GoneAt: noon},
+		{Kind: "lease", Name: "d", Host: new("host-1"), GoneAt: noon},
+	}
+	_, stdout, _ = user(t, api).run("cancel", "shop#3", "--wait")
+	require.Equal(t, "shop#3 is canceled: solve d-1 ended, build slot of host-1 given back\n", stdout)
+	_, stdout, _ = user(t, api).run("steps", "shop#3")
+	require.Contains(t, stdout, `
+UNDONE  NAME  TOOK  GONE      HOST
+solve   d-1   1.2s  12:00:00  host-1
+lease   d     0.0s  12:00:00  host-1
+`)
 }
 
 func TestRetry(t *testing.T) {

@@ -48,6 +48,7 @@ type fakeAPI struct {
 	pageLimit    int           // smaller pages than asked for
 	stream       func(c *gin.Context, connection int, last int64)
 	connections  int
+	receipt      []oapi.Undone
 	onGet        func(d *oapi.Deployment) // before a deployment is given
 	environments []oapi.Environment
 	deletions    []oapi.Deletion            // what looks at one see, one after the other; then it is over
@@ -413,7 +414,7 @@ func (f *fakeAPI) ListSteps(c *gin.Context, _ oapi.DeploymentPath) {
 	c.JSON(200, oapi.StepList{Items: []oapi.Step{
 		{Name: "resolve", Attempt: 1, Status: "succeeded", StartedAt: noon.Add(-time.Minute), FinishedAt: new(noon.Add(-59 * time.Second)), Host: new("host-1")},
 		{Name: "build", Phase: new("solve"), Attempt: 2, Status: "running", StartedAt: noon.Add(-50 * time.Second)},
-	}})
+	}, Receipt: append([]oapi.Undone{}, f.receipt...)})
 }
 
 func (f *fakeAPI) GetLogs(c *gin.Context, id oapi.DeploymentPath, params oapi.GetLogsParams) {

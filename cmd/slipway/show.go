@@ -98,14 +98,15 @@ func (p *pairs) addEnd(c *cli, d client.Deployment) {
 func (c *cli) stepsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "steps [DEPLOYMENT]", Short: "List every attempt at each step", Args: cobra.MaximumNArgs(1),
-		Long:    "List the attempts at each step and its phases in the order in which they started: where they ran, how long, how they ended.",
+		Long: `List the attempts at each step and its phases in the order in which they started: where they ran, how long, how they
+ended. Of a deployment that was canceled the receipt follows: what was undone, each thing looked for and not found.`,
 		Example: "  slipway steps shop#3\n  slipway steps shop --output json",
 		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
 			steps, err := ask[client.StepList](api.ListStepsWithResponse(ctx, d.ID))
 			if err != nil {
 				return err
 			}
-			return c.print(steps, func() error { return c.printSteps(steps.Items) })
+			return c.print(steps, func() error { return errors.Join(c.printSteps(steps.Items), c.printReceipt(steps.Receipt)) })
 		}),
 	}
 }

@@ -88,6 +88,16 @@ type Project struct {
 	DeletedAt            *time.Time
 }
 
+type Receipt struct {
+	DeploymentID string
+	RunID        string
+	Kind         string
+	Name         string
+	Host         string
+	TookMs       int64
+	GoneAt       time.Time
+}
+
 type Resource struct {
 	Kind         string
 	Name         string

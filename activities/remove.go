@@ -1,0 +1,32 @@
+package activities
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// removeOne removes a container, which has the grace period to end by itself, or a network.
+func removeOne(ctx context.Context, engine Engine, r deployment.Resource, grace time.Duration) error {
+	if r.Kind == deployment.ResourceContainer {
+		return engine.Stop(ctx, r.Name, grace)
+	}
+	return engine.RemoveNetwork(ctx, r.Name)
+}
+
+// removeAndLook asks the engine for the thing again: what a receipt says is what somebody has seen, not what was meant.
+func removeAndLook(ctx context.Context, engine Engine, r deployment.Resource, grace time.Duration) error {
+	if err := removeOne(ctx, engine, r, grace); err != nil {
+		return err
+	}
+	shown, err := engine.Owned(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(shown, func(s deployment.Resource) bool { return s.Kind == r.Kind && s.Name == r.Name }) {
+		return stillThere(string(r.Kind) + " " + r.Name)
+	}
+	return nil
+}

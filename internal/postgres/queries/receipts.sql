@@ -1,0 +1,21 @@
+-- name: Gone :exec
+-- The thing's row goes and, while its deployment is being canceled, becomes a line of the receipt: both or neither. A run,
+-- when one is named, gives up only what no later run has taken over.
+WITH gone AS (
+    DELETE FROM resources r
+     WHERE r.kind = @kind AND r.name = @name AND r.host = @host AND r.deployment_id = @deployment_id
+       AND (@run_id::text = '' OR r.run_id = @run_id)
+    RETURNING r.*
+)
+INSERT INTO receipts (deployment_id, run_id, kind, name, host, took_ms)
+SELECT g.deployment_id, g.run_id, g.kind, g.name, g.host, @took_ms::bigint
+  FROM gone g JOIN deployments d ON d.id = g.deployment_id
+ WHERE d.cancel_requested_at IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+-- name: AddReceipt :exec
+INSERT INTO receipts (deployment_id, run_id, kind, name, host, took_ms) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING;
+
+-- name: Receipt :many
+SELECT r.* FROM receipts r WHERE r.deployment_id = $1 ORDER BY r.gone_at, r.kind, r.name;
