@@ -46,7 +46,7 @@ func DefaultLimits() Limits {
 		Deploy: 2 * time.Hour, Resolve: time.Minute, Fetch: 10 * time.Minute, Plan: 2 * time.Minute,
 		Build: 30 * time.Minute, Release: 10 * time.Minute, Drain: 2 * time.Minute, CleanUp: 2 * time.Minute,
 		Short: 10 * time.Second, Heartbeat: 15 * time.Second, ScheduleToStart: time.Minute,
-		RetryInitial: time.Second, RetryMaximum: 30 * time.Second, Attempts: 5, Hosts: 3,
+		RetryInitial: time.Second, RetryMaximum: 30 * time.Second, Attempts: 8, Hosts: 3,
 	}
 }
 

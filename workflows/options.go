@@ -22,32 +22,29 @@ func briefly(ctx workflow.Context, limits temporal.Limits, summary string) workf
 // patiently is for what stands between a finished build and its release: an outage that a restart ends must not throw the
 // build away.
 func patiently(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
-	policy := retry(limits)
-	policy.MaximumAttempts = 0
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: limits.Release,
-		RetryPolicy: policy, Summary: summary,
+		RetryPolicy: again(limits), Summary: summary,
 	})
 }
 
 // stubbornly is for the activities that end a deployment: they are tried until the record is right, since nothing else
 // would put it right, and a day is longer than any outage that is survived at all.
 func stubbornly(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
-	policy := retry(limits)
-	policy.MaximumAttempts = 0
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: 24 * time.Hour,
-		RetryPolicy: policy, Summary: summary,
+		RetryPolicy: again(limits), Summary: summary,
 	})
 }
 
 // inLine is for the claim of a build slot: it waits in the queue as long as it takes (the deploy's own deadline ends
-// that), then runs briefly. Projects take turns: the claims of one that posts many deploys do not make another's wait for
-// all of them. A host's own queue has no use for the key, since nothing waits there.
+// that), then runs briefly, and again while Postgres is away: who has waited for an hour is not to fail for that. Projects
+// take turns: the claims of one that posts many deploys do not make another's wait for all of them. A host's own queue has
+// no use for the key, since nothing waits there.
 func inLine(ctx workflow.Context, limits temporal.Limits, project, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueBuild, StartToCloseTimeout: limits.Short, WaitForCancellation: true,
-		RetryPolicy: retry(limits), Priority: sdktemporal.Priority{FairnessKey: project}, Summary: summary,
+		RetryPolicy: again(limits), Priority: sdktemporal.Priority{FairnessKey: project}, Summary: summary,
 	})
 }
 
@@ -66,10 +63,8 @@ func working(ctx workflow.Context, limits temporal.Limits, queue string, timeout
 // untilGone is for what gives back or removes what a host holds: nothing else would, so it outlasts an outage of
 // Postgres or of the engine, but it keeps no deployment from ending for ever. A host that is gone ends it sooner.
 func untilGone(ctx workflow.Context, limits temporal.Limits, queue string, attempt time.Duration, summary string) workflow.Context {
-	policy := retry(limits)
-	policy.MaximumAttempts = 0
 	ctx = working(ctx, limits, queue, attempt, summary)
-	return workflow.WithRetryPolicy(workflow.WithScheduleToCloseTimeout(ctx, 5*attempt), *policy)
+	return workflow.WithRetryPolicy(workflow.WithScheduleToCloseTimeout(ctx, 5*attempt), *again(limits))
 }
 
 func retry(limits temporal.Limits) *sdktemporal.RetryPolicy {
@@ -77,4 +72,11 @@ func retry(limits temporal.Limits) *sdktemporal.RetryPolicy {
 		InitialInterval: limits.RetryInitial, BackoffCoefficient: 2, MaximumInterval: limits.RetryMaximum,
 		MaximumAttempts: limits.Attempts,
 	}
+}
+
+// again is retry for what something else ends: a ScheduleToClose, or the deploy's own deadline.
+func again(limits temporal.Limits) *sdktemporal.RetryPolicy {
+	policy := retry(limits)
+	policy.MaximumAttempts = 0
+	return policy
 }

@@ -55,8 +55,8 @@ func (t *Timeouts) keys() []key {
 		after("SLIPWAY_RETRY_INITIAL", "retry_initial", "1s", &t.RetryInitial, "Wait before the second attempt at a step; it doubles with each further one."),
 		after("SLIPWAY_RETRY_MAXIMUM", "retry_maximum", "30s", &t.RetryMaximum, "Longest wait between two attempts at a step."),
 		{
-			env: "SLIPWAY_RETRY_ATTEMPTS", path: "timeouts.retry_attempts", initial: "5", value: number(&t.Attempts, 1, 1000),
-			doc: "Attempts at a step that fails for no fault of the user's.",
+			env: "SLIPWAY_RETRY_ATTEMPTS", path: "timeouts.retry_attempts", initial: "8", value: number(&t.Attempts, 1, 1000),
+			doc: "Attempts at a step that fails for no fault of the user's; 8 wait for 91 s in all, which outlasts a component that is away for a minute.",
 		},
 		{
 			env: "SLIPWAY_HOSTS_TRIED", path: "timeouts.hosts_tried", initial: "3", value: number(&t.Hosts, 1, 100),
