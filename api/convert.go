@@ -169,7 +169,7 @@ func wireEnvVar(v deployment.EnvVar) oapi.EnvVar {
 func (s *server) wireEnvironment(e deployment.Environment) oapi.Environment {
 	wire := oapi.Environment{
 		ID: e.ID, Name: e.Name, Kind: oapi.EnvironmentKind(e.Kind), Project: e.ProjectName, ProjectID: e.ProjectID,
-		URL: s.URLs.Gateway.URL(e.Host), CreatedAt: e.CreatedAt.UTC(),
+		URL: s.URLs.Gateway.URL(e.Host), OrderPolicy: oapi.OrderPolicy(e.OrderPolicy), CreatedAt: e.CreatedAt.UTC(),
 	}
 	if e.LiveDeploymentID != "" {
 		wire.LiveDeployment = &oapi.LiveDeployment{ID: e.LiveDeploymentID, Number: e.LiveNumber}

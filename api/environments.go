@@ -34,6 +34,21 @@ func (s *server) GetEnvironment(c *gin.Context, id string) {
 	c.JSON(http.StatusOK, s.wireEnvironment(e))
 }
 
+// UpdateEnvironment serves PATCH /v1/environments/{id}.
+func (s *server) UpdateEnvironment(c *gin.Context, id string) {
+	var body oapi.EnvironmentUpdate
+	if err := decodeBody(c, &body); err != nil {
+		s.fail(c, err)
+		return
+	}
+	e, err := s.Store.SetOrderPolicy(c.Request.Context(), id, deployment.OrderPolicy(value(body.OrderPolicy)))
+	if err != nil {
+		s.fail(c, named(err, "id", "environment", id))
+		return
+	}
+	c.JSON(http.StatusOK, s.wireEnvironment(e))
+}
+
 // DeleteEnvironment serves DELETE /v1/environments/{id}.
 func (s *server) DeleteEnvironment(c *gin.Context, id string) {
 	e, err := s.Store.EnvironmentByID(c.Request.Context(), id)

@@ -33,7 +33,7 @@ func TestEnvironments(t *testing.T) {
 	production := items[2]
 	require.Equal(t, oapi.Environment{
 		ID: d.Environment.ID, Name: "production", Kind: "production", Project: "shop", ProjectID: p.ID, URL: d.EnvironmentURL,
-		LiveDeployment: &oapi.LiveDeployment{ID: d.ID, Number: 1}, CreatedAt: production.CreatedAt,
+		LiveDeployment: &oapi.LiveDeployment{ID: d.ID, Number: 1}, OrderPolicy: "supersede", CreatedAt: production.CreatedAt,
 	}, production)
 	var one oapi.Environment
 	w.call("GET", "/v1/environments/"+production.ID, "").into(&one)

@@ -25,6 +25,8 @@ type Store interface {
 	Environments(ctx context.Context, projectID string, page Page) (items []deployment.Environment, next string, err error)
 	// EnsureEnvironment returns a project's environment of that name and makes it if there is none.
 	EnsureEnvironment(ctx context.Context, p deployment.Project, name string) (deployment.Environment, error)
+	// SetOrderPolicy changes what a new deployment of an environment does with older ones.
+	SetOrderPolicy(ctx context.Context, id string, policy deployment.OrderPolicy) (deployment.Environment, error)
 
 	// Delete hides a project or an environment, whose teardown is to start, and cancels what is under way in it.
 	Delete(ctx context.Context, scope deployment.Scope) (deployment.Deletion, error)

@@ -200,6 +200,24 @@ func (e GitCredentialKind) Valid() bool {
 	}
 }
 
+// Defines values for OrderPolicy.
+const (
+	OrderPolicyQueue     OrderPolicy = "queue"
+	OrderPolicySupersede OrderPolicy = "supersede"
+)
+
+// Valid indicates whether the value is a known member of the OrderPolicy enum.
+func (e OrderPolicy) Valid() bool {
+	switch e {
+	case OrderPolicyQueue:
+		return true
+	case OrderPolicySupersede:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StepName.
 const (
 	StepNameBuild   StepName = "build"
@@ -472,6 +490,9 @@ type Environment struct {
 	// Name `production`, `branch/<name>` or `pr/<number>`.
 	Name string `json:"name"`
 
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	OrderPolicy OrderPolicy `json:"order_policy"`
+
 	// Project The project's name.
 	Project string `json:"project"`
 
@@ -500,6 +521,12 @@ type EnvironmentRef struct {
 
 	// Name `production`, `branch/<name>` or `pr/<number>`.
 	Name string `json:"name"`
+}
+
+// EnvironmentUpdate defines model for EnvironmentUpdate.
+type EnvironmentUpdate struct {
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	OrderPolicy *OrderPolicy `json:"order_policy,omitempty"`
 }
 
 // Failure Why a step or a deployment failed.
@@ -671,6 +698,9 @@ type LogPage struct {
 
 // NextCursor For `?cursor=` of the next page; null on the last one.
 type NextCursor = string
+
+// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+type OrderPolicy string
 
 // Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
 type Phase = string
@@ -1127,6 +1157,9 @@ type ListTokensParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
+type UpdateEnvironmentJSONRequestBody = EnvironmentUpdate
+
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
 
@@ -1338,6 +1371,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
 	GetEnvironment(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateEnvironmentWithBody Change an environment
+	//
+	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+	// each takes its turn. Holds at once, also for what is waiting or under way.
+	//
+	//     {"order_policy": "queue"}
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+	UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateEnvironment Change an environment
+	//
+	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+	// each takes its turn. Holds at once, also for what is waiting or under way.
+	//
+	//     {"order_policy": "queue"}
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+	UpdateEnvironment(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProjects List projects
 	//
@@ -1881,6 +1940,52 @@ func (c *Client) DeleteEnvironment(ctx context.Context, id EnvironmentPath, reqE
 // Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
 func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetEnvironmentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateEnvironmentWithBody Change an environment
+//
+// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+// each takes its turn. Holds at once, also for what is waiting or under way.
+//
+//	{"order_policy": "queue"}
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateEnvironmentRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateEnvironment Change an environment
+//
+// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+// each takes its turn. Holds at once, also for what is waiting or under way.
+//
+//	{"order_policy": "queue"}
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+func (c *Client) UpdateEnvironment(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateEnvironmentRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3021,6 +3126,53 @@ func NewGetEnvironmentRequest(server string, id EnvironmentPath) (*http.Request,
 	return req, nil
 }
 
+// NewUpdateEnvironmentRequest calls the generic UpdateEnvironment builder with application/json body
+func NewUpdateEnvironmentRequest(server string, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateEnvironmentRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewUpdateEnvironmentRequestWithBody constructs an http.Request for the UpdateEnvironment method, with any body, and a specified content type
+func NewUpdateEnvironmentRequestWithBody(server string, id EnvironmentPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListProjectsRequest constructs an http.Request for the ListProjects method
 func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Request, error) {
 	var err error
@@ -4066,6 +4218,32 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/environments/{id} (the `GetEnvironment` operationId).
 	GetEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, reqEditors ...RequestEditorFn) (*GetEnvironmentResponse, error)
 
+	// UpdateEnvironmentWithBodyWithResponse Change an environment
+	//
+	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+	// each takes its turn. Holds at once, also for what is waiting or under way.
+	//
+	//     {"order_policy": "queue"}
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+	UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
+
+	// UpdateEnvironmentWithResponse Change an environment
+	//
+	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+	// each takes its turn. Holds at once, also for what is waiting or under way.
+	//
+	//     {"order_policy": "queue"}
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+	UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
+
 	// ListProjectsWithResponse List projects
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -5062,6 +5240,54 @@ func (r GetEnvironmentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetEnvironmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateEnvironmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Environment
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateEnvironmentResponse) GetJSON200() *Environment {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateEnvironmentResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateEnvironmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateEnvironmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateEnvironmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateEnvironmentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6081,6 +6307,44 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id
 	return ParseGetEnvironmentResponse(rsp)
 }
 
+// UpdateEnvironmentWithBodyWithResponse Change an environment
+//
+// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+// each takes its turn. Holds at once, also for what is waiting or under way.
+//
+//	{"order_policy": "queue"}
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error) {
+	rsp, err := c.UpdateEnvironmentWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateEnvironmentResponse(rsp)
+}
+
+// UpdateEnvironmentWithResponse Change an environment
+//
+// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
+// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
+// each takes its turn. Holds at once, also for what is waiting or under way.
+//
+//	{"order_policy": "queue"}
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
+func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error) {
+	rsp, err := c.UpdateEnvironment(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateEnvironmentResponse(rsp)
+}
+
 // ListProjectsWithResponse List projects
 //
 // Returns a wrapper object for the known response body format(s).
@@ -6977,6 +7241,39 @@ func ParseGetEnvironmentResponse(rsp *http.Response) (*GetEnvironmentResponse, e
 	}
 
 	response := &GetEnvironmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Environment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateEnvironmentResponse parses an HTTP response from a UpdateEnvironmentWithResponse call
+func ParseUpdateEnvironmentResponse(rsp *http.Response) (*UpdateEnvironmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateEnvironmentResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

@@ -195,6 +195,24 @@ func (e GitCredentialKind) Valid() bool {
 	}
 }
 
+// Defines values for OrderPolicy.
+const (
+	OrderPolicyQueue     OrderPolicy = "queue"
+	OrderPolicySupersede OrderPolicy = "supersede"
+)
+
+// Valid indicates whether the value is a known member of the OrderPolicy enum.
+func (e OrderPolicy) Valid() bool {
+	switch e {
+	case OrderPolicyQueue:
+		return true
+	case OrderPolicySupersede:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StepName.
 const (
 	StepNameBuild   StepName = "build"
@@ -467,6 +485,9 @@ type Environment struct {
 	// Name `production`, `branch/<name>` or `pr/<number>`.
 	Name string `json:"name"`
 
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	OrderPolicy OrderPolicy `json:"order_policy"`
+
 	// Project The project's name.
 	Project string `json:"project"`
 
@@ -495,6 +516,12 @@ type EnvironmentRef struct {
 
 	// Name `production`, `branch/<name>` or `pr/<number>`.
 	Name string `json:"name"`
+}
+
+// EnvironmentUpdate defines model for EnvironmentUpdate.
+type EnvironmentUpdate struct {
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	OrderPolicy *OrderPolicy `json:"order_policy,omitempty"`
 }
 
 // Failure Why a step or a deployment failed.
@@ -666,6 +693,9 @@ type LogPage struct {
 
 // NextCursor For `?cursor=` of the next page; null on the last one.
 type NextCursor = string
+
+// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+type OrderPolicy string
 
 // Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
 type Phase = string
@@ -1122,6 +1152,9 @@ type ListTokensParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
+type UpdateEnvironmentJSONRequestBody = EnvironmentUpdate
+
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
 
@@ -1190,6 +1223,9 @@ type ServerInterface interface {
 	// GetEnvironment Show an environment
 	// (GET /v1/environments/{id})
 	GetEnvironment(c *gin.Context, id EnvironmentPath)
+	// UpdateEnvironment Change an environment
+	// (PATCH /v1/environments/{id})
+	UpdateEnvironment(c *gin.Context, id EnvironmentPath)
 	// ListProjects List projects
 	// (GET /v1/projects)
 	ListProjects(c *gin.Context, params ListProjectsParams)
@@ -1656,6 +1692,31 @@ func (siw *ServerInterfaceWrapper) GetEnvironment(c *gin.Context) {
 	}
 
 	siw.Handler.GetEnvironment(c, id)
+}
+
+// UpdateEnvironment operation middleware
+func (siw *ServerInterfaceWrapper) UpdateEnvironment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateEnvironment(c, id)
 }
 
 // ListProjects operation middleware
@@ -2185,6 +2246,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/projects/:project/environments", wrapper.ListEnvironments)
 	router.DELETE(options.BaseURL+"/v1/environments/:id", wrapper.DeleteEnvironment)
 	router.GET(options.BaseURL+"/v1/environments/:id", wrapper.GetEnvironment)
+	router.PATCH(options.BaseURL+"/v1/environments/:id", wrapper.UpdateEnvironment)
 	router.GET(options.BaseURL+"/v1/deletions", wrapper.ListDeletions)
 	router.GET(options.BaseURL+"/v1/deletions/:id", wrapper.GetDeletion)
 	router.GET(options.BaseURL+"/v1/projects/:project/env", wrapper.ListEnv)

@@ -13,12 +13,12 @@ import (
 func (c *cli) environmentsCommand() *cobra.Command {
 	var project string
 	command := c.group(&cobra.Command{
-		Use: "environments", Aliases: []string{"environment"}, Short: "List, show and delete environments",
+		Use: "environments", Aliases: []string{"environment"}, Short: "List, show, change and delete environments",
 		Long: `An environment is a place that a project is deployed to: production, branch/<name> or pr/<number>. Its first deployment makes it.
 ENVIRONMENT is a name or an id. Without --project the project of the git checkout is meant;
 outside of one, the only project there is.`,
 		Example: "  slipway environments list --project shop\n  slipway environments delete branch/cart --project shop",
-	}, c.environmentsList(&project), c.environmentsShow(&project), c.environmentsDelete(&project))
+	}, c.environmentsList(&project), c.environmentsShow(&project), c.environmentsUpdate(&project), c.environmentsDelete(&project))
 	command.PersistentFlags().StringVarP(&project, "project", "p", "", "the `project`, by name or id")
 	return command
 }
@@ -78,19 +78,22 @@ func (c *cli) environmentsShow(project *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(e, func() error {
-				var sheet pairs
-				sheet.add("environment", e.Name)
-				sheet.add("id", e.ID)
-				sheet.add("kind", string(e.Kind))
-				sheet.add("project", e.Project)
-				sheet.add("url", e.URL)
-				sheet.add("live", liveIn(*e))
-				sheet.add("created", c.stamp(&e.CreatedAt))
-				return c.printPairs(sheet)
-			})
+			return c.print(e, func() error { return c.printEnvironment(*e) })
 		},
 	}
+}
+
+func (c *cli) printEnvironment(e client.Environment) error {
+	var sheet pairs
+	sheet.add("environment", e.Name)
+	sheet.add("id", e.ID)
+	sheet.add("kind", string(e.Kind))
+	sheet.add("project", e.Project)
+	sheet.add("url", e.URL)
+	sheet.add("live", liveIn(e))
+	sheet.add("order policy", string(e.OrderPolicy))
+	sheet.add("created", c.stamp(&e.CreatedAt))
+	return c.printPairs(sheet)
 }
 
 func (c *cli) environmentsDelete(project *string) *cobra.Command {

@@ -30,11 +30,32 @@ branch/search  -       1h00m  http://shop-cart-preview.localhost:8000
 	for _, given := range []string{"branch/cart", envID} {
 		code, stdout, stderr = user(t, api).run("environments", "show", given, "-p", "shop")
 		require.Zero(t, code, stderr)
-		require.Contains(t, stdout, "live:         shop#3\n")
+		require.Contains(t, stdout, "live:          shop#3\n")
 	}
 	code, _, stderr = user(t, api).run("environments", "show", "branch/none", "-p", "shop")
 	require.Equal(t, exitError, code)
 	require.Equal(t, "error: no environment of shop is called \"branch/none\"\nfix: `slipway environments list --project shop` shows their names\n", stderr)
+}
+
+func TestEnvironmentsUpdate(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	api.environments = []oapi.Environment{environmentOf("branch/cart", 3)}
+	code, stdout, stderr := user(t, api).run("environments", "show", envID)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "order policy:  supersede\n")
+	for _, verb := range []string{"update", "set"} {
+		code, stdout, stderr = user(t, api).run("environments", verb, "branch/cart", "-p", "shop", "--order-policy", "queue")
+		require.Zero(t, code, stderr)
+		require.Contains(t, stdout, "order policy:  queue\n")
+		require.Contains(t, api.requests(), "PATCH /v1/environments/"+envID+` {"order_policy":"queue"}`)
+	}
+	code, _, stderr = user(t, api).run("environments", "update", "branch/cart", "--order-policy", "first")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "use supersede or queue")
+	code, _, stderr = user(t, api).run("environments", "update", "branch/cart")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "nothing to change")
 }
 
 // looks are what one who follows a deletion sees, one after the other.

@@ -260,7 +260,7 @@ func (f *fakeAPI) deletion(c *gin.Context, status int) {
 func environmentOf(name string, live int) oapi.Environment {
 	e := oapi.Environment{
 		ID: envID, Name: name, Kind: oapi.EnvironmentKindBranch, Project: "shop", ProjectID: projectID,
-		URL: "http://shop-cart-preview.localhost:8000", CreatedAt: noon.Add(-time.Hour),
+		URL: "http://shop-cart-preview.localhost:8000", OrderPolicy: oapi.OrderPolicySupersede, CreatedAt: noon.Add(-time.Hour),
 	}
 	if live > 0 {
 		e.LiveDeployment = &oapi.LiveDeployment{ID: deploymentID(live), Number: live}
@@ -275,6 +275,14 @@ func (f *fakeAPI) ListEnvironments(c *gin.Context, _ oapi.ProjectPath, params oa
 
 func (f *fakeAPI) GetEnvironment(c *gin.Context, _ oapi.EnvironmentPath) {
 	c.JSON(200, f.environments[0])
+}
+
+func (f *fakeAPI) UpdateEnvironment(c *gin.Context, _ oapi.EnvironmentPath) {
+	var body oapi.EnvironmentUpdate
+	require.NoError(f.t, c.BindJSON(&body))
+	e := f.environments[0]
+	e.OrderPolicy = *body.OrderPolicy
+	c.JSON(200, e)
 }
 
 func (f *fakeAPI) env(c *gin.Context) {

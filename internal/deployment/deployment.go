@@ -79,6 +79,15 @@ const (
 	KindPullRequest EnvironmentKind = "pull_request"
 )
 
+// OrderPolicy says what a new deployment of an environment does with those that have not ended.
+type OrderPolicy string
+
+// The order policies: a newer deployment takes the place of older ones, or waits until they have ended.
+const (
+	OrderSupersede OrderPolicy = "supersede"
+	OrderQueue     OrderPolicy = "queue"
+)
+
 // Environment is a place that a project is deployed to; at most one preview is live in it.
 type Environment struct {
 	ID               string
@@ -90,6 +99,7 @@ type Environment struct {
 	Generation       int64  // of the newest deployment, 0 before the first
 	LiveDeploymentID string
 	LiveNumber       int // of the live deployment
+	OrderPolicy      OrderPolicy
 	CreatedAt        time.Time
 }
 

@@ -101,6 +101,6 @@ func toEnvironment(r db.EnvironmentDetail) deployment.Environment {
 	return deployment.Environment{
 		ID: r.ID, ProjectID: r.ProjectID, ProjectName: r.ProjectName, Name: r.Name, Kind: deployment.EnvironmentKind(r.Kind),
 		Host: r.Host, Generation: r.Generation, LiveDeploymentID: orEmpty(r.LiveDeploymentID), LiveNumber: int(r.LiveNumber),
-		CreatedAt: r.CreatedAt.UTC(),
+		OrderPolicy: deployment.OrderPolicy(r.OrderPolicy), CreatedAt: r.CreatedAt.UTC(),
 	}
 }

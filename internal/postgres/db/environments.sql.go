@@ -10,7 +10,7 @@ import (
 )
 
 const environmentByID = `-- name: EnvironmentByID :one
-SELECT id, project_id, project_name, name, kind, host, generation, live_deployment_id, live_number, created_at FROM environment_details WHERE id = $1
+SELECT id, project_id, project_name, name, kind, host, generation, live_deployment_id, live_number, created_at, order_policy FROM environment_details WHERE id = $1
 `
 
 func (q *Queries) EnvironmentByID(ctx context.Context, id string) (EnvironmentDetail, error) {
@@ -27,12 +27,13 @@ func (q *Queries) EnvironmentByID(ctx context.Context, id string) (EnvironmentDe
 		&i.LiveDeploymentID,
 		&i.LiveNumber,
 		&i.CreatedAt,
+		&i.OrderPolicy,
 	)
 	return i, err
 }
 
 const environmentByName = `-- name: EnvironmentByName :one
-SELECT id, project_id, project_name, name, kind, host, generation, live_deployment_id, live_number, created_at FROM environment_details WHERE project_id = $1 AND name = $2
+SELECT id, project_id, project_name, name, kind, host, generation, live_deployment_id, live_number, created_at, order_policy FROM environment_details WHERE project_id = $1 AND name = $2
 `
 
 type EnvironmentByNameParams struct {
@@ -54,12 +55,13 @@ func (q *Queries) EnvironmentByName(ctx context.Context, arg EnvironmentByNamePa
 		&i.LiveDeploymentID,
 		&i.LiveNumber,
 		&i.CreatedAt,
+		&i.OrderPolicy,
 	)
 	return i, err
 }
 
 const environments = `-- name: Environments :many
-SELECT id, project_id, project_name, name, kind, host, generation, live_deployment_id, live_number, created_at FROM environment_details WHERE project_id = $1 AND name > $2 ORDER BY name LIMIT $3
+SELECT id, project_id, project_name, name, kind, host, generation, live_deployment_id, live_number, created_at, order_policy FROM environment_details WHERE project_id = $1 AND name > $2 ORDER BY name LIMIT $3
 `
 
 type EnvironmentsParams struct {
@@ -88,6 +90,7 @@ func (q *Queries) Environments(ctx context.Context, arg EnvironmentsParams) ([]E
 			&i.LiveDeploymentID,
 			&i.LiveNumber,
 			&i.CreatedAt,
+			&i.OrderPolicy,
 		); err != nil {
 			return nil, err
 		}
@@ -113,4 +116,21 @@ func (q *Queries) LockEnvironment(ctx context.Context, arg LockEnvironmentParams
 	var id string
 	err := row.Scan(&id)
 	return id, err
+}
+
+const setOrderPolicy = `-- name: SetOrderPolicy :execrows
+UPDATE environments SET order_policy = $2 WHERE id = $1 AND deleted_at IS NULL
+`
+
+type SetOrderPolicyParams struct {
+	ID          string
+	OrderPolicy string
+}
+
+func (q *Queries) SetOrderPolicy(ctx context.Context, arg SetOrderPolicyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setOrderPolicy, arg.ID, arg.OrderPolicy)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

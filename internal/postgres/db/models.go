@@ -51,6 +51,7 @@ type EnvironmentDetail struct {
 	LiveDeploymentID *string
 	LiveNumber       int32
 	CreatedAt        time.Time
+	OrderPolicy      string
 }
 
 type Preview struct {
