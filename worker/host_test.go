@@ -136,6 +136,13 @@ func (h *host) Stop(_ context.Context, container string, _ time.Duration) error 
 
 func (h *host) RemoveNetwork(context.Context, string) error { return nil }
 
+func (h *host) Owned(context.Context) (owned []deployment.Resource, err error) {
+	for _, name := range h.running() {
+		owned = append(owned, deployment.Resource{Kind: deployment.ResourceContainer, Name: name, Host: h.id})
+	}
+	return owned, nil
+}
+
 func (h *host) running() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
