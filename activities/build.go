@@ -132,14 +132,14 @@ func (b *Build) ended(ctx context.Context, ref string, stopped <-chan time.Time)
 // that builder's history.
 func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, repository, input string) (string, error) {
 	if d.ImageDigest != "" && d.ImageInput == input {
-		return b.digest(ctx, b.PushHost+"/"+repository+"@"+d.ImageDigest)
+		return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+d.ImageDigest)
 	}
 	if attemptOf(ctx).Attempt <= 1 {
 		return "", nil
 	}
 	var last Beat
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.Ref != "" {
-		if digest, err := b.digest(ctx, last.Image); err != nil || digest != "" {
+		if digest, err := digestOf(ctx, b.Images, b.PushHost, last.Image); err != nil || digest != "" {
 			return digest, err
 		}
 		if last.Builder == b.Builder.Address() {
@@ -147,20 +147,11 @@ func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, rep
 			defer cancel()
 			digest, err := b.Builder.Lookup(wait, last.Ref)
 			if err == nil && digest != "" {
-				return b.digest(ctx, b.PushHost+"/"+repository+"@"+digest)
+				return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+digest)
 			}
 		}
 	}
 	return "", nil
-}
-
-// digest looks an image up in the registry, which may be away for a moment.
-func (b *Build) digest(ctx context.Context, image string) (string, error) {
-	digest, err := b.Images.Digest(ctx, image)
-	if err != nil && ctx.Err() == nil {
-		err = deployment.TransientFailure("build.registry_unreachable", "check that the registry "+b.PushHost+" runs", "%w", err)
-	}
-	return digest, err
 }
 
 func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployment.Project, checkout string) (BuildRequest, error) {

@@ -142,7 +142,9 @@ func (b *bench) addActivities(log *slog.Logger) {
 		Steps: b.store, Store: b.store, Runs: b.runs, Logs: b.writer, HostID: hostID, Now: time.Now, Log: log,
 		Heartbeats: &activities.Heartbeats{Client: b.beats, Interval: interval, Limit: 500 * time.Millisecond},
 	}
-	b.source = &activities.Source{Store: b.store, Ledger: b.store, Logs: b.writer, Git: b.git, Workspaces: b.workspaces, HostID: hostID}
+	b.source = &activities.Source{
+		Store: b.store, Ledger: b.store, Logs: b.writer, Git: b.git, Workspaces: b.workspaces, Images: b.shelf, PushHost: "registry:5000", HostID: hostID,
+	}
 	b.slots = &activities.Slots{Store: b.store, Steps: b.store, Ledger: b.store, Workspaces: b.workspaces, HostID: hostID}
 	b.plan = &activities.Plan{Store: b.store, Logs: b.writer, Planner: b.planner, Workspaces: b.workspaces}
 	b.build = &activities.Build{

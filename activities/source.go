@@ -17,6 +17,8 @@ type Source struct {
 	Logs       LogWriter
 	Git        Git
 	Workspaces Workspaces
+	Images     ImageStore
+	PushHost   string // the registry as this host reaches it
 	HostID     string
 }
 
@@ -25,6 +27,9 @@ func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (tempora
 	d, p, err := load(ctx, s.Store, in.DeploymentID)
 	if err != nil {
 		return temporal.ResolveResult{}, err
+	}
+	if d.ReusedFrom != "" {
+		return s.reuse(ctx, d)
 	}
 	log := logOf(ctx, s.Logs)
 	if d.Commit != "" {

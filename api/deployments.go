@@ -35,6 +35,11 @@ func (s *server) CreateDeployment(c *gin.Context, project string, params oapi.Cr
 		s.fail(c, err)
 		return
 	}
+	s.accept(c, request)
+}
+
+// accept inserts a deployment, starts its workflow and answers.
+func (s *server) accept(c *gin.Context, request NewDeployment) {
 	d, created, err := s.Store.CreateDeployment(c.Request.Context(), request)
 	if err != nil {
 		s.fail(c, err)

@@ -83,6 +83,14 @@ var sentinels = []struct {
 		status: http.StatusConflict, code: "replaced", detail: "a newer deployment of its environment is live", field: "id",
 		fix: "deploy its commit again: a retry would put an older deployment in the place of a newer one",
 	}},
+	{deployment.ErrNothingBefore, problemError{
+		status: http.StatusConflict, code: "nothing_before", detail: "nothing was live in the environment before what is live now", field: "deployment",
+		fix: "name the deployment to go back to, or deploy the commit that is wanted",
+	}},
+	{deployment.ErrNoImage, problemError{
+		status: http.StatusConflict, code: "no_image", detail: "the deployment was never live, so it has no image that is known to work", field: "deployment",
+		fix: "name one that became ready, or deploy its commit again",
+	}},
 	{deployment.ErrLastToken, problemError{
 		status: http.StatusConflict, code: "last_token", field: "id",
 		detail: "the token is the last one that does not expire: without it a day would come when nobody can make another",

@@ -64,9 +64,10 @@ type StepInput struct {
 
 // ResolveResult is the commit that every later step and retry builds.
 type ResolveResult struct {
-	Commit string `json:"commit"`
-	Branch string `json:"branch,omitempty"`
-	Reused bool   `json:"reused,omitempty"`
+	Commit string      `json:"commit"`
+	Branch string      `json:"branch,omitempty"`
+	Reused bool        `json:"reused,omitempty"`
+	Built  BuildResult `json:"built,omitzero"` // of a rollback or promotion: its image, so that nothing is left to build
 }
 
 // WasReused reports whether the ref was resolved before.

@@ -187,7 +187,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Reconciler: &activities.Reconciler{
 				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Age: time.Hour, Workflows: deploys, Images: h,
 			},
-			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, HostID: h.id},
+			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{
 				Store: h.store, Steps: h.store, Ledger: h.store, Workspaces: h.workspaces, HostID: h.id, Freed: slots.Free,
 			},

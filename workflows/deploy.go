@@ -24,6 +24,8 @@ var (
 // Deploy brings one commit live: resolve → (fetch → plan → build on one host) → release → ready. It fails with the
 // deployment's failure, and ends canceled when it was canceled, in both cases after everything it made is gone.
 //
+// A rollback or promotion has its image already, and goes from resolve to release.
+//
 // An end that only a reset has replayed is no end: the deploy runs again.
 func Deploy(ctx workflow.Context, in temporal.DeployInput) (*temporal.DeployResult, error) {
 	for {
@@ -64,9 +66,11 @@ func (d *deploy) run(ctx workflow.Context) (*temporal.DeployResult, []temporal.R
 	if err != nil {
 		return nil, nil, err
 	}
-	built, err := d.makeImage(ctx, resolved.Commit)
-	if err != nil {
-		return nil, nil, err
+	built := resolved.Built
+	if built.Digest == "" {
+		if built, err = d.makeImage(ctx, resolved.Commit); err != nil {
+			return nil, nil, err
+		}
 	}
 	released, err := d.release(ctx, built)
 	if err != nil {

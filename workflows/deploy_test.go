@@ -108,6 +108,18 @@ func TestDeploy_Success(t *testing.T) {
 	require.Nil(t, d.closed, "a deployment that is ready is not closed a second time")
 }
 
+func TestDeploy_OfAnImageThatIsThere(t *testing.T) {
+	t.Parallel()
+	d := newDeployTest(t)
+	built := temporal.BuildResult{Image: "app", Digest: "sha256:before", Reused: true}
+	d.OnActivity(source.ResolveRef, mock.Anything, mock.Anything).
+		Return(temporal.ResolveResult{Commit: commit, Reused: true, Built: built}, nil).Once()
+	d.OnActivity(preview.ReleasePreview, mock.Anything, temporal.ReleaseInput{DeploymentID: deploymentID, Image: "app", Digest: "sha256:before"}).
+		Return(temporal.ReleaseResult{PreviewURL: "http://x"}, nil).Once()
+	require.NoError(t, d.run())
+	require.Equal(t, []string{"ResolveRef", "PlacePreview", "ReleasePreview"}, d.calls)
+}
+
 func TestDeploy_UserFailureEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDeployTest(t)

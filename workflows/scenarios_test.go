@@ -53,6 +53,16 @@ func scenarios() map[string]scenario {
 				return sdktemporal.NewNonRetryableApplicationError("a newer one is live", activities.ErrTypeSuperseded, nil)
 			}
 		}},
+		"rollback": {arrange: func(s *standIns, _ chan<- struct{}) { s.built = anImage }},
+		"rollback_to_an_image_that_is_gone": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["ResolveRef"] = func(context.Context) error {
+				return appError(deployment.UserFailure("image.gone", "deploy the commit again", "the image is gone"))
+			}
+		}},
+		"cancel_during_rollback": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.built = anImage
+			s.on["ReleasePreview"] = untilCanceled(begun)
+		}},
 		"host_gone": {arrange: func(s *standIns, _ chan<- struct{}) { s.claims = []string{"gone"} }},
 		"cancel_after_the_switch": {cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
 			s.on["ReleasePreview"] = untilCanceled(begun) // the worker was cut off after it had switched

@@ -17,6 +17,7 @@ type standIns struct {
 	claims []string                               // hosts that claim, one after the other; h1 afterwards
 	on     map[string]func(context.Context) error // what an activity does first, by its name
 	close  func(temporal.CloseInput) temporal.CloseResult
+	built  func() temporal.BuildResult // what resolve finds built already; nil for nothing
 }
 
 func (s *standIns) does(ctx context.Context) error {
@@ -27,7 +28,11 @@ func (s *standIns) does(ctx context.Context) error {
 }
 
 func (s *standIns) ResolveRef(ctx context.Context, _ temporal.StepInput) (temporal.ResolveResult, error) {
-	return temporal.ResolveResult{Commit: commit, Branch: "main"}, s.does(ctx)
+	result := temporal.ResolveResult{Commit: commit, Branch: "main"}
+	if s.built != nil {
+		result.Built = s.built()
+	}
+	return result, s.does(ctx)
 }
 
 func (s *standIns) ClaimHost(context.Context, temporal.StepInput) (temporal.ClaimResult, error) {
@@ -88,6 +93,11 @@ func (s *standIns) ClearWorkspaces(context.Context, temporal.TeardownInput) erro
 func (s *standIns) RemoveImages(context.Context, temporal.TeardownInput) error { return nil }
 
 func (s *standIns) PurgeDeleted(context.Context, temporal.TeardownInput) error { return nil }
+
+// anImage is one that an earlier deployment, or run, has built.
+func anImage() temporal.BuildResult {
+	return temporal.BuildResult{Image: "app", Digest: "sha256:i", Reused: true}
+}
 
 func replaced() []temporal.Replaced {
 	return []temporal.Replaced{{DeploymentID: "old", Queue: temporal.QueuePreviewHost("p1")}}

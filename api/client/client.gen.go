@@ -883,6 +883,12 @@ type ProjectUpdate struct {
 	StartCommand *string `json:"start_command,omitempty"`
 }
 
+// Promotion defines model for Promotion.
+type Promotion struct {
+	// Deployment A UUIDv7 in lower case.
+	Deployment ID `json:"deployment"`
+}
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	// Components By name (`postgres`, `temporal`).
@@ -906,6 +912,12 @@ type ResourcesInput struct {
 
 	// MemoryMB By default 512.
 	MemoryMB *int `json:"memory_mb,omitempty"`
+}
+
+// Rollback defines model for Rollback.
+type Rollback struct {
+	// Deployment A UUIDv7 in lower case.
+	Deployment *ID `json:"deployment,omitempty"`
 }
 
 // StatusEvent The data of the log stream's `status` events.
@@ -1045,11 +1057,17 @@ type EnvEnvironment = string
 // EnvironmentPath A UUIDv7 in lower case.
 type EnvironmentPath = ID
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // Limit defines model for Limit.
 type Limit = int
 
 // ProjectPath defines model for ProjectPath.
 type ProjectPath = string
+
+// AcceptedDeployment defines model for AcceptedDeployment.
+type AcceptedDeployment = Deployment
 
 // DeletionAnswer A project or environment that is deleted, as long as something of it is left.
 type DeletionAnswer = Deletion
@@ -1096,6 +1114,18 @@ type GetLogsParams struct {
 	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
 
+// PromoteDeploymentParams defines parameters for PromoteDeployment.
+type PromoteDeploymentParams struct {
+	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RollbackEnvironmentParams defines parameters for RollbackEnvironment.
+type RollbackEnvironmentParams struct {
+	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListProjectsParams defines parameters for ListProjects.
 type ListProjectsParams struct {
 	// Limit The most items on one page.
@@ -1108,7 +1138,7 @@ type ListProjectsParams struct {
 // CreateDeploymentParams defines parameters for CreateDeployment.
 type CreateDeploymentParams struct {
 	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
-	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEnvParams defines parameters for ListEnv.
@@ -1159,6 +1189,12 @@ type ListTokensParams struct {
 
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentUpdate
+
+// PromoteDeploymentJSONRequestBody defines body for PromoteDeployment for application/json ContentType.
+type PromoteDeploymentJSONRequestBody = Promotion
+
+// RollbackEnvironmentJSONRequestBody defines body for RollbackEnvironment for application/json ContentType.
+type RollbackEnvironmentJSONRequestBody = Rollback
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
@@ -1397,6 +1433,82 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PromoteDeploymentWithBody Promote a deployment to this environment
+	//
+	// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+	// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+	// of the build are in the image, and a warning (`image.reused`) says so.
+	//
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+	PromoteDeploymentWithBody(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PromoteDeployment Promote a deployment to this environment
+	//
+	// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+	// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+	// of the build are in the image, and a warning (`image.reused`) says so.
+	//
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+	PromoteDeployment(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, body PromoteDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollbackEnvironmentWithBody Roll back
+	//
+	// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+	// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+	// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+	//
+	// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+	// live now; each of several rollbacks in a row goes one further back.
+	//
+	//     {}
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+	//
+	// `Idempotency-Key`, 429 and the answer are those of a deploy.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+	RollbackEnvironmentWithBody(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollbackEnvironment Roll back
+	//
+	// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+	// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+	// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+	//
+	// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+	// live now; each of several rollbacks in a row goes one further back.
+	//
+	//     {}
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+	//
+	// `Idempotency-Key`, 429 and the answer are those of a deploy.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+	RollbackEnvironment(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProjects List projects
 	//
@@ -1986,6 +2098,122 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentPa
 // Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
 func (c *Client) UpdateEnvironment(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateEnvironmentRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PromoteDeploymentWithBody Promote a deployment to this environment
+//
+// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+// of the build are in the image, and a warning (`image.reused`) says so.
+//
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+func (c *Client) PromoteDeploymentWithBody(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromoteDeploymentRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PromoteDeployment Promote a deployment to this environment
+//
+// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+// of the build are in the image, and a warning (`image.reused`) says so.
+//
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+func (c *Client) PromoteDeployment(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, body PromoteDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromoteDeploymentRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollbackEnvironmentWithBody Roll back
+//
+// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+//
+// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+// live now; each of several rollbacks in a row goes one further back.
+//
+//	{}
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+//
+// `Idempotency-Key`, 429 and the answer are those of a deploy.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+func (c *Client) RollbackEnvironmentWithBody(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollbackEnvironmentRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollbackEnvironment Roll back
+//
+// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+//
+// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+// live now; each of several rollbacks in a row goes one further back.
+//
+//	{}
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+//
+// `Idempotency-Key`, 429 and the answer are those of a deploy.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+func (c *Client) RollbackEnvironment(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollbackEnvironmentRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3173,6 +3401,130 @@ func NewUpdateEnvironmentRequestWithBody(server string, id EnvironmentPath, cont
 	return req, nil
 }
 
+// NewPromoteDeploymentRequest calls the generic PromoteDeployment builder with application/json body
+func NewPromoteDeploymentRequest(server string, id EnvironmentPath, params *PromoteDeploymentParams, body PromoteDeploymentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPromoteDeploymentRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPromoteDeploymentRequestWithBody constructs an http.Request for the PromoteDeployment method, with any body, and a specified content type
+func NewPromoteDeploymentRequestWithBody(server string, id EnvironmentPath, params *PromoteDeploymentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s/promote", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRollbackEnvironmentRequest calls the generic RollbackEnvironment builder with application/json body
+func NewRollbackEnvironmentRequest(server string, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRollbackEnvironmentRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewRollbackEnvironmentRequestWithBody constructs an http.Request for the RollbackEnvironment method, with any body, and a specified content type
+func NewRollbackEnvironmentRequestWithBody(server string, id EnvironmentPath, params *RollbackEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s/rollback", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListProjectsRequest constructs an http.Request for the ListProjects method
 func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Request, error) {
 	var err error
@@ -4244,6 +4596,82 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
 
+	// PromoteDeploymentWithBodyWithResponse Promote a deployment to this environment
+	//
+	// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+	// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+	// of the build are in the image, and a warning (`image.reused`) says so.
+	//
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+	PromoteDeploymentWithBodyWithResponse(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromoteDeploymentResponse, error)
+
+	// PromoteDeploymentWithResponse Promote a deployment to this environment
+	//
+	// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+	// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+	// of the build are in the image, and a warning (`image.reused`) says so.
+	//
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+	PromoteDeploymentWithResponse(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, body PromoteDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*PromoteDeploymentResponse, error)
+
+	// RollbackEnvironmentWithBodyWithResponse Roll back
+	//
+	// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+	// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+	// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+	//
+	// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+	// live now; each of several rollbacks in a row goes one further back.
+	//
+	//     {}
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+	//
+	// `Idempotency-Key`, 429 and the answer are those of a deploy.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+	RollbackEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollbackEnvironmentResponse, error)
+
+	// RollbackEnvironmentWithResponse Roll back
+	//
+	// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+	// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+	// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+	//
+	// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+	// live now; each of several rollbacks in a row goes one further back.
+	//
+	//     {}
+	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+	//
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+	//
+	// `Idempotency-Key`, 429 and the answer are those of a deploy.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+	RollbackEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackEnvironmentResponse, error)
+
 	// ListProjectsWithResponse List projects
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -5294,6 +5722,118 @@ func (r UpdateEnvironmentResponse) ContentType() string {
 	return ""
 }
 
+// PromoteDeploymentResponse202Headers the declared response headers of an HTTP 202 response for PromoteDeployment
+type PromoteDeploymentResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type PromoteDeploymentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *AcceptedDeployment
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PromoteDeploymentResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r PromoteDeploymentResponse) GetJSON202() *AcceptedDeployment {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PromoteDeploymentResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PromoteDeploymentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PromoteDeploymentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PromoteDeploymentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PromoteDeploymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RollbackEnvironmentResponse202Headers the declared response headers of an HTTP 202 response for RollbackEnvironment
+type RollbackEnvironmentResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type RollbackEnvironmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *AcceptedDeployment
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RollbackEnvironmentResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RollbackEnvironmentResponse) GetJSON202() *AcceptedDeployment {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RollbackEnvironmentResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RollbackEnvironmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RollbackEnvironmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RollbackEnvironmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RollbackEnvironmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListProjectsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5558,7 +6098,7 @@ type CreateDeploymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *Deployment
+	JSON202 *AcceptedDeployment
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *ProblemAnswer
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -5566,7 +6106,7 @@ type CreateDeploymentResponse struct {
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r CreateDeploymentResponse) GetJSON202() *Deployment {
+func (r CreateDeploymentResponse) GetJSON202() *AcceptedDeployment {
 	return r.JSON202
 }
 
@@ -6343,6 +6883,106 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseUpdateEnvironmentResponse(rsp)
+}
+
+// PromoteDeploymentWithBodyWithResponse Promote a deployment to this environment
+//
+// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+// of the build are in the image, and a warning (`image.reused`) says so.
+//
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+func (c *ClientWithResponses) PromoteDeploymentWithBodyWithResponse(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromoteDeploymentResponse, error) {
+	rsp, err := c.PromoteDeploymentWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePromoteDeploymentResponse(rsp)
+}
+
+// PromoteDeploymentWithResponse Promote a deployment to this environment
+//
+// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
+// what was tried there runs here, byte for byte, and nothing is built. It takes this environment's runtime env vars; those
+// of the build are in the image, and a warning (`image.reused`) says so.
+//
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// Refused and failing as a rollback is; 422 also for a deployment of this environment itself.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/promote (the `PromoteDeployment` operationId).
+func (c *ClientWithResponses) PromoteDeploymentWithResponse(ctx context.Context, id EnvironmentPath, params *PromoteDeploymentParams, body PromoteDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*PromoteDeploymentResponse, error) {
+	rsp, err := c.PromoteDeployment(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePromoteDeploymentResponse(rsp)
+}
+
+// RollbackEnvironmentWithBodyWithResponse Roll back
+//
+// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+//
+// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+// live now; each of several rollbacks in a row goes one further back.
+//
+//	{}
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+//
+// `Idempotency-Key`, 429 and the answer are those of a deploy.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+func (c *ClientWithResponses) RollbackEnvironmentWithBodyWithResponse(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollbackEnvironmentResponse, error) {
+	rsp, err := c.RollbackEnvironmentWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollbackEnvironmentResponse(rsp)
+}
+
+// RollbackEnvironmentWithResponse Roll back
+//
+// A new deployment with the image of an earlier one of the environment: nothing is fetched, planned or built, and no build
+// slot is waited for. It takes the environment's runtime env vars as they are now; those of the build are in the
+// image, and a warning (`image.reused`) says so. `reused_from` names the deployment whose image it runs.
+//
+// `deployment` names one that became `ready` in this environment. Without it, it is the newest that was live before what is
+// live now; each of several rollbacks in a row goes one further back.
+//
+//	{}
+//	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
+//
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
+// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
+//
+// `Idempotency-Key`, 429 and the answer are those of a deploy.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
+func (c *ClientWithResponses) RollbackEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackEnvironmentResponse, error) {
+	rsp, err := c.RollbackEnvironment(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollbackEnvironmentResponse(rsp)
 }
 
 // ListProjectsWithResponse List projects
@@ -7298,6 +7938,112 @@ func ParseUpdateEnvironmentResponse(rsp *http.Response) (*UpdateEnvironmentRespo
 	return response, nil
 }
 
+// ParsePromoteDeploymentResponse parses an HTTP response from a PromoteDeploymentWithResponse call
+func ParsePromoteDeploymentResponse(rsp *http.Response) (*PromoteDeploymentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PromoteDeploymentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest AcceptedDeployment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PromoteDeploymentResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRollbackEnvironmentResponse parses an HTTP response from a RollbackEnvironmentWithResponse call
+func ParseRollbackEnvironmentResponse(rsp *http.Response) (*RollbackEnvironmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RollbackEnvironmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest AcceptedDeployment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RollbackEnvironmentResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListProjectsResponse parses an HTTP response from a ListProjectsWithResponse call
 func ParseListProjectsResponse(rsp *http.Response) (*ListProjectsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -7504,7 +8250,7 @@ func ParseCreateDeploymentResponse(rsp *http.Response) (*CreateDeploymentRespons
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest Deployment
+		var dest AcceptedDeployment
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -878,6 +878,12 @@ type ProjectUpdate struct {
 	StartCommand *string `json:"start_command,omitempty"`
 }
 
+// Promotion defines model for Promotion.
+type Promotion struct {
+	// Deployment A UUIDv7 in lower case.
+	Deployment ID `json:"deployment"`
+}
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	// Components By name (`postgres`, `temporal`).
@@ -901,6 +907,12 @@ type ResourcesInput struct {
 
 	// MemoryMB By default 512.
 	MemoryMB *int `json:"memory_mb,omitempty"`
+}
+
+// Rollback defines model for Rollback.
+type Rollback struct {
+	// Deployment A UUIDv7 in lower case.
+	Deployment *ID `json:"deployment,omitempty"`
 }
 
 // StatusEvent The data of the log stream's `status` events.
@@ -1040,11 +1052,17 @@ type EnvEnvironment = string
 // EnvironmentPath A UUIDv7 in lower case.
 type EnvironmentPath = ID
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // Limit defines model for Limit.
 type Limit = int
 
 // ProjectPath defines model for ProjectPath.
 type ProjectPath = string
+
+// AcceptedDeployment defines model for AcceptedDeployment.
+type AcceptedDeployment = Deployment
 
 // DeletionAnswer A project or environment that is deleted, as long as something of it is left.
 type DeletionAnswer = Deletion
@@ -1091,6 +1109,18 @@ type GetLogsParams struct {
 	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
 
+// PromoteDeploymentParams defines parameters for PromoteDeployment.
+type PromoteDeploymentParams struct {
+	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RollbackEnvironmentParams defines parameters for RollbackEnvironment.
+type RollbackEnvironmentParams struct {
+	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListProjectsParams defines parameters for ListProjects.
 type ListProjectsParams struct {
 	// Limit The most items on one page.
@@ -1103,7 +1133,7 @@ type ListProjectsParams struct {
 // CreateDeploymentParams defines parameters for CreateDeployment.
 type CreateDeploymentParams struct {
 	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
-	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEnvParams defines parameters for ListEnv.
@@ -1154,6 +1184,12 @@ type ListTokensParams struct {
 
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentUpdate
+
+// PromoteDeploymentJSONRequestBody defines body for PromoteDeployment for application/json ContentType.
+type PromoteDeploymentJSONRequestBody = Promotion
+
+// RollbackEnvironmentJSONRequestBody defines body for RollbackEnvironment for application/json ContentType.
+type RollbackEnvironmentJSONRequestBody = Rollback
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
@@ -1226,6 +1262,12 @@ type ServerInterface interface {
 	// UpdateEnvironment Change an environment
 	// (PATCH /v1/environments/{id})
 	UpdateEnvironment(c *gin.Context, id EnvironmentPath)
+	// PromoteDeployment Promote a deployment to this environment
+	// (POST /v1/environments/{id}/promote)
+	PromoteDeployment(c *gin.Context, id EnvironmentPath, params PromoteDeploymentParams)
+	// RollbackEnvironment Roll back
+	// (POST /v1/environments/{id}/rollback)
+	RollbackEnvironment(c *gin.Context, id EnvironmentPath, params RollbackEnvironmentParams)
 	// ListProjects List projects
 	// (GET /v1/projects)
 	ListProjects(c *gin.Context, params ListProjectsParams)
@@ -1719,6 +1761,104 @@ func (siw *ServerInterfaceWrapper) UpdateEnvironment(c *gin.Context) {
 	siw.Handler.UpdateEnvironment(c, id)
 }
 
+// PromoteDeployment operation middleware
+func (siw *ServerInterfaceWrapper) PromoteDeployment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PromoteDeploymentParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PromoteDeployment(c, id, params)
+}
+
+// RollbackEnvironment operation middleware
+func (siw *ServerInterfaceWrapper) RollbackEnvironment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RollbackEnvironmentParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RollbackEnvironment(c, id, params)
+}
+
 // ListProjects operation middleware
 func (siw *ServerInterfaceWrapper) ListProjects(c *gin.Context) {
 
@@ -1864,7 +2004,7 @@ func (siw *ServerInterfaceWrapper) CreateDeployment(c *gin.Context) {
 
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey string
+		var IdempotencyKey IdempotencyKey
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
@@ -2247,6 +2387,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/environments/:id", wrapper.DeleteEnvironment)
 	router.GET(options.BaseURL+"/v1/environments/:id", wrapper.GetEnvironment)
 	router.PATCH(options.BaseURL+"/v1/environments/:id", wrapper.UpdateEnvironment)
+	router.POST(options.BaseURL+"/v1/environments/:id/rollback", wrapper.RollbackEnvironment)
+	router.POST(options.BaseURL+"/v1/environments/:id/promote", wrapper.PromoteDeployment)
 	router.GET(options.BaseURL+"/v1/deletions", wrapper.ListDeletions)
 	router.GET(options.BaseURL+"/v1/deletions/:id", wrapper.GetDeletion)
 	router.GET(options.BaseURL+"/v1/projects/:project/env", wrapper.ListEnv)

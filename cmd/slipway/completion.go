@@ -98,7 +98,7 @@ func (c *cli) completeEnvironments(cmd *cobra.Command, args []string, typed stri
 	if flag := cmd.Flag("project"); flag != nil {
 		given = flag.Value.String()
 	} else if len(args) > 0 {
-		given = args[0]
+		given, _, _ = strings.Cut(args[0], "#") // a DEPLOYMENT names its project first
 	}
 	return c.completing(func(ctx context.Context, api *client.ClientWithResponses, typed string) ([]cobra.Completion, error) {
 		project, err := c.theProject(ctx, api, given)
@@ -155,6 +155,11 @@ func (c *cli) flagCompletion(flag *pflag.Flag) cobra.CompletionFunc {
 	case "project":
 		return c.completing(projectNames)
 	case "environment":
+		return c.completeEnvironments
+	case "to":
+		if what, _ := pflag.UnquoteUsage(flag); what == "deployment" {
+			return c.completing(deploymentNames)
+		}
 		return c.completeEnvironments
 	case "status":
 		return cobra.FixedCompletions(strings.Split(joined(words.Statuses()), ", "), cobra.ShellCompDirectiveNoFileComp)

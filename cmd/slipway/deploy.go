@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,8 @@ Exit codes:
 // deploy is what `slipway deploy` was given.
 type deploy struct {
 	branch, tag, commit, environment, key string
-	follow, logs, force                   bool
+	force                                 bool
+	shown                                 watch
 }
 
 func (c *cli) deployCommand() *cobra.Command {
@@ -39,9 +41,6 @@ func (c *cli) deployCommand() *cobra.Command {
   slipway deploy shop --commit "$CI_COMMIT" --environment pr/42 --idempotency-key "$CI_JOB_ID" --follow
   url=$(slipway deploy shop --follow | tail -n 1)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if given.logs && !given.follow {
-				return usageError(cmd, "--logs goes with --follow")
-			}
 			if moreThanOne(given.branch, given.tag, given.commit) {
 				return usageError(cmd, "at most one of --branch, --tag and --commit says what to deploy")
 			}
@@ -56,10 +55,9 @@ func (c *cli) deployCommand() *cobra.Command {
 	flags.StringVar(&given.tag, "tag", "", "deploy `tag`")
 	flags.StringVar(&given.commit, "commit", "", "deploy `commit`: all 40 digits, or the first 7 or more of a branch's or tag's")
 	flags.StringVarP(&given.environment, "environment", "e", "", "deploy to `name`: production, branch/<name> or pr/<number>")
-	flags.BoolVarP(&given.follow, "follow", "f", false, "show the steps until the preview is live")
-	flags.BoolVar(&given.logs, "logs", false, "with --follow: show the log lines too")
 	flags.BoolVar(&given.force, "force", false, "build every step again, without the builder's cache")
-	flags.StringVar(&given.key, "idempotency-key", "", "make at most one deployment for `key`, however often it is sent")
+	keyFlag(command, &given.key)
+	given.shown.flags(command)
 	return command
 }
 
@@ -79,25 +77,38 @@ func (c *cli) deploy(ctx context.Context, project string, given deploy) error {
 	}
 	resp, err := api.CreateDeploymentWithResponse(ctx, project, &client.CreateDeploymentParams{IdempotencyKey: filled(given.key)}, body)
 	d, err := ask[client.Deployment](resp, err)
-	if ctx.Err() != nil {
-		return &shownError{message: "interrupted before the API answered: the deploy may have been accepted", calm: true, exit: exitInterrupted, hints: []string{"look: slipway ps " + project}}
-	}
 	if err != nil {
-		return err
+		return unanswered(ctx, project, err)
 	}
-	if resp.HTTPResponse.Header.Get("Idempotency-Replayed") == "true" {
-		c.say("note: this key was sent before; %s is what it made then", name(*d))
+	return c.accepted(ctx, api, *d, resp.HTTPResponse, given.shown)
+}
+
+// accepted says what a request for a deployment has made and, if that is wanted, follows it.
+func (c *cli) accepted(ctx context.Context, api *client.ClientWithResponses, d client.Deployment, resp *http.Response, shown watch) error {
+	if resp.Header.Get("Idempotency-Replayed") == "true" {
+		c.say("note: this key was sent before; %s is what it made then", name(d))
 	}
-	if given.follow {
-		return c.follow(ctx, api, *d, given.logs)
+	if shown.follow {
+		return c.follow(ctx, api, d, shown.logs)
 	}
-	return c.print(d, func() error {
-		if err := c.line("%s accepted for %s: %s", name(*d), d.Environment.Name, d.Status); err != nil {
+	return c.print(&d, func() error {
+		if err := c.line("%s accepted for %s: %s", name(d), d.Environment.Name, d.Status); err != nil {
 			return err
 		}
-		c.say("follow it: slipway logs -f %s", name(*d))
+		c.say("follow it: slipway logs -f %s", name(d))
 		return c.line("%s", clean(d.PreviewURL))
 	})
+}
+
+// unanswered tells an interruption from the API's refusal.
+func unanswered(ctx context.Context, project string, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &shownError{
+		message: "interrupted before the API answered: the deploy may have been accepted", calm: true, exit: exitInterrupted,
+		hints: []string{"look: slipway ps " + project},
+	}
 }
 
 // deployHere fills in what was not given: the project, and in a checkout of its repository the branch.
@@ -126,6 +137,10 @@ func (c *cli) deployHere(ctx context.Context, api *client.ClientWithResponses, p
 	}
 	c.say("%s, from this checkout (%s)", note, h.remote.Name)
 	return p.Name, given, nil
+}
+
+func keyFlag(command *cobra.Command, key *string) {
+	command.Flags().StringVar(key, "idempotency-key", "", "make at most one deployment for `key`, however often it is sent")
 }
 
 // argument returns the one optional argument, "" when it is not there.

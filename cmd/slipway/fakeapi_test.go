@@ -337,17 +337,31 @@ func (f *fakeAPI) SetGitCredential(c *gin.Context, _ oapi.ProjectPath) {
 func (f *fakeAPI) DeleteGitCredential(c *gin.Context, _ oapi.ProjectPath) { c.Status(204) }
 
 func (f *fakeAPI) CreateDeployment(c *gin.Context, _ oapi.ProjectPath, params oapi.CreateDeploymentParams) {
+	f.accept(c, params.IdempotencyKey, nil)
+}
+
+func (f *fakeAPI) RollbackEnvironment(c *gin.Context, _ oapi.EnvironmentPath, params oapi.RollbackEnvironmentParams) {
+	f.accept(c, params.IdempotencyKey, new(deploymentID(1)))
+}
+
+func (f *fakeAPI) PromoteDeployment(c *gin.Context, _ oapi.EnvironmentPath, params oapi.PromoteDeploymentParams) {
+	f.accept(c, params.IdempotencyKey, new(deploymentID(1)))
+}
+
+// accept makes a deployment, or answers with the one that the key has made.
+func (f *fakeAPI) accept(c *gin.Context, key, reusedFrom *string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if params.IdempotencyKey != nil {
-		if i, known := f.keys[*params.IdempotencyKey]; known {
+	if key != nil {
+		if i, known := f.keys[*key]; known {
 			c.Header("Idempotency-Replayed", "true")
 			c.JSON(202, f.deployments[len(f.deployments)-1-i])
 			return
 		}
-		f.keys[*params.IdempotencyKey] = len(f.deployments)
+		f.keys[*key] = len(f.deployments)
 	}
 	d := made(len(f.deployments)+1, oapi.DeploymentStatusQueued)
+	d.ReusedFrom = reusedFrom
 	f.deployments = append([]oapi.Deployment{d}, f.deployments...)
 	c.Header("Location", "/v1/deployments/"+d.ID)
 	c.JSON(202, d)

@@ -5,8 +5,25 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/slipway-dev/slipway/api/client"
 )
+
+// watch is whether, and how, somebody wants to see a deployment to its end.
+type watch struct{ follow, logs bool }
+
+// flags gives a command that makes a deployment its --follow and --logs.
+func (w *watch) flags(command *cobra.Command) {
+	command.Flags().BoolVarP(&w.follow, "follow", "f", false, "show the steps until the preview is live")
+	command.Flags().BoolVar(&w.logs, "logs", false, "with --follow: show the log lines too")
+	command.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if w.logs && !w.follow {
+			return usageError(cmd, "--logs goes with --follow")
+		}
+		return nil
+	}
+}
 
 // follow shows a deployment until it has ended. It returns nil only when the preview is live; else an error whose exit code says
 // how the deployment ended.

@@ -288,6 +288,7 @@ func TestCompletion(t *testing.T) {
 	require.Equal(t, []string{"shop#3", "shop#2", "shop#1"}, complete("cancel", "shop#"))
 	require.Equal(t, []string{deploymentID(3), deploymentID(2), deploymentID(1)}, complete("show", deploymentID(1)[:30]))
 	api.tokens = []oapi.Token{{ID: adminTokenID, Name: "admin", CreatedAt: noon}, {ID: ciTokenID, Name: "ci/shop", CreatedAt: noon}}
+	require.Equal(t, []string{"shop#3", "shop#2", "shop#1"}, complete("rollback", "production", "--to", "shop#"))
 	require.Equal(t, []string{"ci/shop"}, complete("admin", "token", "revoke", "c"))
 	require.Equal(t, []string{"api"}, complete("env", "set", "--project", "a"))
 	require.Equal(t, []string{"table", "json"}, complete("ps", "--output", ""))
@@ -295,6 +296,7 @@ func TestCompletion(t *testing.T) {
 	require.Equal(t, []string{"build", "runtime", "both"}, complete("env", "set", "--target", ""))
 	api.environments = []oapi.Environment{environmentOf("branch/cart", 1), environmentOf("production", 2)}
 	require.Equal(t, []string{"branch/cart"}, complete("environments", "delete", "-p", "shop", "br"))
+	require.Equal(t, []string{"branch/cart"}, complete("promote", "shop#3", "--to", "b"))
 	require.Equal(t, []string{"branch/cart", "production"}, complete("env", "list", "-p", "shop", "-e", ""))
 	require.Equal(t, []string{"production"}, complete("deploy", "shop", "--environment", "pro"))
 }

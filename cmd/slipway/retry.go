@@ -9,7 +9,7 @@ import (
 )
 
 func (c *cli) retryCommand() *cobra.Command {
-	var follow, logs bool
+	var shown watch
 	command := &cobra.Command{
 		Use: "retry DEPLOYMENT", Short: "Run a deployment again that failed or was canceled", Args: cobra.ExactArgs(1),
 		Long: `Run a deployment again that failed or was canceled: the same deployment with the same commit. What its earlier runs made
@@ -19,21 +19,14 @@ is not retried: deploy again.
 With --follow it shows the steps until the preview is live, as "slipway deploy --follow" does, with the same exit codes.`,
 		Example: "  slipway retry shop\n  slipway retry shop#3 --follow",
 	}
-	command.Flags().BoolVarP(&follow, "follow", "f", false, "show the steps until the preview is live")
-	command.Flags().BoolVar(&logs, "logs", false, "with --follow: show the log lines too")
-	command.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if logs && !follow {
-			return usageError(cmd, "--logs goes with --follow")
-		}
-		return nil
-	}
+	shown.flags(command)
 	command.RunE = c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
 		d, err := ask[client.Deployment](api.RetryDeploymentWithResponse(ctx, d.ID))
 		if err != nil {
 			return err
 		}
-		if follow {
-			return c.follow(ctx, api, *d, logs)
+		if shown.follow {
+			return c.follow(ctx, api, *d, shown.logs)
 		}
 		return c.print(d, func() error { return c.line("%s is %s again", name(*d), d.Status) })
 	})

@@ -46,7 +46,8 @@ func (c *cli) newRoot() *cobra.Command {
 	root.PersistentFlags().VarP(&choice{&c.output, []string{outputTable, outputJSON}}, "output", "o",
 		"how to print answers; json is the API's own objects, for streams one a line")
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
-		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.openCommand(), c.temporalCommand())
+		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.rollbackCommand(),
+		c.promoteCommand(), c.openCommand(), c.temporalCommand())
 	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.environmentsCommand(), c.envCommand(),
 		c.credentialsCommand(), c.deletionsCommand())
 	addGrouped(root, groupServer, c.adminCommand(), c.doctorCommand())

@@ -10,6 +10,8 @@ var (
 	ErrTooManyOpen         = errors.New("too many deployments have not ended")
 	ErrNotCancelable       = errors.New("deployment cannot be canceled any more")
 	ErrNotRetryable        = errors.New("deployment has neither failed nor been canceled")
+	ErrNothingBefore       = errors.New("nothing was live in the environment before")
+	ErrNoImage             = errors.New("deployment has no image that has been live")
 	ErrReplaced            = errors.New("a newer deployment of the environment has replaced it")
 	ErrEnded               = errors.New("deployment has ended and is not begun again")
 	ErrConflict            = errors.New("changed by another request since it was read")

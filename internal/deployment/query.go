@@ -24,4 +24,10 @@ type NewDeployment struct {
 	IdempotencyKey string
 	RequestDigest  []byte // of what was asked; tells a repeat from another request under the same key
 	MaxOpen        int    // deployments of all projects that have not ended, from which on this one is refused; 0 for no bound
+	Reuse          *Reuse // nil: build an image
+}
+
+// Reuse says whose image a new deployment runs, instead of building one.
+type Reuse struct {
+	From string // a deployment's id; empty: the one that was live in the environment before what is live now
 }

@@ -16,7 +16,8 @@ import (
 // CreateDeployment inserts a queued deployment, its environment too when it is new. With an idempotency key that the
 // project has seen it returns that deployment as it stands and created=false, or deployment.ErrIdempotencyMismatch when
 // the key came with another request. A deleted project is deployment.ErrNotFound. Nothing is stored when too many have not
-// ended: deployment.ErrTooManyOpen.
+// ended: deployment.ErrTooManyOpen. One that reuses an image may answer deployment.ErrNothingBefore and
+// deployment.ErrNoImage.
 func (s *Store) CreateDeployment(ctx context.Context, n deployment.NewDeployment) (d deployment.Deployment, created bool, err error) {
 	if !isID(n.Project.ID) || !isText(n.IdempotencyKey) {
 		return d, false, at(deployment.ErrNotFound, "create deployment of project %q", n.Project.ID)
@@ -96,6 +97,9 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 			PreviewHost:    deployment.PreviewHost(id, s.options.PreviewDomain),
 			IdempotencyKey: orNull(n.IdempotencyKey), RequestDigest: n.RequestDigest,
 		})
+		if err == nil && rows == 1 && n.Reuse != nil {
+			err = reuseImage(ctx, q, id, environment, *n.Reuse)
+		}
 		if err != nil || rows == 1 {
 			return id, err
 		}

@@ -159,7 +159,8 @@ func (h *host) options() worker.Options {
 				Repaired: h.Telemetry.Metrics.Repaired,
 			},
 			Source: &activities.Source{
-				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
+				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces,
+				Images: h.images, PushHost: h.c.Registry.PushHost, HostID: h.c.Worker.HostID,
 			},
 			Slots: h.slots(),
 			Plan:  &activities.Plan{Store: h.Store, Logs: h.writer, Planner: h.planner, Workspaces: h.workspaces},

@@ -1,0 +1,37 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// reuse answers for a deployment that was made with the image of another: nothing is left to build, if it is still there.
+func (s *Source) reuse(ctx context.Context, d deployment.Deployment) (temporal.ResolveResult, error) {
+	digest, err := digestOf(ctx, s.Images, s.PushHost, s.PushHost+"/"+d.Image+"@"+d.ImageDigest)
+	if err != nil {
+		return temporal.ResolveResult{}, err
+	}
+	if digest == "" {
+		again := fmt.Sprintf("build the commit again: slipway deploy %s --commit %s --environment %s", d.ProjectName, d.Commit, d.Environment)
+		return temporal.ResolveResult{}, deployment.UserFailure("image.gone", again, "image %s@%s is gone from the registry", d.Image, d.ImageDigest)
+	}
+	log := logOf(ctx, s.Logs)
+	log.say("image %s of deployment %s is used again, commit %s", digest, d.ReusedFrom, d.Commit)
+	for _, w := range d.Warnings {
+		log.say("%s %s: %s", w.Severity, w.Code, w.Message)
+	}
+	built := temporal.BuildResult{Image: d.Image, Digest: digest, Reused: true}
+	return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true, Built: built}, nil
+}
+
+// digestOf looks an image up in the registry, which may be away for a moment; empty when it is not there.
+func digestOf(ctx context.Context, images ImageStore, registry, image string) (string, error) {
+	digest, err := images.Digest(ctx, image)
+	if err != nil && ctx.Err() == nil {
+		err = deployment.TransientFailure("build.registry_unreachable", "check that the registry "+registry+" runs", "%w", err)
+	}
+	return digest, err
+}

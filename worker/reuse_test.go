@@ -1,0 +1,62 @@
+package worker_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// rollBack does what POST /v1/environments/{id}/rollback does.
+func (s *system) rollBack() deployment.Deployment {
+	s.t.Helper()
+	d, _, err := s.store.CreateDeployment(s.t.Context(), deployment.NewDeployment{
+		Project: s.project, Environment: "production", Reuse: &deployment.Reuse{},
+	})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.deploys.Start(s.t.Context(), d, s.project))
+	return d
+}
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(0)) // which pushes
+	first := s.until(s.deploy(), deployment.StatusReady)
+	s.until(s.deploy(), deployment.StatusReady)
+
+	want := map[deployment.StepName]deployment.StepStatus{"resolve": "reused", "release": "succeeded"}
+	s.host.on("probe", failing(1))
+	failed := s.until(s.rollBack(), deployment.StatusFailed)
+	require.NoError(t, s.retry(t.Context(), failed)) // as any other deploy's
+	d := s.until(failed, deployment.StatusReady)
+	run, _ := s.current(d)
+	s.requireLive(d, run)
+	require.Equal(t, want, s.steps(d, run), "nothing is fetched, planned or built")
+	require.Equal(t, first.ID, d.ReusedFrom)
+	require.Equal(t, first.Commit, d.Commit)
+	require.Equal(t, first.ImageDigest, d.ImageDigest)
+	for _, e := range s.history(d, run) {
+		require.NotEqual(t, temporal.QueueBuild, e.GetActivityTaskScheduledEventAttributes().GetTaskQueue().GetName(), "no build slot is claimed")
+	}
+}
+
+func TestRollback_OfAnImageThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(0))
+	s.until(s.deploy(), deployment.StatusReady)
+	live := s.until(s.deploy(), deployment.StatusReady)
+	s.host.mu.Lock()
+	s.host.pushed = false
+	s.host.mu.Unlock()
+
+	d := s.until(s.rollBack(), deployment.StatusFailed)
+	require.Equal(t, deployment.ClassUser, d.Failure.Class)
+	require.Equal(t, "image.gone", d.Failure.Code)
+	require.Contains(t, d.Failure.Message, d.ImageDigest)
+	require.Contains(t, d.Failure.Fix, d.Commit)
+	s.requireLive(live, live.RunID)
+}
