@@ -47,7 +47,7 @@ func (s *system) startPostgres(ctx context.Context) error {
 	if s.Postgres.URL != "" {
 		return nil
 	}
-	c, err := cluster.Find(s.Postgres.BinDir, filepath.Join(s.DataDir, "postgres"), filepath.Join(s.paths.SocketDir(), "postgres"), "max_connections=200", "shared_buffers=128MB")
+	c, err := cluster.Find(s.Postgres.BinDir, filepath.Join(s.DataDir, "postgres"), s.paths.PostgresSocketDir(), "max_connections=200", "shared_buffers=128MB")
 	if err != nil {
 		return err
 	}

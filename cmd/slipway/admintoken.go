@@ -13,12 +13,34 @@ import (
 )
 
 func (c *cli) adminToken() *cobra.Command {
-	return c.group(&cobra.Command{
-		Use: "token", Aliases: []string{"tokens"}, Short: "Make, list and revoke tokens of the API",
+	var name string
+	var keep bool
+	command := c.group(&cobra.Command{
+		Use: "token", Aliases: []string{"tokens"}, Short: "Make, list and revoke tokens of the API; alone: replace a lost admin token",
 		Long: `A token lets whoever has it use the API, for everything. Give each person and each CI job one of its own: the access log names it,
-and one that leaked is revoked alone.`,
-		Example: "  slipway admin token create ci/shop --expires 90d\n  slipway admin token list\n  slipway admin token revoke ci/shop",
+and one that leaked is revoked alone.
+
+Alone, on the machine itself, it replaces an admin token that was lost: it needs no token, but the right to read the
+installation's database and to write to its data directory (with slipway-dev: root), and the settings that slipway runs with
+(SLIPWAY_DATA_DIR, SLIPWAY_DATABASE_URL). The new token is shown once and written to admin.token in the data directory. The
+old one of that name lets nobody in from then on, since what is lost may be found; --keep leaves it valid under another name. All
+other tokens stay.`,
+		Example: `  slipway admin token create ci/shop --expires 90d
+  slipway admin token list
+  slipway admin token revoke ci/shop
+  sudo -E slipway admin token                  # on the machine itself: the admin token was lost
+  docker compose -f deploy/compose.yaml exec api slipway admin token`,
 	}, c.adminTokenCreate(), c.adminTokenList(), c.adminTokenRevoke())
+	command.Flags().StringVar(&name, "name", "admin", "the `name` of the token to replace")
+	command.Flags().BoolVar(&keep, "keep", false, "leave the old one valid, under another name")
+	unknown := command.RunE
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(cmd, args)
+		}
+		return c.replaceAdminToken(cmd.Context(), name, keep)
+	}
+	return command
 }
 
 func (c *cli) adminTokenCreate() *cobra.Command {

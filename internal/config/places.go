@@ -15,6 +15,9 @@ func (d *Dev) SocketDir() string {
 	return filepath.Join("/run/slipway", hex.EncodeToString(sum[:6]))
 }
 
+// PostgresSocketDir is the folder for the socket of slipway-dev's own Postgres.
+func (d *Dev) PostgresSocketDir() string { return filepath.Join(d.SocketDir(), "postgres") }
+
 // BuildKitAddress is where builds are sent: the builder that is configured, else slipway-dev's own.
 func (d *Dev) BuildKitAddress() string {
 	if d.BuildKit.Addr != "" {

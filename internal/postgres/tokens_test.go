@@ -134,3 +134,30 @@ func TestTokensOfAnEarlierSchema(t *testing.T) {
 	require.Len(t, names, 2)
 	require.Contains(t, names, "admin")
 }
+
+func TestReplaceToken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	valid := func(secret string) bool {
+		_, err := b.TokenByHash(t.Context(), deployment.HashToken(secret))
+		return err == nil
+	}
+	replace := func(secret string, keep bool) *deployment.Token {
+		before, err := b.ReplaceToken(t.Context(), "admin", deployment.HashToken(secret), keep)
+		require.NoError(t, err)
+		require.True(t, valid(secret))
+		return before
+	}
+	require.Nil(t, replace("one", false), "nobody had the name")
+	ci := b.token("ci", nil)
+	require.Equal(t, "admin", replace("two", false).Name)
+	require.False(t, valid("one"), "what is lost may be found")
+	kept := replace("three", true)
+	require.Regexp(t, "^admin-[0-9a-f]{8}$", kept.Name)
+	require.True(t, valid("two"))
+	items, _, err := b.Tokens(t.Context(), deployment.Page{})
+	require.NoError(t, err)
+	require.Len(t, items, 3)
+	require.Equal(t, []string{"admin", kept.Name, ci.Name}, []string{items[0].Name, items[1].Name, items[2].Name})
+	require.True(t, valid("ci"), "the others stay")
+}

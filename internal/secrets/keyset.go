@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -17,6 +18,7 @@ type Keyset struct {
 	path string
 
 	mu     sync.RWMutex
+	file   fs.FileInfo // the file that the keys were read from
 	handle *keyset.Handle
 	aead   tink.AEAD
 }
@@ -37,8 +39,12 @@ func OpenKeyset(path string) (*Keyset, error) {
 	return k, nil
 }
 
-// Encrypt seals plain with the newest key. aad is not stored: Decrypt needs the same.
+// Encrypt seals plain with the newest key, that of another process that has rotated the file included. aad is not stored:
+// Decrypt needs the same.
 func (k *Keyset) Encrypt(plain, aad []byte) ([]byte, error) {
+	if err := k.follow(); err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
 	sealed, err := k.primitive().Encrypt(plain, aad)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
@@ -53,7 +59,7 @@ func (k *Keyset) Decrypt(sealed, aad []byte) ([]byte, error) {
 	if err == nil {
 		return plain, nil
 	}
-	if loadErr := k.load(); loadErr != nil {
+	if loadErr := k.follow(); loadErr != nil {
 		return nil, fmt.Errorf("decrypt: %w", errors.Join(err, loadErr))
 	}
 	if plain, err = k.primitive().Decrypt(sealed, aad); err != nil {
@@ -62,53 +68,37 @@ func (k *Keyset) Decrypt(sealed, aad []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// Rotate adds a new key to the file and encrypts with it from now on. Older keys stay, so that what they sealed can be
-// read.
-func (k *Keyset) Rotate() error {
-	unlock, err := lock(k.path)
-	if err != nil {
-		return fmt.Errorf("rotate keyset: %w", err)
+// follow reads the file again when it is another one than the keys were read from. One that is gone changes nothing: the
+// keys that are known still fit what is stored.
+func (k *Keyset) follow() error {
+	now, err := os.Stat(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	defer unlock()
-	if err := k.load(); err != nil {
-		return fmt.Errorf("rotate keyset: %w", err)
-	}
-	k.mu.RLock()
-	manager := keyset.NewManagerFromHandle(k.handle)
-	k.mu.RUnlock()
-	id, err := manager.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return fmt.Errorf("rotate keyset: add key: %w", err)
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return fmt.Errorf("rotate keyset: choose key: %w", err)
-	}
-	handle, err := manager.Handle()
-	if err != nil {
-		return fmt.Errorf("rotate keyset: %w", err)
-	}
-	if err := replace(k.path, handle); err != nil {
-		return fmt.Errorf("rotate keyset: %w", err)
-	}
-	return k.use(handle)
-}
-
-func (k *Keyset) load() error {
-	handle, err := read(k.path)
 	if err != nil {
 		return err
 	}
-	return k.use(handle)
+	k.mu.RLock()
+	same := os.SameFile(now, k.file) && now.ModTime().Equal(k.file.ModTime()) && now.Size() == k.file.Size()
+	k.mu.RUnlock()
+	if same {
+		return nil
+	}
+	return k.load()
 }
 
-func (k *Keyset) use(handle *keyset.Handle) error {
+func (k *Keyset) load() error {
+	handle, file, err := read(k.path)
+	if err != nil {
+		return err
+	}
 	primitive, err := aead.New(handle)
 	if err != nil {
 		return fmt.Errorf("use keys: %w", err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.handle, k.aead = handle, primitive
+	k.file, k.handle, k.aead = file, handle, primitive
 	return nil
 }
 

@@ -49,8 +49,8 @@ func TestRotate(t *testing.T) {
 	require.NoError(t, err)
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, k.Rotate())
-	require.NoError(t, other.Rotate())
+	require.NoError(t, k.Rotate(t.Context()))
+	require.NoError(t, other.Rotate(t.Context()))
 
 	fresh, err := k.Encrypt([]byte("new"), nil)
 	require.NoError(t, err)

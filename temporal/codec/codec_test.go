@@ -50,7 +50,7 @@ func TestCodec_ReadsWhatWasSentBeforeAChange(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, sealed.String(), "hello")
 	require.Contains(t, string(plain.GetData()), "hello")
-	require.NoError(t, k.Rotate())
+	require.NoError(t, k.Rotate(t.Context()))
 	for _, reader := range []converter.DataConverter{on, off} {
 		requireReads(t, reader, sealed, "hello")
 		requireReads(t, reader, plain, "hello")

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,6 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/privatefile"
 	"github.com/slipway-dev/slipway/internal/secrets"
 )
 
@@ -101,19 +101,11 @@ func knows(ctx context.Context, store *postgres.Store, hash []byte) (bool, error
 	return err == nil, err
 }
 
-// newToken writes a token to a file that only its owner may read, and returns what the file holds then. The file appears
-// whole or not at all, and one that another process has made stays.
+// newToken writes a token to a file that only its owner may read, unless another process has made one, and returns what the
+// file holds then.
 func newToken(path string) ([]byte, error) {
-	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(part.Name())
-	_, err = part.WriteString(deployment.NewTokenSecret() + "\n")
-	if err := errors.Join(err, part.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(part.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := privatefile.Create(path, []byte(deployment.NewTokenSecret()+"\n"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return os.ReadFile(path)

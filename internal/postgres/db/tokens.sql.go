@@ -97,6 +97,20 @@ func (q *Queries) NoteTokenUse(ctx context.Context, id string) error {
 	return err
 }
 
+const renameToken = `-- name: RenameToken :exec
+UPDATE tokens SET name = $2 WHERE id = $1
+`
+
+type RenameTokenParams struct {
+	ID   string
+	Name string
+}
+
+func (q *Queries) RenameToken(ctx context.Context, arg RenameTokenParams) error {
+	_, err := q.db.Exec(ctx, renameToken, arg.ID, arg.Name)
+	return err
+}
+
 const tokenByHash = `-- name: TokenByHash :one
 SELECT tokens.name, tokens.hash, tokens.created_at, tokens.last_used_at, tokens.id, tokens.expires_at, (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')::boolean AS note
   FROM tokens WHERE hash = $1
@@ -118,6 +132,24 @@ func (q *Queries) TokenByHash(ctx context.Context, hash []byte) (TokenByHashRow,
 		&i.Token.ID,
 		&i.Token.ExpiresAt,
 		&i.Note,
+	)
+	return i, err
+}
+
+const tokenByName = `-- name: TokenByName :one
+SELECT name, hash, created_at, last_used_at, id, expires_at FROM tokens WHERE name = $1 FOR UPDATE
+`
+
+func (q *Queries) TokenByName(ctx context.Context, name string) (Token, error) {
+	row := q.db.QueryRow(ctx, tokenByName, name)
+	var i Token
+	err := row.Scan(
+		&i.Name,
+		&i.Hash,
+		&i.CreatedAt,
+		&i.LastUsedAt,
+		&i.ID,
+		&i.ExpiresAt,
 	)
 	return i, err
 }

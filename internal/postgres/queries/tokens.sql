@@ -20,3 +20,9 @@ SELECT id FROM tokens WHERE expires_at IS NULL ORDER BY id FOR UPDATE;
 
 -- name: DeleteToken :execrows
 DELETE FROM tokens WHERE id = $1;
+
+-- name: TokenByName :one
+SELECT * FROM tokens WHERE name = $1 FOR UPDATE;
+
+-- name: RenameToken :exec
+UPDATE tokens SET name = $2 WHERE id = $1;
