@@ -49,8 +49,8 @@ func TestRotate(t *testing.T) {
 	require.NoError(t, err)
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, k.Rotate(t.Context()))
-	require.NoError(t, other.Rotate(t.Context()))
+	rotate(t, k)
+	rotate(t, other)
 
 	fresh, err := k.Encrypt([]byte("new"), nil)
 	require.NoError(t, err)

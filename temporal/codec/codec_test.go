@@ -50,7 +50,8 @@ func TestCodec_ReadsWhatWasSentBeforeAChange(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, sealed.String(), "hello")
 	require.Contains(t, string(plain.GetData()), "hello")
-	require.NoError(t, k.Rotate(t.Context()))
+	_, err = k.Rotate(t.Context())
+	require.NoError(t, err)
 	for _, reader := range []converter.DataConverter{on, off} {
 		requireReads(t, reader, sealed, "hello")
 		requireReads(t, reader, plain, "hello")
