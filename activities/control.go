@@ -45,7 +45,7 @@ func (c *Control) CloseDeployment(ctx context.Context, in temporal.CloseInput) (
 	switch outcome {
 	case deployment.StatusReady:
 		result.Replaced, err = replacedBy(ctx, c.Store, in.DeploymentID)
-	case deployment.StatusCanceled:
+	case deployment.StatusCanceled, deployment.StatusSuperseded:
 		result.Receipt, err = c.Store.Receipt(ctx, in.DeploymentID)
 	default:
 	}

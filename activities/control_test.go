@@ -113,7 +113,7 @@ func TestVacateHost_Repeats(t *testing.T) {
 func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	ended, underWay := b.deploy(), b.deploy()
+	ended, underWay := b.deploy(), b.deployTo("branch/a")
 	for _, d := range []deployment.Deployment{ended, underWay} {
 		require.NoError(t, os.MkdirAll(filepath.Join(b.workspaces.Root, d.ID, "fetch-1"), 0o700))
 		require.NoError(t, b.store.Own(t.Context(), b.lease(d, hostID)))
@@ -175,7 +175,7 @@ func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	lost := b.deploy()
-	fresh := b.deploy()
+	fresh := b.deployTo("branch/a")
 	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET created_at = created_at - interval '2 hours' WHERE id = $1", lost.ID)
 	require.NoError(t, err)
 	r := b.reconciler()
@@ -194,7 +194,7 @@ func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {
 func TestRepair_RepeatsCancelsAndClosesWhatHasNoWorkflow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	open, without := b.deploy(), b.deploy()
+	open, without := b.deploy(), b.deployTo("branch/a")
 	r := b.reconciler()
 	require.NoError(t, r.Workflows.Start(t.Context(), open, b.project))
 	for _, d := range []deployment.Deployment{open, without} {
@@ -236,7 +236,7 @@ func TestRepair_OneThatCannotBeRepairedKeepsNoOtherFromIt(t *testing.T) {
 	d := b.deploy()
 	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET created_at = created_at - interval '2 hours'")
 	require.NoError(t, err)
-	canceled := b.deploy()
+	canceled := b.deployTo("branch/a")
 	_, err = b.store.RequestCancel(t.Context(), canceled.ID)
 	require.NoError(t, err)
 	_, err = b.pool.Exec(t.Context(), "UPDATE projects SET deleted_at = now()") // under d's feet

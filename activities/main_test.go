@@ -236,9 +236,21 @@ type none struct{}
 // deploy is a new deployment of the default branch to production.
 func (b *bench) deploy() deployment.Deployment {
 	b.t.Helper()
-	d, _, err := b.store.CreateDeployment(b.t.Context(), deployment.NewDeployment{Project: b.project, Environment: "production"})
+	return b.deployTo("production")
+}
+
+func (b *bench) deployTo(environment string) deployment.Deployment {
+	b.t.Helper()
+	d, _, err := b.store.CreateDeployment(b.t.Context(), deployment.NewDeployment{Project: b.project, Environment: environment})
 	require.NoError(b.t, err)
 	return d
+}
+
+// inLine lets newer deployments of an environment wait rather than supersede what is under way.
+func (b *bench) inLine(d deployment.Deployment) {
+	b.t.Helper()
+	_, err := b.store.SetOrderPolicy(b.t.Context(), d.EnvironmentID, deployment.OrderQueue)
+	require.NoError(b.t, err)
 }
 
 // upTo takes the steps before last.

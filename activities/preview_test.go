@@ -116,6 +116,7 @@ func TestReleasePreview_AnOlderDeploymentNeverReplacesANewerOne(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	older := b.deploy()
+	b.inLine(older)
 	newer := b.live()
 	err := b.run(older, b.wholeDeploy(older))
 	require.True(t, activities.IsType(err, activities.ErrTypeSuperseded), "%v", err)

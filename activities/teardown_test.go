@@ -174,7 +174,9 @@ func TestEndDeployments_CancelsAndWaitsForTheEnd(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	begun, over := make(chan struct{}), make(chan struct{})
-	running, unstarted := b.deploy(), b.deploy()
+	running := b.deploy()
+	b.inLine(running)
+	unstarted := b.deploy()
 	b.git.on("before fetch", func(ctx context.Context) error { close(begun); <-ctx.Done(); <-over; return ctx.Err() })
 	run := b.start(running, func(ctx workflow.Context) error {
 		err := b.upTo(ctx, running, deployment.StepPlan)

@@ -47,7 +47,7 @@ func (s *server) accept(c *gin.Context, request NewDeployment) {
 	}
 	about(c, d.ID)
 	if created {
-		s.start(c, d, request.Project)
+		s.begin(c, d, request.Project)
 	} else {
 		c.Header("Idempotency-Replayed", "true")
 	}
@@ -55,12 +55,16 @@ func (s *server) accept(c *gin.Context, request NewDeployment) {
 	c.JSON(http.StatusAccepted, s.wireDeployment(d))
 }
 
-func (s *server) start(c *gin.Context, d deployment.Deployment, p deployment.Project) {
+// begin starts a new deployment's workflow, unless one that is newer still has superseded it meanwhile.
+func (s *server) begin(c *gin.Context, d deployment.Deployment, p deployment.Project) {
 	ctx, cancel := detached(c)
 	defer cancel()
-	if err := s.Deploys.Start(ctx, d, p); err != nil {
-		s.Logger.Warn("Deploy not started; the reconciler will", "deployment", d.ID, "error", err)
+	if !d.Status.Ended() {
+		if err := s.Deploys.Start(ctx, d, p); err != nil {
+			s.Logger.Warn("Deploy not started; the reconciler will", "deployment", d.ID, "error", err)
+		}
 	}
+	s.cancelSuperseded(ctx, d.ID)
 }
 
 // ListDeployments serves GET /v1/deployments.
@@ -127,6 +131,7 @@ func (s *server) RetryDeployment(c *gin.Context, id string) {
 	if err := s.makeRetry(ctx, d); err != nil {
 		s.Logger.Warn("Retry not made; the reconciler will", "deployment", id, "error", err)
 	}
+	s.cancelSuperseded(ctx, id)
 	if made, err := s.Store.Deployment(ctx, id); err == nil {
 		d = made // with the new run
 	}

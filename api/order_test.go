@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // setOrder changes an environment's order policy.
@@ -39,4 +41,43 @@ func TestUpdateEnvironment(t *testing.T) {
 	}
 	w.call("DELETE", "/v1/environments/"+id, "")
 	require.Equal(t, "id", *w.call("PATCH", "/v1/environments/"+id, `{"order_policy":"queue"}`).problem(404).Field)
+}
+
+func TestDeploy_SupersedesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	for name, cancelErr := range map[string]error{"Temporal hears the cancel": nil, "Temporal is away": errors.New("unreachable")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.deploys.cancelErr = cancelErr
+			w.project("shop")
+			building := w.deploy("shop", `{}`)
+			w.building(building.ID)
+			elsewhere := w.deploy("shop", `{"branch":"cart"}`)
+			queued, newest := w.deploy("shop", `{}`), w.deploy("shop", `{}`)
+			require.Equal(t, []string{building.ID}, w.deploys.canceled, "the other has done nothing that could be canceled")
+
+			var d oapi.Deployment
+			w.call("GET", "/v1/deployments/"+building.ID, "").into(&d)
+			require.Equal(t, oapi.DeploymentStatusCanceling, d.Status)
+			require.Equal(t, queued.ID, *d.SupersededBy)
+			w.call("GET", "/v1/deployments/"+queued.ID, "").into(&d)
+			require.Equal(t, oapi.DeploymentStatusSuperseded, d.Status)
+			require.Equal(t, newest.ID, *d.SupersededBy)
+			require.Equal(t, "not_cancelable", w.call("POST", "/v1/deployments/"+queued.ID+"/cancel", "").problem(409).Code)
+			require.Equal(t, "replaced", w.call("POST", "/v1/deployments/"+queued.ID+"/retry", "").problem(409).Code)
+			require.Equal(t, deployment.StatusQueued, w.status(elsewhere.ID))
+			require.Equal(t, deployment.StatusQueued, w.status(newest.ID))
+			if cancelErr != nil {
+				require.Contains(t, w.log.String(), "the reconciler will")
+			}
+		})
+	}
+}
+
+func (w *world) status(id string) deployment.Status {
+	w.t.Helper()
+	d, err := w.store.Deployment(w.t.Context(), id)
+	require.NoError(w.t, err)
+	return d.Status
 }

@@ -80,8 +80,9 @@ var sentinels = []struct {
 		fix: "wait until it ends or cancel it first; to build what is ready again, deploy it again",
 	}},
 	{deployment.ErrReplaced, problemError{
-		status: http.StatusConflict, code: "replaced", detail: "a newer deployment of its environment is live", field: "id",
-		fix: "deploy its commit again: a retry would put an older deployment in the place of a newer one",
+		status: http.StatusConflict, code: "replaced", field: "id",
+		detail: "a newer deployment of its environment is live, or under way where order_policy is supersede",
+		fix:    "deploy its commit again: a retry would put an older deployment in the place of a newer one",
 	}},
 	{deployment.ErrNothingBefore, problemError{
 		status: http.StatusConflict, code: "nothing_before", detail: "nothing was live in the environment before what is live now", field: "deployment",

@@ -60,6 +60,8 @@ type Store interface {
 	// RequestRetry queues a deployment that failed or was canceled again, for one caller only; deployment.ErrNotRetryable or
 	// deployment.ErrReplaced otherwise.
 	RequestRetry(ctx context.Context, id string) (deployment.Deployment, error)
+	// CancelingFor lists the deployments whose workflows are to be canceled because the given one takes their place.
+	CancelingFor(ctx context.Context, id string) ([]string, error)
 	// MakeRetry lets reset make the run of a retry that has none yet, one caller at a time, and stores its id.
 	MakeRetry(ctx context.Context, id string, reset func(ctx context.Context, runID string) (string, error)) error
 

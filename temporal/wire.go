@@ -155,7 +155,7 @@ type CloseResult struct {
 	Outcome  deployment.Status  `json:"outcome"`
 	RunID    string             `json:"run_id"`
 	Replaced []Replaced         `json:"replaced,omitempty"` // when it is ready after all: what is still to be drained
-	Receipt  deployment.Receipt `json:"receipt,omitempty"`  // when it was canceled: what was undone
+	Receipt  deployment.Receipt `json:"receipt,omitempty"`  // when it was canceled, by somebody or by a newer deployment: what was undone
 }
 
 // TeardownInput starts a Teardown workflow; it is its activities' input too.

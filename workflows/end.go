@@ -46,6 +46,9 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	case deployment.StatusCanceled:
 		return nil, sdktemporal.NewCanceledError()
 	case deployment.StatusSuperseded:
+		if d.canceled(ctx) { // by a newer deployment, before it could be live
+			return nil, sdktemporal.NewCanceledError()
+		}
 		return nil, sdktemporal.NewNonRetryableApplicationError("a newer deployment is live", activities.ErrTypeSuperseded, nil)
 	case deployment.StatusFailed:
 		if failure != nil {

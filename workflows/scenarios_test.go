@@ -63,6 +63,12 @@ func scenarios() map[string]scenario {
 			s.built = anImage
 			s.on["ReleasePreview"] = untilCanceled(begun)
 		}},
+		"superseded_during_build": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.on["BuildImage"] = untilCanceled(begun) // by a newer deployment, whose API call cancels the workflow
+			s.close = func(temporal.CloseInput) temporal.CloseResult {
+				return temporal.CloseResult{Outcome: deployment.StatusSuperseded}
+			}
+		}},
 		"host_gone": {arrange: func(s *standIns, _ chan<- struct{}) { s.claims = []string{"gone"} }},
 		"cancel_after_the_switch": {cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
 			s.on["ReleasePreview"] = untilCanceled(begun) // the worker was cut off after it had switched

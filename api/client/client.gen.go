@@ -1383,7 +1383,8 @@ type ClientInterface interface {
 	// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 	// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
 	// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
+	// where `order_policy` is `supersede`, under way.
 	//
 	// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 	RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1997,7 +1998,8 @@ func (c *Client) GetPlan(ctx context.Context, id DeploymentPath, reqEditors ...R
 // Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 // same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
 // (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
+// where `order_policy` is `supersede`, under way.
 //
 // Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 func (c *Client) RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4537,7 +4539,8 @@ type ClientWithResponsesInterface interface {
 	// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 	// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
 	// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
+	// where `order_policy` is `supersede`, under way.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6790,7 +6793,8 @@ func (c *ClientWithResponses) GetPlanWithResponse(ctx context.Context, id Deploy
 // Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 // same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
 // (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live.
+// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
+// where `order_policy` is `supersede`, under way.
 //
 // Returns a wrapper object for the known response body format(s).
 //

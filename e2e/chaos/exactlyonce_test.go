@@ -107,7 +107,7 @@ func postUntilAccepted(ctx context.Context, project, key string) (id string, err
 	defer cancel()
 	for {
 		var d client.Deployment
-		body := map[string]any{"branch": "main"}
+		body := map[string]any{"branch": "main", "environment": "branch/" + key} // in one, a newer deploy would supersede the others
 		status, err := in.call(ctx, http.MethodPost, "/v1/projects/"+project+"/deployments", key, body, &d)
 		if err == nil {
 			return d.ID, nil

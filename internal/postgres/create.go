@@ -81,10 +81,18 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 	if err != nil {
 		return "", err
 	}
-	environment, generation, err := s.takeGeneration(ctx, q, n.Project, n.Environment)
+	environment, err := s.takeGeneration(ctx, q, n.Project, n.Environment)
 	if err != nil {
 		return "", err
 	}
+	id, err := s.insertInto(ctx, q, environment, number, n)
+	if err != nil {
+		return "", err
+	}
+	return id, takePlace(ctx, q, environment.OrderPolicy, id)
+}
+
+func (s *Store) insertInto(ctx context.Context, q *db.Queries, environment db.TakeGenerationRow, number int32, n deployment.NewDeployment) (string, error) {
 	const tries = 5 // each fails only when 8 random hex digits are another deployment's
 	for range tries {
 		id, err := newID()
@@ -92,13 +100,13 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 			return "", err
 		}
 		rows, err := q.CreateDeployment(ctx, db.CreateDeploymentParams{
-			ID: id, ProjectID: n.Project.ID, EnvironmentID: environment, Number: number, Generation: generation,
+			ID: id, ProjectID: n.Project.ID, EnvironmentID: environment.ID, Number: number, Generation: environment.Generation,
 			RefKind: string(n.Ref.Kind), RefName: n.Ref.Name, Force: n.Force, WorkflowID: "deploy/" + id,
 			PreviewHost:    deployment.PreviewHost(id, s.options.PreviewDomain),
 			IdempotencyKey: orNull(n.IdempotencyKey), RequestDigest: n.RequestDigest,
 		})
 		if err == nil && rows == 1 && n.Reuse != nil {
-			err = reuseImage(ctx, q, id, environment, *n.Reuse)
+			err = reuseImage(ctx, q, id, environment.ID, *n.Reuse)
 		}
 		if err != nil || rows == 1 {
 			return id, err
@@ -107,13 +115,13 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 	return "", fmt.Errorf("find a free preview host: %d tries", tries)
 }
 
-// takeGeneration returns the environment's id and the generation of its next deployment; it makes the environment when
-// the project has none of that name.
-func (s *Store) takeGeneration(ctx context.Context, q *db.Queries, p deployment.Project, environment string) (string, int64, error) {
+// takeGeneration returns the environment with the generation of its next deployment; it makes the environment when the
+// project has none of that name.
+func (s *Store) takeGeneration(ctx context.Context, q *db.Queries, p deployment.Project, environment string) (db.TakeGenerationRow, error) {
 	row, err := q.TakeGeneration(ctx, db.TakeGenerationParams{ProjectID: p.ID, Name: environment})
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
-		return row.ID, row.Generation, err
+		return row, err
 	}
 	id, err := s.insertEnvironment(ctx, q, p, environment, 1)
-	return id, 1, err
+	return db.TakeGenerationRow{ID: id, Generation: 1, OrderPolicy: string(deployment.OrderSupersede)}, err
 }

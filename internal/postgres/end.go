@@ -39,11 +39,11 @@ func (s *Store) Canceling(ctx context.Context, deploymentID, runID string) error
 }
 
 // Finish ends a deployment as failed, canceled or superseded and returns its status as it stands then. One that has
-// ended stays as it is; one that is canceling ends canceled instead of failed; one that ends superseded names what is live
-// instead. runID is the current run; a deployment whose run never began can be ended by anybody.
+// ended stays as it is; one that is canceling ends canceled instead of failed, or superseded when a newer one of its
+// environment is why; one that lost the route ends superseded and names what is live instead. runID is the current run; a deployment whose run never began can be ended by anybody.
 func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error) {
 	var stands deployment.Status
-	err := s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) error {
+	err := s.inOrder(ctx, deploymentID, func(q *db.Queries, _ db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
 		stands = deployment.Status(row.Status)
 		// A retry that was asked for makes another run: the former one is nobody's end any more.
 		retried := row.RetryRequestedAt != nil && outcome == deployment.StatusFailed
@@ -55,6 +55,9 @@ func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome 
 		}
 		if outcome == deployment.StatusFailed && row.CancelRequestedAt != nil {
 			outcome = deployment.StatusCanceled
+		}
+		if outcome == deployment.StatusCanceled && row.SupersededBy != nil {
+			outcome = deployment.StatusSuperseded
 		}
 		if !outcome.Ended() || !stands.CanBecome(outcome) || outcome == deployment.StatusReady {
 			return deployment.ErrInvalidMove

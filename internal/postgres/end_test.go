@@ -100,7 +100,8 @@ func TestFinishNamesWhatIsLiveInstead(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.project("app")
-	older, failed, newer, elsewhere := b.deploy(p, "production"), b.deploy(p, "production"), b.deploy(p, "production"), b.deploy(p, "branch/a")
+	abreast, elsewhere := b.abreast(p, "production", 3), b.deploy(p, "branch/a")
+	older, failed, newer := abreast[0], abreast[1], abreast[2]
 	for _, d := range []deployment.Deployment{older, failed, elsewhere} {
 		b.through(d, "run", deployment.StepRelease)
 	}

@@ -90,7 +90,8 @@ func TestLeftOver(t *testing.T) {
 		require.NoError(t, err)
 		return found
 	}
-	failed, underWay, replaced, live := b.deploy(p, "branch/a"), b.deploy(p, "branch/b"), b.deploy(p, "production"), b.deploy(p, "production")
+	failed, underWay, abreast := b.deploy(p, "branch/a"), b.deploy(p, "branch/b"), b.abreast(p, "production", 2)
+	replaced, live := abreast[0], abreast[1]
 	ofFailed := []deployment.Resource{
 		own(failed, deployment.ResourceContainer, "host-1"), own(failed, deployment.ResourceNetwork, "host-1"), own(failed, deployment.ResourceWorkspace, "host-1"),
 	}

@@ -32,7 +32,9 @@ func TestDeploymentPages(t *testing.T) {
 	p := b.project("app")
 	want := []int{}
 	for i := range 7 {
-		want = append(want, b.deploy(p, []string{"production", "branch/a"}[i%2]).Number)
+		d := b.deploy(p, []string{"production", "branch/a"}[i%2])
+		b.exec("UPDATE environments SET order_policy = 'queue' WHERE id = $1", d.EnvironmentID)
+		want = append(want, d.Number)
 	}
 	slices.Reverse(want)
 	b.deploy(b.project("other"), "production")

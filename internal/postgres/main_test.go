@@ -65,6 +65,18 @@ func (b bench) deploy(p deployment.Project, environment string) deployment.Deplo
 	return d
 }
 
+// abreast are deployments of an environment that are under way at the same time, against all order, oldest first: what the
+// route's fence is there for.
+func (b bench) abreast(p deployment.Project, environment string, n int) (all []deployment.Deployment) {
+	b.t.Helper()
+	for range n {
+		all = append(all, b.deploy(p, environment))
+		b.exec("UPDATE environments SET order_policy = 'queue' WHERE id = $1", all[0].EnvironmentID)
+	}
+	b.exec("UPDATE environments SET order_policy = DEFAULT WHERE id = $1", all[0].EnvironmentID)
+	return all
+}
+
 // begin begins a run, as one that Temporal says is the current one.
 func (b bench) begin(d deployment.Deployment, run string) error {
 	b.t.Helper()

@@ -13,18 +13,7 @@ import (
 // first, deployment.ErrStaleRun when another run took over. replaced are the previews that lost the route and still run;
 // a switch that was made already answers them again.
 func (s *Store) SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error) {
-	if !isID(p.DeploymentID) {
-		return nil, at(deployment.ErrNotFound, "switch route to deployment %q", p.DeploymentID)
-	}
-	err = s.inTx(ctx, func(q *db.Queries) error {
-		environment, err := q.LockEnvironmentOf(ctx, p.DeploymentID)
-		if err != nil {
-			return err
-		}
-		row, err := q.LockDeployment(ctx, p.DeploymentID)
-		if err != nil {
-			return err
-		}
+	err = s.inOrder(ctx, p.DeploymentID, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
 		if row.RunID != runID {
 			return deployment.ErrStaleRun
 		}

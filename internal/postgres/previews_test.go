@@ -13,8 +13,9 @@ func TestSwitchRoute(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.project("app")
-	first, second := b.deploy(p, "production"), b.deploy(p, "production")
+	first := b.deploy(p, "production")
 	b.live(first, "run-1")
+	second := b.deploy(p, "production")
 	b.through(second, "run-2", deployment.StepRelease)
 
 	for range 2 { // the answer to the first call may be lost
@@ -52,7 +53,8 @@ func TestAnOlderDeploymentNeverReplacesANewerOne(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.project("app")
-	older, newer := b.deploy(p, "production"), b.deploy(p, "production")
+	abreast := b.abreast(p, "production", 2)
+	older, newer := abreast[0], abreast[1]
 	b.through(older, "run-1", deployment.StepRelease)
 	b.live(newer, "run-2")
 	_, err := b.SwitchRoute(t.Context(), "run-1", preview(older))
@@ -67,7 +69,8 @@ func TestSwitchesThatMeetLeaveTheNewestLive(t *testing.T) {
 	b := newBench(t)
 	p := b.project("app")
 	for range 5 {
-		older, newer := b.deploy(p, "production"), b.deploy(p, "production")
+		abreast := b.abreast(p, "production", 2)
+		older, newer := abreast[0], abreast[1]
 		b.through(older, "run-1", deployment.StepRelease)
 		b.through(newer, "run-2", deployment.StepRelease)
 		var wait sync.WaitGroup

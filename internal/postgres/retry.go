@@ -9,18 +9,26 @@ import (
 
 // RequestRetry queues a deployment that failed or was canceled again, for one caller only; MakeRetry is the second half. It
 // answers deployment.ErrNotRetryable for one that stands otherwise, and deployment.ErrReplaced when a newer deployment of
-// its environment is live.
+// its environment is live, or on its way there where a newer one ends what is older.
 func (s *Store) RequestRetry(ctx context.Context, id string) (deployment.Deployment, error) {
-	err := s.locked(ctx, id, func(q *db.Queries, row db.LockDeploymentRow) error {
+	err := s.inOrder(ctx, id, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
 		if err := mayRetry(ctx, q, id, deployment.Status(row.Status)); err != nil {
 			return err
 		}
-		return q.Requeue(ctx, id)
+		return requeue(ctx, q, environment, id)
 	})
 	if err != nil {
 		return deployment.Deployment{}, at(err, "retry deployment %s", id)
 	}
 	return s.Deployment(ctx, id)
+}
+
+// requeue queues a deployment again. It begins as a new one does: what is older may have to give way.
+func requeue(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string) error {
+	if err := q.Requeue(ctx, id); err != nil {
+		return err
+	}
+	return takePlace(ctx, q, environment.OrderPolicy, id)
 }
 
 func mayRetry(ctx context.Context, q *db.Queries, id string, status deployment.Status) error {

@@ -55,15 +55,18 @@ func TestRequestRetry_RefusesWhatStandsOtherwise(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.project("app")
+	older := b.project("older")
+	overtaken, underWay := b.ended(older, deployment.StatusFailed), b.deploy(older, "production")
 	replaced, superseded := b.ended(p, deployment.StatusFailed), b.ended(p, deployment.StatusSuperseded)
 	ready := b.ended(p, deployment.StatusReady)
-	failed, underWay := b.ended(p, deployment.StatusFailed), b.deploy(p, "production")
+	failed := b.ended(p, deployment.StatusFailed)
 	for _, c := range []struct {
 		name string
 		d    deployment.Deployment
 		want error
 	}{
 		{"replaced by what is live", replaced, deployment.ErrReplaced},
+		{"about to be replaced by what is under way", overtaken, deployment.ErrReplaced},
 		{"superseded", superseded, deployment.ErrReplaced},
 		{"ready", ready, deployment.ErrNotRetryable},
 		{"under way", underWay, deployment.ErrNotRetryable},
@@ -75,6 +78,10 @@ func TestRequestRetry_RefusesWhatStandsOtherwise(t *testing.T) {
 	}
 	_, err := b.RequestRetry(t.Context(), failed.ID)
 	require.NoError(t, err, "what is live is older")
+	_, err = b.RequestCancel(t.Context(), underWay.ID)
+	require.NoError(t, err)
+	_, err = b.RequestRetry(t.Context(), overtaken.ID)
+	require.NoError(t, err, "what is newer goes away")
 
 	other := b.project("other")
 	orphan := b.ended(other, deployment.StatusFailed)

@@ -19,12 +19,12 @@ import (
 // not begun again, because it is ready or was replaced, answers deployment.ErrEnded.
 func (s *Store) BeginRun(ctx context.Context, deploymentID, seen, runID string) error {
 	var ended error
-	err := s.locked(ctx, deploymentID, func(q *db.Queries, row db.LockDeploymentRow) (err error) {
+	err := s.inOrder(ctx, deploymentID, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) (err error) {
 		if row.RunID != seen {
 			return deployment.ErrConflict
 		}
 		if row.RunID != runID {
-			if ended, err = startOver(ctx, q, deploymentID, deployment.Status(row.Status)); err != nil {
+			if ended, err = startOver(ctx, q, environment, deploymentID, deployment.Status(row.Status)); err != nil {
 				return err
 			}
 			if err := forgetOthers(ctx, q, deploymentID, runID); err != nil {
@@ -37,7 +37,7 @@ func (s *Store) BeginRun(ctx context.Context, deploymentID, seen, runID string) 
 }
 
 // startOver queues a deployment for a run that takes over, as far as it may; ended says why it may not.
-func startOver(ctx context.Context, q *db.Queries, id string, status deployment.Status) (ended, err error) {
+func startOver(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string, status deployment.Status) (ended, err error) {
 	switch {
 	case status.Ended():
 		err := mayRetry(ctx, q, id, status)
@@ -47,7 +47,7 @@ func startOver(ctx context.Context, q *db.Queries, id string, status deployment.
 		if err != nil {
 			return nil, err
 		}
-		return nil, q.Requeue(ctx, id)
+		return nil, requeue(ctx, q, environment, id)
 	case status.CanBecome(deployment.StatusQueued):
 		return nil, q.SetStatus(ctx, db.SetStatusParams{ID: id, Status: string(deployment.StatusQueued)})
 	default: // queued already, or canceling, which it stays

@@ -109,7 +109,7 @@ func TestUnstartedAndCanceling(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.project("app")
-	lost, young, begun := b.deploy(p, "production"), b.deploy(p, "production"), b.deploy(p, "production")
+	lost, young, begun := b.deploy(p, "production"), b.deploy(p, "branch/a"), b.deploy(p, "branch/b")
 	b.exec("UPDATE deployments SET created_at = now() - interval '1 hour' WHERE id <> $1", young.ID)
 	require.NoError(t, b.begin(begun, "run-1"))
 	_, err := b.RequestCancel(t.Context(), begun.ID)

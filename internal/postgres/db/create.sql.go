@@ -119,7 +119,7 @@ func (q *Queries) DeploymentByKey(ctx context.Context, arg DeploymentByKeyParams
 const takeGeneration = `-- name: TakeGeneration :one
 UPDATE environments SET generation = generation + 1
  WHERE project_id = $1 AND name = $2 AND deleted_at IS NULL
-RETURNING id, generation
+RETURNING id, generation, order_policy
 `
 
 type TakeGenerationParams struct {
@@ -128,14 +128,15 @@ type TakeGenerationParams struct {
 }
 
 type TakeGenerationRow struct {
-	ID         string
-	Generation int64
+	ID          string
+	Generation  int64
+	OrderPolicy string
 }
 
 func (q *Queries) TakeGeneration(ctx context.Context, arg TakeGenerationParams) (TakeGenerationRow, error) {
 	row := q.db.QueryRow(ctx, takeGeneration, arg.ProjectID, arg.Name)
 	var i TakeGenerationRow
-	err := row.Scan(&i.ID, &i.Generation)
+	err := row.Scan(&i.ID, &i.Generation, &i.OrderPolicy)
 	return i, err
 }
 

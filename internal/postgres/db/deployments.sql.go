@@ -149,7 +149,7 @@ const endDeployment = `-- name: EndDeployment :exec
 UPDATE deployments d
    SET status = $1, failure = $2, step = NULL, finished_at = now(), retry_requested_at = NULL,
        superseded_by = CASE WHEN $1::text = 'superseded'
-                            THEN (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id)
+                            THEN coalesce(d.superseded_by, (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id))
                             ELSE d.superseded_by END
  WHERE d.id = $3
 `
@@ -160,14 +160,14 @@ type EndDeploymentParams struct {
 	ID      string
 }
 
-// What supersedes a deployment that never was live is what is live instead.
+// What supersedes a deployment that no newer one has canceled is what is live instead.
 func (q *Queries) EndDeployment(ctx context.Context, arg EndDeploymentParams) error {
 	_, err := q.db.Exec(ctx, endDeployment, arg.Status, arg.Failure, arg.ID)
 	return err
 }
 
 const lockDeployment = `-- name: LockDeployment :one
-SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at, superseded_by
   FROM deployments WHERE id = $1 FOR NO KEY UPDATE
 `
 
@@ -179,6 +179,7 @@ type LockDeploymentRow struct {
 	CancelRequestedAt *time.Time
 	FinishedAt        *time.Time
 	RetryRequestedAt  *time.Time
+	SupersededBy      *string
 }
 
 func (q *Queries) LockDeployment(ctx context.Context, id string) (LockDeploymentRow, error) {
@@ -192,6 +193,7 @@ func (q *Queries) LockDeployment(ctx context.Context, id string) (LockDeployment
 		&i.CancelRequestedAt,
 		&i.FinishedAt,
 		&i.RetryRequestedAt,
+		&i.SupersededBy,
 	)
 	return i, err
 }

@@ -59,7 +59,7 @@ func (q *Queries) LivePreviews(ctx context.Context, host string) ([]Preview, err
 }
 
 const lockEnvironmentOf = `-- name: LockEnvironmentOf :one
-SELECT e.id, e.live_deployment_id FROM environments e
+SELECT e.id, e.live_deployment_id, e.order_policy FROM environments e
  WHERE e.id = (SELECT d.environment_id FROM deployments d WHERE d.id = $1)
    FOR NO KEY UPDATE
 `
@@ -67,13 +67,14 @@ SELECT e.id, e.live_deployment_id FROM environments e
 type LockEnvironmentOfRow struct {
 	ID               string
 	LiveDeploymentID *string
+	OrderPolicy      string
 }
 
-// Whoever asks next to take the route of the environment waits here.
+// Whoever asks next to take the route of the environment, or to begin or end a deployment of it, waits here.
 func (q *Queries) LockEnvironmentOf(ctx context.Context, id string) (LockEnvironmentOfRow, error) {
 	row := q.db.QueryRow(ctx, lockEnvironmentOf, id)
 	var i LockEnvironmentOfRow
-	err := row.Scan(&i.ID, &i.LiveDeploymentID)
+	err := row.Scan(&i.ID, &i.LiveDeploymentID, &i.OrderPolicy)
 	return i, err
 }
 

@@ -12,7 +12,8 @@ import (
 const beginRun = `-- name: BeginRun :exec
 UPDATE deployments
    SET run_id = $1, retry_requested_at = NULL,
-       started_at = CASE WHEN run_id IN ('', $1) OR finished_at IS NOT NULL THEN coalesce(started_at, now()) ELSE now() END
+       started_at = CASE WHEN finished_at IS NOT NULL THEN started_at
+                         WHEN run_id IN ('', $1) THEN coalesce(started_at, now()) ELSE now() END
  WHERE id = $2
 `
 
@@ -55,7 +56,12 @@ func (q *Queries) Requeue(ctx context.Context, id string) error {
 }
 
 const retryable = `-- name: Retryable :one
-SELECT e.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
+SELECT e.deleted_at IS NOT NULL AS deleted,
+       (coalesce(l.generation > d.generation, false)
+        OR e.order_policy = 'supersede' AND EXISTS (
+           SELECT FROM deployments n
+            WHERE n.environment_id = e.id AND n.generation > d.generation AND n.finished_at IS NULL AND n.status <> 'canceling')
+       )::boolean AS replaced
   FROM deployments d
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
@@ -67,7 +73,8 @@ type RetryableRow struct {
 	Replaced bool
 }
 
-// Deleted: with its environment or its project. Replaced: something newer is live in its environment.
+// Deleted: with its environment or its project. Replaced: something newer is live in its environment, or on its way there
+// where that ends what is older.
 func (q *Queries) Retryable(ctx context.Context, id string) (RetryableRow, error) {
 	row := q.db.QueryRow(ctx, retryable, id)
 	var i RetryableRow

@@ -11,7 +11,7 @@ UPDATE projects SET next_number = next_number + 1 WHERE id = $1 RETURNING (next_
 -- name: TakeGeneration :one
 UPDATE environments SET generation = generation + 1
  WHERE project_id = $1 AND name = $2 AND deleted_at IS NULL
-RETURNING id, generation;
+RETURNING id, generation, order_policy;
 
 -- name: CreateEnvironment :execrows
 -- Nothing is inserted when another environment has the host.

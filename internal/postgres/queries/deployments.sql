@@ -19,17 +19,17 @@ UPDATE deployments SET status = 'canceling', cancel_requested_at = coalesce(canc
  WHERE id = $1 AND status IN ('queued', 'fetching', 'planning', 'building', 'releasing');
 
 -- name: LockDeployment :one
-SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at, superseded_by
   FROM deployments WHERE id = $1 FOR NO KEY UPDATE;
 
 -- name: SetStatus :exec
 UPDATE deployments SET status = $2 WHERE id = $1;
 
 -- name: EndDeployment :exec
--- What supersedes a deployment that never was live is what is live instead.
+-- What supersedes a deployment that no newer one has canceled is what is live instead.
 UPDATE deployments d
    SET status = @status, failure = @failure, step = NULL, finished_at = now(), retry_requested_at = NULL,
        superseded_by = CASE WHEN @status::text = 'superseded'
-                            THEN (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id)
+                            THEN coalesce(d.superseded_by, (SELECT e.live_deployment_id FROM environments e WHERE e.id = d.environment_id))
                             ELSE d.superseded_by END
  WHERE d.id = @id;

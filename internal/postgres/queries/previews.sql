@@ -1,6 +1,6 @@
 -- name: LockEnvironmentOf :one
--- Whoever asks next to take the route of the environment waits here.
-SELECT e.id, e.live_deployment_id FROM environments e
+-- Whoever asks next to take the route of the environment, or to begin or end a deployment of it, waits here.
+SELECT e.id, e.live_deployment_id, e.order_policy FROM environments e
  WHERE e.id = (SELECT d.environment_id FROM deployments d WHERE d.id = $1)
    FOR NO KEY UPDATE;
 

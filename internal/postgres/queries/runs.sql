@@ -2,7 +2,8 @@
 -- The present run's start counts. Whatever retry was asked for has been made by now.
 UPDATE deployments
    SET run_id = @run_id, retry_requested_at = NULL,
-       started_at = CASE WHEN run_id IN ('', @run_id) OR finished_at IS NOT NULL THEN coalesce(started_at, now()) ELSE now() END
+       started_at = CASE WHEN finished_at IS NOT NULL THEN started_at
+                         WHEN run_id IN ('', @run_id) THEN coalesce(started_at, now()) ELSE now() END
  WHERE id = @id;
 
 -- name: GiveUpLeases :exec
@@ -16,8 +17,14 @@ UPDATE deployments
  WHERE id = $1;
 
 -- name: Retryable :one
--- Deleted: with its environment or its project. Replaced: something newer is live in its environment.
-SELECT e.deleted_at IS NOT NULL AS deleted, coalesce(l.generation > d.generation, false)::boolean AS replaced
+-- Deleted: with its environment or its project. Replaced: something newer is live in its environment, or on its way there
+-- where that ends what is older.
+SELECT e.deleted_at IS NOT NULL AS deleted,
+       (coalesce(l.generation > d.generation, false)
+        OR e.order_policy = 'supersede' AND EXISTS (
+           SELECT FROM deployments n
+            WHERE n.environment_id = e.id AND n.generation > d.generation AND n.finished_at IS NULL AND n.status <> 'canceling')
+       )::boolean AS replaced
   FROM deployments d
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
