@@ -134,9 +134,6 @@ func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, rep
 	if d.ImageDigest != "" && d.ImageInput == input {
 		return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+d.ImageDigest)
 	}
-	if attemptOf(ctx).Attempt <= 1 {
-		return "", nil
-	}
 	var last Beat
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.Ref != "" {
 		if digest, err := digestOf(ctx, b.Images, b.PushHost, last.Image); err != nil || digest != "" {
@@ -155,10 +152,11 @@ func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, rep
 }
 
 func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployment.Project, checkout string) (BuildRequest, error) {
-	secrets, err := buildSecrets(ctx, b.Store, d)
+	vars, err := b.Store.EnvVars(ctx, d.Scope())
 	if err != nil {
 		return BuildRequest{}, err
 	}
+	secrets := secretsOf(vars)
 	variables := systemVariables(d, b.Gateway.Environment(d))
 	for _, name := range environmentVariables {
 		secrets[name] = variables[name]

@@ -34,6 +34,13 @@ func imageInput(plan *deployment.Plan, vars []deployment.EnvVar) (string, error)
 	return inputDigest(digest, versions)
 }
 
+// planInputOf is planInput of a deployment whose commit is known.
+func planInputOf(d deployment.Deployment, p deployment.Project, vars []deployment.EnvVar) (input string, mounted []string, err error) {
+	mounted = append(names(secretsOf(vars)), names(systemVariables(d, ""))...)
+	input, err = planInput(d.Commit, p, mounted)
+	return input, mounted, err
+}
+
 func inputDigest(parts ...any) (string, error) {
 	data, err := json.Marshal(parts)
 	if err != nil {

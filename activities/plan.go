@@ -26,12 +26,11 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
-	secrets, err := buildSecrets(ctx, a.Store, d)
+	vars, err := a.Store.EnvVars(ctx, d.Scope())
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
-	mounted := append(names(secrets), names(systemVariables(d, ""))...)
-	input, err := planInput(in.Commit, p, mounted)
+	input, mounted, err := planInputOf(d, p, vars)
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
@@ -89,19 +88,15 @@ func (a *Plan) show(ctx context.Context, planned deployment.Planned) error {
 	return nil
 }
 
-// buildSecrets returns the build env vars of the environment. They are mounted as secrets, so that they reach no layer.
-func buildSecrets(ctx context.Context, store Store, d deployment.Deployment) (map[string]string, error) {
-	vars, err := store.EnvVars(ctx, d.Scope())
-	if err != nil {
-		return nil, err
-	}
+// secretsOf returns the env vars of the build. They are mounted as secrets, so that they reach no layer.
+func secretsOf(vars []deployment.EnvVar) map[string]string {
 	secrets := map[string]string{}
 	for _, v := range vars {
 		if v.Target.At(deployment.TargetBuild) {
 			secrets[v.Name] = v.Value
 		}
 	}
-	return secrets, nil
+	return secrets
 }
 
 // environmentVariables are the same for every deploy of an environment. They count in a build's cache key like the

@@ -77,6 +77,9 @@ type StepAttempt = deployment.StepAttempt
 // StepRecorder is what the recording interceptor writes: rows of steps and, with them, the deployment's status. All its
 // methods drop writes of a run that is not current and answer deployment.ErrStaleRun.
 type StepRecorder interface {
+	// AttemptNumber returns the number under which people see an attempt: a step that the run does once more, as on another
+	// host, goes on counting.
+	AttemptNumber(ctx context.Context, a StepAttempt) (int, error)
 	// StepStarted inserts the attempt as running, marks older running attempts of the same run lost, sets the deployment's
 	// status to the step's and its current step.
 	StepStarted(ctx context.Context, a StepAttempt, at time.Time) error

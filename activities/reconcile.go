@@ -15,8 +15,7 @@ type Stuck interface {
 	QueuedUnstarted(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
 	// UnmadeRetries lists the deployments whose retry was asked for longer ago than the given age and has no run yet.
 	UnmadeRetries(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
-	// MakeRetry lets reset make the run of a retry that has none yet, one caller at a time, and stores its id.
-	MakeRetry(ctx context.Context, deploymentID string, reset func(ctx context.Context, runID string) (string, error)) error
+	temporal.RetryRows
 	// UnderWay lists the deployments that a run has begun longer ago than the given age and that are neither ended nor
 	// canceling.
 	UnderWay(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
@@ -28,8 +27,7 @@ type Stuck interface {
 type Workflows interface {
 	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
-	// Retry makes a new run of a deployment's workflow, unless one is open that the deployment does not name.
-	Retry(ctx context.Context, d deployment.Deployment, p deployment.Project) (runID string, err error)
+	temporal.Retrier // makes none when one is open that the deployment does not name
 	Runs
 	Teardown(ctx context.Context, d deployment.Deletion) error
 }
@@ -92,25 +90,13 @@ func (r *Reconciler) makeRetries(ctx context.Context, result *temporal.Reconcile
 	}
 	var errs []error
 	for _, d := range unmade {
-		err := r.makeRetry(ctx, d)
-		if err != nil {
+		if err := temporal.MakeRetry(ctx, r.Stuck, r.Workflows, d); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		result.Retried++
 	}
 	return errors.Join(errs...)
-}
-
-func (r *Reconciler) makeRetry(ctx context.Context, d deployment.Deployment) error {
-	p, err := r.Store.Project(ctx, d.ProjectID)
-	if err != nil {
-		return err
-	}
-	return r.Stuck.MakeRetry(ctx, d.ID, func(ctx context.Context, runID string) (string, error) {
-		d.RunID = runID
-		return r.Workflows.Retry(ctx, d, p)
-	})
 }
 
 // followRuns compares the run that a row names with the workflow's. One whose workflow was terminated has nobody left to

@@ -72,7 +72,7 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 	step, isStep := steps[info.ActivityType.Name]
 	attempt := StepAttempt{
 		DeploymentID: temporal.DeploymentOf(info.WorkflowExecution.ID), RunID: info.WorkflowExecution.RunID,
-		Step: step, Phase: firstPhase[step], Attempt: int(info.Attempt), Host: r.HostID,
+		Step: step, Phase: firstPhase[step], Activity: info.ActivityID, Attempt: int(info.Attempt), Host: r.HostID,
 	}
 	if temporal.IsDeployWorkflow(info.WorkflowExecution.ID) {
 		ctx = deployment.WithID(ctx, attempt.DeploymentID)
@@ -93,7 +93,8 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 func (a *recorded) step(ctx context.Context, in *interceptor.ExecuteActivityInput, attempt StepAttempt, p *pulse) (any, error) {
 	r, step, begun := a.recorder, attempt.Step, a.recorder.Now()
 	defer r.Hold(attempt.DeploymentID)()
-	if err := r.begin(ctx, attempt); err != nil {
+	attempt, err := r.begin(ctx, attempt)
+	if err != nil {
 		return nil, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}
 	ph := &phases{ctx: ctx, step: step, meter: r.meter()}
@@ -129,18 +130,26 @@ func (a *recorded) guarded(ctx context.Context, in *interceptor.ExecuteActivityI
 	return a.Next.ExecuteActivity(ctx, in)
 }
 
-// begin lets the log know which values it must never write, and records the start of an attempt.
-func (r *Recorder) begin(ctx context.Context, a StepAttempt) error {
+// begin lets the log know which values it must never write, and records the start of an attempt, which it returns with the
+// number that people see.
+func (r *Recorder) begin(ctx context.Context, a StepAttempt) (StepAttempt, error) {
 	d, err := r.enter(ctx, a)
 	if err != nil {
-		return err
+		return a, err
 	}
 	values, err := r.secrets(ctx, d.Scope())
 	if err != nil {
-		return err
+		return a, err
 	}
 	r.Logs.SetSecrets(a.DeploymentID, values)
-	return r.persist(ctx, func() error { return r.Steps.StepStarted(ctx, a, r.Now()) })
+	numbered := a
+	err = r.persist(ctx, func() (err error) {
+		if numbered.Attempt, err = r.Steps.AttemptNumber(ctx, a); err != nil {
+			return err
+		}
+		return r.Steps.StepStarted(ctx, numbered, r.Now())
+	})
+	return numbered, err
 }
 
 // secrets are the texts that no log of an environment's deployments may hold.

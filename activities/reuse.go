@@ -27,6 +27,32 @@ func (s *Source) reuse(ctx context.Context, d deployment.Deployment) (temporal.R
 	return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true, Built: built}, nil
 }
 
+// standing returns the image that an earlier run of the deployment has built, unless it would be built from something else by
+// now or is gone.
+func (s *Source) standing(ctx context.Context, d deployment.Deployment, p deployment.Project) (built temporal.BuildResult, err error) {
+	if d.ImageDigest == "" || d.Plan == nil {
+		return built, nil
+	}
+	vars, err := s.Store.EnvVars(ctx, d.Scope())
+	if err != nil {
+		return built, err
+	}
+	plan, _, err := planInputOf(d, p, vars)
+	if err != nil {
+		return built, err
+	}
+	image, err := imageInput(d.Plan, vars)
+	if err != nil || plan != d.PlanInput || image != d.ImageInput {
+		return built, err
+	}
+	digest, err := digestOf(ctx, s.Images, s.PushHost, s.PushHost+"/"+d.Image+"@"+d.ImageDigest)
+	if err != nil || digest == "" {
+		return built, err
+	}
+	logOf(ctx, s.Logs).say("image %s was built before and stands: nothing is fetched, planned or built", digest)
+	return temporal.BuildResult{Image: d.Image, Digest: digest, Reused: true}, nil
+}
+
 // digestOf looks an image up in the registry, which may be away for a moment; empty when it is not there.
 func digestOf(ctx context.Context, images ImageStore, registry, image string) (string, error) {
 	digest, err := images.Digest(ctx, image)

@@ -22,7 +22,8 @@ type Source struct {
 	HostID     string
 }
 
-// ResolveRef turns the ref that was asked for into a full commit, once: every retry builds the commit of the first run.
+// ResolveRef turns the ref that was asked for into a full commit, once: every retry builds the commit of the first run. Where
+// there is an image already, another deployment's or an earlier run's, it answers with that.
 func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (temporal.ResolveResult, error) {
 	d, p, err := load(ctx, s.Store, in.DeploymentID)
 	if err != nil {
@@ -34,7 +35,8 @@ func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (tempora
 	log := logOf(ctx, s.Logs)
 	if d.Commit != "" {
 		log.say("commit %s, resolved before", d.Commit)
-		return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true}, nil
+		built, err := s.standing(ctx, d, p)
+		return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true, Built: built}, err
 	}
 	ref := meantRef(d, p)
 	log.say("resolving %s of %s", ref, p.RepoURL)

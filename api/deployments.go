@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipway-dev/slipway/api/oapi"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
 )
 
 // workflowTimeout bounds a call to Temporal that follows a write: the write stands, and the reconciler repeats the call.
@@ -128,7 +129,7 @@ func (s *server) RetryDeployment(c *gin.Context, id string) {
 	}
 	ctx, cancel := detached(c)
 	defer cancel()
-	if err := s.makeRetry(ctx, d); err != nil {
+	if err := temporal.MakeRetry(ctx, s.Store, s.Deploys, d); err != nil {
 		s.Logger.Warn("Retry not made; the reconciler will", "deployment", id, "error", err)
 	}
 	s.cancelSuperseded(ctx, id)
@@ -136,17 +137,6 @@ func (s *server) RetryDeployment(c *gin.Context, id string) {
 		d = made // with the new run
 	}
 	c.JSON(http.StatusAccepted, s.wireDeployment(d))
-}
-
-func (s *server) makeRetry(ctx context.Context, d deployment.Deployment) error {
-	p, err := s.Store.Project(ctx, d.ProjectID)
-	if err != nil {
-		return err
-	}
-	return s.Store.MakeRetry(ctx, d.ID, func(ctx context.Context, runID string) (string, error) {
-		d.RunID = runID
-		return s.Deploys.Retry(ctx, d, p)
-	})
 }
 
 // deployment finds the deployment that a path names.

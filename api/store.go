@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
 )
 
 // Store is the part of Postgres that the API needs. Answers of the kind "not as things stand" are the sentinels of
@@ -62,8 +63,7 @@ type Store interface {
 	RequestRetry(ctx context.Context, id string) (deployment.Deployment, error)
 	// CancelingFor lists the deployments whose workflows are to be canceled because the given one takes their place.
 	CancelingFor(ctx context.Context, id string) ([]string, error)
-	// MakeRetry lets reset make the run of a retry that has none yet, one caller at a time, and stores its id.
-	MakeRetry(ctx context.Context, id string, reset func(ctx context.Context, runID string) (string, error)) error
+	temporal.RetryRows // the second half of a retry
 
 	// TokenByHash returns the token with that SHA-256, expired ones too, deployment.ErrNotFound for none, and notes its use.
 	TokenByHash(ctx context.Context, hash []byte) (deployment.Token, error)
@@ -98,8 +98,7 @@ type Deploys interface {
 	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
 	// Cancel asks the workflow to cancel; found is false when no workflow was ever started or it has closed.
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
-	// Retry makes a new run of the workflow and returns its id.
-	Retry(ctx context.Context, d deployment.Deployment, p deployment.Project) (runID string, err error)
+	temporal.Retrier
 	Teardown(ctx context.Context, d deployment.Deletion) error
 	Ping(ctx context.Context) error
 }

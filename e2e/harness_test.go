@@ -33,6 +33,7 @@ type system struct {
 	gateway  string
 	git      string
 	ops      string
+	ui       string
 	temporal string
 	registry string
 	cmd      *exec.Cmd
@@ -159,7 +160,7 @@ func (s *system) layOut(root, cache string) error {
 	if err != nil {
 		return err
 	}
-	s.api, s.gateway, s.git, s.temporal, s.registry, s.ops = ports[0], ports[1], ports[2], ports[4], ports[5], ports[6]
+	s.api, s.gateway, s.git, s.ui, s.temporal, s.registry, s.ops = ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6]
 	bin, err := filepath.Abs("../bin")
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func (s *system) layOut(root, cache string) error {
 	}
 	s.env = append(withoutSlipway(os.Environ()),
 		"SLIPWAY_DATA_DIR="+s.data, "SLIPWAY_API_ADDR="+s.api, "SLIPWAY_GATEWAY_ADDR="+s.gateway,
-		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+ports[3],
+		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+s.ui,
 		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+s.ops, "SLIPWAY_OTLP_ENDPOINT="+traces.url,
 		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_PREVIEW_SUBNETS=10.218.0.0/16",
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),

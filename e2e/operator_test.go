@@ -65,7 +65,7 @@ func TestTctlCancelsAndResets(t *testing.T) {
 	require.Equal(t, http.StatusConflict, retry(t, id), "it is live")
 }
 
-func TestTctlResetAndRetryAreTheSame(t *testing.T) {
+func TestResetsAndRetryAreTheSame(t *testing.T) {
 	t.Parallel()
 	project := createProject(t, "tctl-reset", dev.repo("static"), map[string]any{
 		"health_check": map[string]any{"path": "/nowhere", "status": 200, "timeout_seconds": 1},
@@ -74,23 +74,24 @@ func TestTctlResetAndRetryAreTheSame(t *testing.T) {
 	tctl(t, "workflow", "reset", "--workflow_id", first.WorkflowID, "--reset_type", "LastWorkflowTask", "--reason", "once more")
 	second := runAfter(t, first, "failed")
 	requireNothingLeft(t, first.ID)
+	reset := openWebUI(t).reset(second)
+	third := runAfter(t, second, "failed")
+	require.Equal(t, reset, *third.RunID)
+	requireNothingLeft(t, first.ID)
 
 	patch(t, project, map[string]any{"health_check": map[string]any{"path": "/", "timeout_seconds": 60}})
 	require.Equal(t, http.StatusAccepted, retry(t, first.ID))
-	third := runAfter(t, second, "ready")
-	require.Equal(t, *first.Commit, *third.Commit)
-	require.Equal(t, *first.ImageDigest, *third.ImageDigest)
-	var reused, released int
+	fourth := runAfter(t, third, "ready")
+	require.Equal(t, *first.Commit, *fourth.Commit)
+	require.Equal(t, *first.ImageDigest, *fourth.ImageDigest)
+	rows := map[string]int{}
 	for _, s := range stepsOf(t, first.ID) {
-		if s.Status == "reused" {
-			reused++
-		}
-		if s.Name == "release" && s.Phase == "probe" {
-			released++
-		}
+		rows[s.Name+" "+s.Phase+" "+s.Status]++
 	}
-	require.Equal(t, 6, reused, "commit, plan and image, by both later runs")
-	require.Equal(t, 3, released, "the attempts of every run are kept")
+	require.Equal(t, 3, rows["resolve  reused"], "commit and image, by every later run")
+	require.Equal(t, 1, rows["fetch  succeeded"]+rows["fetch  reused"], "%v", rows)
+	require.Equal(t, 1, rows["build push succeeded"], "%v", rows)
+	require.Equal(t, 4, rows["release probe failed"]+rows["release probe succeeded"], "the attempts of every run are kept: %v", rows)
 	require.Len(t, docker(t, "ps", "-aq", "--filter", "label=slipway.deployment="+first.ID), 1)
 }
 

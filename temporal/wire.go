@@ -67,7 +67,7 @@ type ResolveResult struct {
 	Commit string      `json:"commit"`
 	Branch string      `json:"branch,omitempty"`
 	Reused bool        `json:"reused,omitempty"`
-	Built  BuildResult `json:"built,omitzero"` // of a rollback or promotion: its image, so that nothing is left to build
+	Built  BuildResult `json:"built,omitzero"` // the image, when there is one already: nothing is left to build
 }
 
 // WasReused reports whether the ref was resolved before.

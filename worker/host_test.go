@@ -41,7 +41,7 @@ type host struct {
 	containers []string
 }
 
-// on sets what happens at a point: solve or probe.
+// on sets what happens at a point: resolve, fetch, plan, solve, pull, start or probe.
 func (h *host) on(point string, hook func(context.Context) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,16 +59,24 @@ func (h *host) at(point string) func(context.Context) error {
 
 const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
-func (h *host) Resolve(context.Context, deployment.Repository, deployment.Ref) (commit, branch string, err error) {
-	return "0123456789abcdef0123456789abcdef01234567", "main", nil
-}
-
-func (h *host) Fetch(context.Context, deployment.Repository, string, deployment.Ref, string, func(string)) error {
+// pass does what was set for a point.
+func (h *host) pass(ctx context.Context, point string) error {
+	if hook := h.at(point); hook != nil {
+		return hook(ctx)
+	}
 	return nil
 }
 
-func (h *host) Plan(context.Context, string, deployment.Project, []string) (*deployment.Plan, string, error) {
-	return &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080}, "FROM scratch\n", nil
+func (h *host) Resolve(ctx context.Context, _ deployment.Repository, _ deployment.Ref) (commit, branch string, err error) {
+	return "0123456789abcdef0123456789abcdef01234567", "main", h.pass(ctx, "resolve")
+}
+
+func (h *host) Fetch(ctx context.Context, _ deployment.Repository, _ string, _ deployment.Ref, _ string, _ func(string)) error {
+	return h.pass(ctx, "fetch")
+}
+
+func (h *host) Plan(ctx context.Context, _ string, _ deployment.Project, _ []string) (*deployment.Plan, string, error) {
+	return &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080}, "FROM scratch\n", h.pass(ctx, "plan")
 }
 
 func (h *host) Address() string { return h.id }
@@ -103,6 +111,9 @@ func (h *host) Solve(ctx context.Context, _ deployment.BuildRequest, sink deploy
 	return deployment.BuildOutcome{Digest: digest}, ctx.Err()
 }
 
+// Lookup knows of no solve: an attempt that lasted long enough to tell of its own is asked for by the next one.
+func (h *host) Lookup(context.Context, string) (string, error) { return "", nil }
+
 func (h *host) Digest(context.Context, string) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,11 +123,23 @@ func (h *host) Digest(context.Context, string) (string, error) {
 	return digest, nil
 }
 
-func (h *host) Pull(context.Context, string, func(deployment.Progress)) error { return nil }
+// lose is a registry that has lost its images.
+func (h *host) lose() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pushed = false
+}
+
+func (h *host) Pull(ctx context.Context, _ string, _ func(deployment.Progress)) error {
+	return h.pass(ctx, "pull")
+}
 
 func (h *host) NetworkName(deploymentID string) string { return "net-" + deploymentID }
 
-func (h *host) Start(_ context.Context, s deployment.RunSpec) (deployment.Preview, error) {
+func (h *host) Start(ctx context.Context, s deployment.RunSpec) (deployment.Preview, error) {
+	if err := h.pass(ctx, "start"); err != nil {
+		return deployment.Preview{}, err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !slices.Contains(h.containers, s.Name) {
@@ -157,16 +180,13 @@ func (h *host) Logs(ctx context.Context, _ string, _ deployment.OutputCursor, _ 
 func (h *host) Secrets(context.Context, string) ([]string, error) { return nil, nil }
 
 func (h *host) Probe(ctx context.Context, _ deployment.Preview, _ deployment.ProbeSpec, _ func(string)) error {
-	if hook := h.at("probe"); hook != nil {
-		return hook(ctx)
-	}
-	return nil
+	return h.pass(ctx, "probe")
 }
 
 func (h *host) KeepAlive(context.Context, string) error { return nil }
 
-// work starts the whole worker of a host with one build slot.
-func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits temporal.Limits) {
+// work starts the whole worker of a host with one build slot. It stops at the test's end or, once, when stop is called.
+func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits temporal.Limits) (stop func()) {
 	quiet := slog.New(slog.DiscardHandler)
 	h.workspaces = activities.Workspaces{Root: filepath.Join(h.t.TempDir(), h.id)}
 	open := func(ctx context.Context) (int, error) {
@@ -200,16 +220,19 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 	})
 	require.NoError(h.t, err)
 	require.NoError(h.t, w.Start(h.t.Context()))
-	h.t.Cleanup(w.Stop)
-	h.stayAlive()
+	silent := h.stayAlive()
+	stop = sync.OnceFunc(func() { silent(); w.Stop() })
+	h.t.Cleanup(stop)
+	return stop
 }
 
-// stayAlive notes that the host lives until the test ends, as a worker does: on a slow machine a test lasts longer than a
+// stayAlive notes that the host lives until silent is called, as a worker does: on a slow machine a test lasts longer than a
 // host may be silent.
-func (h *host) stayAlive() {
+func (h *host) stayAlive() (silent func()) {
 	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
 	note := func(ctx context.Context) error { return h.store.SeenHost(ctx, h.id, []string{"build", "preview"}, 1) }
-	require.NoError(h.t, note(h.t.Context()))
+	require.NoError(h.t, note(ctx))
 	var noting sync.WaitGroup
 	noting.Go(func() {
 		tick := time.NewTicker(5 * time.Second)
@@ -217,13 +240,13 @@ func (h *host) stayAlive() {
 		for {
 			select {
 			case <-tick.C:
-				if err := note(h.t.Context()); err != nil && h.t.Context().Err() == nil {
+				if err := note(ctx); err != nil && ctx.Err() == nil {
 					h.t.Error(err)
 				}
-			case <-h.t.Context().Done():
+			case <-ctx.Done():
 				return
 			}
 		}
 	})
-	h.t.Cleanup(noting.Wait)
+	return func() { cancel(); noting.Wait() }
 }

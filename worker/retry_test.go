@@ -2,7 +2,9 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -25,36 +27,45 @@ import (
 	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
 
-func TestRetry_FromWhereverItIsReset(t *testing.T) {
+// A retry does again what failed and what came after it. What stands is used: the commit, the plan, the image; a checkout does
+// not, since the build host has given it back.
+func TestRetry_FromWhereverItFailed(t *testing.T) {
 	t.Parallel()
+	fromFetch := map[deployment.StepName]deployment.StepStatus{
+		"resolve": "reused", "fetch": "succeeded", "plan": "succeeded", "build": "succeeded", "release": "succeeded",
+	}
+	fromBuild := maps.Clone(fromFetch)
+	fromBuild["plan"] = "reused"
+	fromRelease := map[deployment.StepName]deployment.StepStatus{"resolve": "reused", "release": "succeeded"}
+	theRelease := map[deployment.StepName]deployment.StepStatus{"release": "succeeded"}
+	all := maps.Clone(fromFetch)
+	all["resolve"] = "succeeded"
 	for name, c := range map[string]struct {
-		broken string // the point that fails the first time
+		broken string // the point that fails twice
 		reset  point  // nil: as the REST API does
 		want   map[deployment.StepName]deployment.StepStatus
 	}{
-		"REST, build failed": {broken: "solve", want: map[deployment.StepName]deployment.StepStatus{
-			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "succeeded", "release": "succeeded",
-		}},
-		"REST, release failed": {broken: "probe", want: map[deployment.StepName]deployment.StepStatus{
-			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "reused", "release": "succeeded",
-		}},
-		"FirstWorkflowTask": {broken: "probe", reset: firstWorkflowTask, want: map[deployment.StepName]deployment.StepStatus{
-			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "reused", "release": "succeeded",
-		}},
-		"LastWorkflowTask": {broken: "solve", reset: lastWorkflowTask, want: map[deployment.StepName]deployment.StepStatus{
-			"resolve": "reused", "fetch": "succeeded", "plan": "reused", "build": "succeeded", "release": "succeeded",
-		}},
-		"the failed build's task": {broken: "solve", reset: taskOf("BuildImage"), want: map[deployment.StepName]deployment.StepStatus{
-			"fetch": "succeeded", "plan": "reused", "build": "succeeded", "release": "succeeded",
-		}},
-		"the failed release's task": {broken: "probe", reset: taskOf("ReleasePreview"), want: map[deployment.StepName]deployment.StepStatus{
-			"release": "succeeded",
-		}},
+		"resolve, REST": {broken: "resolve", want: all},
+		"fetch, REST":   {broken: "fetch", want: fromFetch},
+		"plan, REST":    {broken: "plan", want: fromFetch},
+		"build, REST":   {broken: "solve", want: fromBuild},
+		"pull, REST":    {broken: "pull", want: fromRelease},
+		"start, REST":   {broken: "start", want: fromRelease},
+		"probe, REST":   {broken: "probe", want: fromRelease},
+
+		"probe, FirstWorkflowTask":         {broken: "probe", reset: firstWorkflowTask, want: fromRelease},
+		"build, LastWorkflowTask":          {broken: "solve", reset: lastWorkflowTask, want: fromBuild},
+		"probe, LastWorkflowTask":          {broken: "probe", reset: lastWorkflowTask, want: fromRelease},
+		"build, the failed build's task":   {broken: "solve", reset: taskOf("BuildImage"), want: without(fromBuild, "resolve")},
+		"probe, the failed release's task": {broken: "probe", reset: taskOf("ReleasePreview"), want: theRelease},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
 			s.host.on(c.broken, failing(2))
+			if c.broken != "solve" {
+				s.host.on("solve", failing(0)) // which pushes
+			}
 			d := s.deploy()
 			for range 2 { // twice in a row: the second time it is a retry of a retry
 				failed := s.until(d, deployment.StatusFailed)
@@ -77,6 +88,104 @@ func TestRetry_FromWhereverItIsReset(t *testing.T) {
 			}
 			require.Len(t, runs, 3, "the attempts of every run are kept")
 		})
+	}
+}
+
+func without(steps map[deployment.StepName]deployment.StepStatus, step deployment.StepName) map[deployment.StepName]deployment.StepStatus {
+	steps = maps.Clone(steps)
+	delete(steps, step)
+	return steps
+}
+
+// What a retry would use again is made anew when it would come out otherwise, or is gone.
+func TestRetry_OfWhatStandsNoMore(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change      func(*system)
+		plan, build deployment.StepStatus
+	}{
+		"the image is gone": {func(s *system) { s.host.lose() }, "reused", "succeeded"},
+		"a build variable has changed": {func(s *system) {
+			vars := []deployment.EnvVar{{Name: "FLAVOUR", Value: "sweet", Target: deployment.TargetBuild}}
+			require.NoError(s.t, s.store.ReplaceEnvVars(s.t.Context(), deployment.Scope{ProjectID: s.project.ID}, vars))
+		}, "succeeded", "succeeded"},
+		"a setting of the build has changed": {func(s *system) {
+			p, err := s.store.Project(s.t.Context(), s.project.ID)
+			require.NoError(s.t, err)
+			p.BuildCommand = "make"
+			_, err = s.store.UpdateProject(s.t.Context(), p)
+			require.NoError(s.t, err)
+		}, "succeeded", "reused"}, // of the same plan as before
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			s.host.on("solve", failing(0))
+			s.host.on("probe", failing(1))
+			d := s.until(s.deploy(), deployment.StatusFailed)
+			c.change(s)
+			require.NoError(t, s.retry(t.Context(), d))
+			s.until(d, deployment.StatusReady)
+			run, _ := s.current(d)
+			s.requireLive(d, run)
+			require.Equal(t, map[deployment.StepName]deployment.StepStatus{
+				"resolve": "reused", "fetch": "succeeded", "plan": c.plan, "build": c.build, "release": "succeeded",
+			}, s.steps(d, run))
+		})
+	}
+}
+
+// A run that finds its checkout gone takes the segment again: the attempts go on counting, and no row takes another's place.
+func TestSteps_OfASegmentThatIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(0))
+	var d deployment.Deployment
+	made := make(chan struct{})
+	s.host.on("plan", func(context.Context) error {
+		<-made
+		return s.host.workspaces.Remove(d.ID)
+	})
+	d = s.deploy()
+	close(made)
+	d = s.until(d, deployment.StatusReady)
+	s.requireLive(d, d.RunID)
+	steps, err := s.store.Steps(t.Context(), d.ID)
+	require.NoError(t, err)
+	var rows []string
+	for _, step := range steps {
+		if step.Name != deployment.StepRelease {
+			rows = append(rows, fmt.Sprintf("%s %d %s", step.Name, step.Attempt, step.Status))
+		}
+	}
+	require.Equal(t, []string{
+		"resolve 1 succeeded", "fetch 1 succeeded", "plan 1 succeeded", "build 1 failed",
+		"fetch 2 succeeded", "plan 2 reused", "build 2 succeeded",
+	}, rows)
+}
+
+// The host that built the first time is gone: another one takes the retry over.
+func TestRetry_OnAnotherHost(t *testing.T) {
+	t.Parallel()
+	s := newIdleSystem(t)
+	stop := s.host.work(s.client, s.writer, s.deploys.Limits)
+	s.host.on("solve", failing(1))
+	d := s.until(s.deploy(), deployment.StatusFailed)
+	stop()
+	require.NoError(t, s.store.SeenHost(t.Context(), s.host.id, []string{}, 0)) // nobody waits until it counts as gone
+	other := &host{id: "b", store: s.store, t: t}
+	other.on("solve", failing(0))
+	other.work(s.client, s.writer, s.deploys.Limits)
+	require.NoError(t, s.retry(t.Context(), d))
+	d = s.until(d, deployment.StatusReady)
+	steps, err := s.store.Steps(t.Context(), d.ID)
+	require.NoError(t, err)
+	for _, step := range steps {
+		want := "a"
+		if step.RunID == d.RunID {
+			want = "b"
+		}
+		require.Equal(t, want, step.Host, "%s", step.Name)
 	}
 }
 

@@ -49,10 +49,7 @@ func TestRollback_OfAnImageThatIsGone(t *testing.T) {
 	s.host.on("solve", failing(0))
 	s.until(s.deploy(), deployment.StatusReady)
 	live := s.until(s.deploy(), deployment.StatusReady)
-	s.host.mu.Lock()
-	s.host.pushed = false
-	s.host.mu.Unlock()
-
+	s.host.lose()
 	d := s.until(s.rollBack(), deployment.StatusFailed)
 	require.Equal(t, deployment.ClassUser, d.Failure.Class)
 	require.Equal(t, "image.gone", d.Failure.Code)

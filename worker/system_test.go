@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/logs"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
+	"github.com/slipway-dev/slipway/internal/secrets"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
@@ -41,7 +43,9 @@ type system struct {
 func newIdleSystem(t *testing.T) *system {
 	t.Helper()
 	pool := postgrestest.New(t)
-	s := &system{t: t, store: postgres.New(pool, postgres.Options{PreviewDomain: "localhost"})}
+	keys, err := secrets.OpenKeyset(filepath.Join(t.TempDir(), "keyset"))
+	require.NoError(t, err)
+	s := &system{t: t, store: postgres.New(pool, postgres.Options{PreviewDomain: "localhost", Cipher: keys})}
 	s.writer = logs.NewWriter(pool, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { assert.NoError(t, s.writer.Close(context.WithoutCancel(t.Context()))) })
 	namespace := devservertest.Namespace(t)
@@ -49,7 +53,6 @@ func newIdleSystem(t *testing.T) *system {
 	s.deploys = &temporal.Deploys{Client: s.client, Namespace: namespace, Limits: temporal.DefaultLimits()}
 	s.host = &host{id: "a", store: s.store, t: t}
 	s.host.on("solve", func(context.Context) error { return nil })
-	var err error
 	s.project, err = s.store.CreateProject(t.Context(), deployment.Project{Name: "app", RepoURL: "https://git.example.com/app"}.WithDefaults())
 	require.NoError(t, err)
 	return s
@@ -100,10 +103,7 @@ func (s *system) retry(ctx context.Context, d deployment.Deployment) error {
 	if err != nil {
 		return err
 	}
-	return s.store.MakeRetry(ctx, d.ID, func(ctx context.Context, runID string) (string, error) {
-		d.RunID = runID
-		return s.deploys.Retry(ctx, d, s.project)
-	})
+	return temporal.MakeRetry(ctx, s.store, s.deploys, d)
 }
 
 func (s *system) reconciler() *activities.Reconciler {

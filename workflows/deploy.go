@@ -24,7 +24,7 @@ var (
 // Deploy brings one commit live: resolve → (fetch → plan → build on one host) → release → ready. It fails with the
 // deployment's failure, and ends canceled when it was canceled, in both cases after everything it made is gone.
 //
-// A rollback or promotion has its image already, and goes from resolve to release.
+// A rollback, a promotion and the retry of a release have their image already, and go from resolve to release.
 //
 // An end that only a reset has replayed is no end: the deploy runs again.
 func Deploy(ctx workflow.Context, in temporal.DeployInput) (*temporal.DeployResult, error) {

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -78,6 +79,17 @@ func scenarios() map[string]scenario {
 		}},
 		"retry": {resets: firstTask, arrange: func(s *standIns, _ chan<- struct{}) {
 			s.on["BuildImage"] = brokenOnce()
+		}},
+		"retry_of_a_release": {resets: firstTask, arrange: func(s *standIns, _ chan<- struct{}) {
+			var built atomic.Bool
+			s.on["BuildImage"] = func(context.Context) error { built.Store(true); return nil }
+			s.on["ReleasePreview"] = brokenOnce()
+			s.built = func() temporal.BuildResult {
+				if !built.Load() {
+					return temporal.BuildResult{}
+				}
+				return anImage()
+			}
 		}},
 		"retry_after_a_cancel": {cancels: true, resets: firstTask, arrange: func(s *standIns, begun chan<- struct{}) {
 			s.on["BuildImage"] = untilCanceled(begun)

@@ -930,6 +930,7 @@ type StatusEvent struct {
 
 // Step One attempt at a step, or at a phase of it.
 type Step struct {
+	// Attempt Goes on counting when a run does the step once more, as on another host; a retry begins at 1 again.
 	Attempt int `json:"attempt"`
 
 	// Failure Why a step or a deployment failed.
@@ -1382,9 +1383,10 @@ type ClientInterface interface {
 	//
 	// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 	// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
-	// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
-	// where `order_policy` is `supersede`, under way.
+	// (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
+	// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
+	// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
+	// `order_policy` is `supersede`, under way.
 	//
 	// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 	RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1997,9 +1999,10 @@ func (c *Client) GetPlan(ctx context.Context, id DeploymentPath, reqEditors ...R
 //
 // Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 // same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
-// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
-// where `order_policy` is `supersede`, under way.
+// (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
+// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
+// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
+// `order_policy` is `supersede`, under way.
 //
 // Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 func (c *Client) RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4538,9 +4541,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 	// same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
-	// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-	// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
-	// where `order_policy` is `supersede`, under way.
+	// (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
+	// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
+	// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
+	// `order_policy` is `supersede`, under way.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6792,9 +6796,10 @@ func (c *ClientWithResponses) GetPlanWithResponse(ctx context.Context, id Deploy
 //
 // Runs a deployment that is `failed` or `canceled` again: the same deployment with the same commit, as a new run of the
 // same workflow. Earlier attempts stay in its steps and its log; what they made and still stands is used again
-// (`reused`). Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the
-// same. 409 `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or,
-// where `order_policy` is `supersede`, under way.
+// (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
+// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
+// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
+// `order_policy` is `supersede`, under way.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -925,6 +925,7 @@ type StatusEvent struct {
 
 // Step One attempt at a step, or at a phase of it.
 type Step struct {
+	// Attempt Goes on counting when a run does the step once more, as on another host; a retry begins at 1 again.
 	Attempt int `json:"attempt"`
 
 	// Failure Why a step or a deployment failed.

@@ -92,6 +92,7 @@ type StepAttempt struct {
 	RunID        string
 	Step         StepName
 	Phase        Phase
+	Activity     string // of Temporal; a run that does the step once more, as on another host, does it in another one
 	Attempt      int
 	Host         string
 }

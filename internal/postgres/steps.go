@@ -10,6 +10,15 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
+// AttemptNumber returns the number under which people see an attempt: a step that the run does in another activity once more,
+// as on another host, goes on counting.
+func (s *Store) AttemptNumber(ctx context.Context, a deployment.StepAttempt) (int, error) {
+	earlier, err := s.q.EarlierAttempts(ctx, db.EarlierAttemptsParams{
+		DeploymentID: a.DeploymentID, RunID: a.RunID, Step: string(a.Step), Activity: a.Activity,
+	})
+	return int(earlier) + a.Attempt, at(err, "number %s", describe(a))
+}
+
 // StepStarted inserts the attempt as running, marks what was running lost, and moves the deployment to the step's status
 // and current step. It answers deployment.ErrCancelRequested when the deployment is canceling and deployment.ErrStaleRun
 // when it has ended or runs under another run.
@@ -132,7 +141,7 @@ func (s *Store) step(ctx context.Context, a deployment.StepAttempt, do func(*db.
 
 func startStep(ctx context.Context, q *db.Queries, a deployment.StepAttempt, startedAt time.Time) error {
 	return q.StartStep(ctx, db.StartStepParams{
-		DeploymentID: a.DeploymentID, RunID: a.RunID, Step: string(a.Step), Phase: string(a.Phase),
+		DeploymentID: a.DeploymentID, RunID: a.RunID, Step: string(a.Step), Phase: string(a.Phase), Activity: a.Activity,
 		Attempt: int32(a.Attempt), Host: a.Host, StartedAt: startedAt,
 	})
 }

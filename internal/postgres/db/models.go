@@ -120,6 +120,7 @@ type Step struct {
 	StartedAt    time.Time
 	FinishedAt   *time.Time
 	Failure      []byte
+	Activity     string
 }
 
 type Token struct {

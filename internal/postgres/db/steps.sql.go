@@ -10,6 +10,31 @@ import (
 	"time"
 )
 
+const earlierAttempts = `-- name: EarlierAttempts :one
+SELECT coalesce(max(attempt), 0)::integer AS n FROM steps
+ WHERE deployment_id = $1 AND run_id = $2 AND step = $3 AND activity <> $4
+`
+
+type EarlierAttemptsParams struct {
+	DeploymentID string
+	RunID        string
+	Step         string
+	Activity     string
+}
+
+// The highest number of an attempt at the step by other activities of the run, which were all before this one.
+func (q *Queries) EarlierAttempts(ctx context.Context, arg EarlierAttemptsParams) (int32, error) {
+	row := q.db.QueryRow(ctx, earlierAttempts,
+		arg.DeploymentID,
+		arg.RunID,
+		arg.Step,
+		arg.Activity,
+	)
+	var n int32
+	err := row.Scan(&n)
+	return n, err
+}
+
 const endStep = `-- name: EndStep :execrows
 UPDATE steps SET status = $1, finished_at = $2, failure = $3
  WHERE deployment_id = $4 AND run_id = $5 AND step = $6 AND attempt = $7 AND status = 'running'
@@ -86,8 +111,8 @@ func (q *Queries) SetStepNow(ctx context.Context, arg SetStepNowParams) error {
 }
 
 const startStep = `-- name: StartStep :exec
-INSERT INTO steps (deployment_id, run_id, step, phase, attempt, host, status, started_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)
+INSERT INTO steps (deployment_id, run_id, step, phase, activity, attempt, host, status, started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8)
 ON CONFLICT (deployment_id, run_id, step, phase, attempt) DO UPDATE
    SET status = 'running', host = excluded.host, finished_at = NULL, failure = NULL
 `
@@ -97,6 +122,7 @@ type StartStepParams struct {
 	RunID        string
 	Step         string
 	Phase        string
+	Activity     string
 	Attempt      int32
 	Host         string
 	StartedAt    time.Time
@@ -109,6 +135,7 @@ func (q *Queries) StartStep(ctx context.Context, arg StartStepParams) error {
 		arg.RunID,
 		arg.Step,
 		arg.Phase,
+		arg.Activity,
 		arg.Attempt,
 		arg.Host,
 		arg.StartedAt,
@@ -117,7 +144,7 @@ func (q *Queries) StartStep(ctx context.Context, arg StartStepParams) error {
 }
 
 const steps = `-- name: Steps :many
-SELECT s.id, s.deployment_id, s.run_id, s.step, s.phase, s.attempt, s.host, s.status, s.started_at, s.finished_at, s.failure FROM steps s WHERE s.deployment_id = $1 ORDER BY s.started_at, s.id
+SELECT s.id, s.deployment_id, s.run_id, s.step, s.phase, s.attempt, s.host, s.status, s.started_at, s.finished_at, s.failure, s.activity FROM steps s WHERE s.deployment_id = $1 ORDER BY s.started_at, s.id
 `
 
 func (q *Queries) Steps(ctx context.Context, deploymentID string) ([]Step, error) {
@@ -141,6 +168,7 @@ func (q *Queries) Steps(ctx context.Context, deploymentID string) ([]Step, error
 			&i.StartedAt,
 			&i.FinishedAt,
 			&i.Failure,
+			&i.Activity,
 		); err != nil {
 			return nil, err
 		}

@@ -2,10 +2,15 @@
 UPDATE steps SET status = 'lost', finished_at = @at
  WHERE deployment_id = @deployment_id AND status = 'running';
 
+-- name: EarlierAttempts :one
+-- The highest number of an attempt at the step by other activities of the run, which were all before this one.
+SELECT coalesce(max(attempt), 0)::integer AS n FROM steps
+ WHERE deployment_id = $1 AND run_id = $2 AND step = $3 AND activity <> $4;
+
 -- name: StartStep :exec
 -- A row that stands already is the same attempt told again, or a phase that the attempt came back to.
-INSERT INTO steps (deployment_id, run_id, step, phase, attempt, host, status, started_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)
+INSERT INTO steps (deployment_id, run_id, step, phase, activity, attempt, host, status, started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8)
 ON CONFLICT (deployment_id, run_id, step, phase, attempt) DO UPDATE
    SET status = 'running', host = excluded.host, finished_at = NULL, failure = NULL;
 
