@@ -131,7 +131,7 @@ func (b *Build) ended(ctx context.Context, ref string, stopped <-chan time.Time)
 // whichever run, from the same input; or pushed by an attempt of this run that died before it could say so, or finished in
 // that builder's history.
 func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, repository, input string) (string, error) {
-	if d.ImageDigest != "" && d.ImageInput == input {
+	if d.ImageDigest != "" && d.ImageInput == input && d.ImageRemovedAt == nil {
 		return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+d.ImageDigest)
 	}
 	var last Beat

@@ -140,7 +140,7 @@ func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 // reconciler is one whose workflows are on the real server, where nobody works on them.
 func (b *bench) reconciler() *activities.Reconciler {
 	deploys := &temporal.Deploys{Client: b.client, Limits: temporal.DefaultLimits()}
-	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Workflows: deploys, Images: b.shelf, Age: time.Hour}
+	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Retention: b.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Workflows: deploys, Images: b.shelf, Age: time.Hour}
 }
 
 // movedMeanwhile is a Temporal whose answer about a run comes when the row names another one already.

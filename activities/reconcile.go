@@ -33,7 +33,7 @@ type Workflows interface {
 }
 
 // Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a retry that was not
-// made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was not begun. What hosts
+// made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was not begun; and it removes images that nothing needs any more. What hosts
 // hold is swept by each host (Sweeper).
 type Reconciler struct {
 	Store     Store
@@ -42,6 +42,8 @@ type Reconciler struct {
 	Deleted   Deleted
 	Workflows Workflows
 	Images    ImageStore
+	Retention Retention
+	Keep      Keep
 	Age       time.Duration            // how long a row may wait for its workflow before that counts as lost
 	Repaired  func(kind string, n int) // told of what a pass repaired; may be nil
 }
@@ -51,10 +53,10 @@ type Reconciler struct {
 func (r *Reconciler) Repair(ctx context.Context) (temporal.ReconcileResult, error) {
 	var result temporal.ReconcileResult
 	err := errors.Join(r.startQueued(ctx, &result), r.makeRetries(ctx, &result), r.followRuns(ctx, &result),
-		r.repeatCancels(ctx, &result), r.tearDown(ctx, &result))
+		r.repeatCancels(ctx, &result), r.tearDown(ctx, &result), r.removeExpiredImages(ctx, &result))
 	if r.Repaired != nil {
 		for kind, n := range map[string]int{
-			"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled, "torn_down": result.Torn,
+			"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled, "torn_down": result.Torn, "images_removed": result.Images,
 		} {
 			r.Repaired(kind, n)
 		}

@@ -14,7 +14,7 @@ func (s *Source) reuse(ctx context.Context, d deployment.Deployment) (temporal.R
 	if err != nil {
 		return temporal.ResolveResult{}, err
 	}
-	if digest == "" {
+	if digest == "" || d.ImageRemovedAt != nil { // given up before this was retried: the registry may show it for a while yet
 		again := fmt.Sprintf("build the commit again: slipway deploy %s --commit %s --environment %s", d.ProjectName, d.Commit, d.Environment)
 		return temporal.ResolveResult{}, deployment.UserFailure("image.gone", again, "image %s@%s is gone from the registry", d.Image, d.ImageDigest)
 	}

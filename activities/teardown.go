@@ -62,32 +62,22 @@ func (r *Reconciler) ListTeardown(ctx context.Context, in temporal.TeardownInput
 	return plan, err
 }
 
-// RemoveImages deletes the images of a deleted scope from the registry. Each row stays until the registry was asked again.
+// RemoveImages deletes the images of a deleted scope from the registry, but for those that were promoted out of it. Each row
+// stays until the registry was asked again.
 func (r *Reconciler) RemoveImages(ctx context.Context, in temporal.TeardownInput) error {
+	if err := r.Retention.PassTagsOn(ctx, in.Scope()); err != nil {
+		return err
+	}
 	tags, err := r.Ledger.OwnedIn(ctx, in.Scope(), "", deployment.ResourceImageTag)
 	if err != nil {
 		return err
 	}
 	for _, tag := range tags {
-		if err := r.removeImage(ctx, tag.Name); err != nil {
-			return deployment.TransientFailure("teardown.registry", "check that the registry runs and lets images be deleted", "%w", err)
-		}
-		if err := r.Ledger.Disown(ctx, tag); err != nil {
+		if err := r.removeTag(ctx, tag); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (r *Reconciler) removeImage(ctx context.Context, image string) error {
-	if err := r.Images.Delete(ctx, image); err != nil {
-		return err
-	}
-	digest, err := r.Images.Digest(ctx, image)
-	if err == nil && digest != "" {
-		err = stillThere(image)
-	}
-	return err
 }
 
 // PurgeDeleted deletes the rows of a deleted scope, the last of what is left of it. A lease is a row and nothing else: one

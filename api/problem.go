@@ -92,6 +92,11 @@ var sentinels = []struct {
 		status: http.StatusConflict, code: "no_image", detail: "the deployment was never live, so it has no image that is known to work", field: "deployment",
 		fix: "name one that became ready, or deploy its commit again",
 	}},
+	{deployment.ErrImageRemoved, problemError{
+		status: http.StatusConflict, code: "image_removed", field: "deployment",
+		detail: "the image was removed from the registry: newer ones have been live since, and only the last few of an environment are kept",
+		fix:    "deploy its commit again (`slipway deploy PROJECT --commit COMMIT --environment ENVIRONMENT`), or name a newer deployment",
+	}},
 	{deployment.ErrLastToken, problemError{
 		status: http.StatusConflict, code: "last_token", field: "id",
 		detail: "the token is the last one that does not expire: without it a day would come when nobody can make another",

@@ -86,6 +86,9 @@ func TestReuse_RefusesWhatDoesNotFit(t *testing.T) {
 	production := w.live("shop", `{}`)
 	branch := w.live("shop", `{"branch":"cart","environment":"branch/cart"}`)
 	foreign := w.live("other", `{}`)
+	removed := w.live("shop", `{}`)
+	_, err := w.store.Pool().Exec(t.Context(), "UPDATE deployments SET image_removed_at = now() WHERE id = $1", removed.ID)
+	require.NoError(t, err)
 	unbuilt := w.deploy("shop", `{}`)
 	missing := "0198c5a0-0000-7000-8000-0000000000ff"
 	path := "/v1/environments/" + production.Environment.ID
@@ -98,6 +101,7 @@ func TestReuse_RefusesWhatDoesNotFit(t *testing.T) {
 		"rollback to another project's":     {path + "/rollback", foreign.ID, 422, "invalid_field"},
 		"rollback to nothing":               {path + "/rollback", missing, 422, "invalid_field"},
 		"rollback to what never was live":   {path + "/rollback", unbuilt.ID, 409, "no_image"},
+		"rollback to what was removed":      {path + "/rollback", removed.ID, 409, "image_removed"},
 		"promotion of its own":              {path + "/promote", production.ID, 422, "invalid_field"},
 		"promotion of another project's":    {path + "/promote", foreign.ID, 422, "invalid_field"},
 	} {

@@ -189,4 +189,5 @@ type ReconcileResult struct {
 	Canceled int `json:"canceled"`
 	Closed   int `json:"closed"`
 	Torn     int `json:"torn"`
+	Images   int `json:"images,omitempty"` // tags that were deleted from the registry
 }

@@ -205,7 +205,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 		Activities: worker.Activities{
 			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store},
 			Reconciler: &activities.Reconciler{
-				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Age: time.Hour, Workflows: deploys, Images: h,
+				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Retention: h.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Age: time.Hour, Workflows: deploys, Images: h,
 			},
 			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{

@@ -107,7 +107,7 @@ func (s *system) retry(ctx context.Context, d deployment.Deployment) error {
 }
 
 func (s *system) reconciler() *activities.Reconciler {
-	return &activities.Reconciler{Store: s.store, Ledger: s.store, Stuck: s.store, Deleted: s.store, Workflows: s.deploys, Images: s.host}
+	return &activities.Reconciler{Store: s.store, Ledger: s.store, Stuck: s.store, Deleted: s.store, Retention: s.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Workflows: s.deploys, Images: s.host}
 }
 
 func (s *system) history(d deployment.Deployment, run string) (list []*historypb.HistoryEvent) {

@@ -1479,7 +1479,7 @@ type ClientInterface interface {
 	//     {}
 	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 	//
-	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 	//
@@ -1502,7 +1502,7 @@ type ClientInterface interface {
 	//     {}
 	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 	//
-	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 	//
@@ -2175,7 +2175,7 @@ func (c *Client) PromoteDeployment(ctx context.Context, id EnvironmentPath, para
 //	{}
 //	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 //
-// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 // when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 // fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 //
@@ -2208,7 +2208,7 @@ func (c *Client) RollbackEnvironmentWithBody(ctx context.Context, id Environment
 //	{}
 //	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 //
-// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 // when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 // fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 //
@@ -4645,7 +4645,7 @@ type ClientWithResponsesInterface interface {
 	//     {}
 	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 	//
-	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 	//
@@ -4668,7 +4668,7 @@ type ClientWithResponsesInterface interface {
 	//     {}
 	//     {"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 	//
-	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+	// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 	// when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 	// fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 	//
@@ -6948,7 +6948,7 @@ func (c *ClientWithResponses) PromoteDeploymentWithResponse(ctx context.Context,
 //	{}
 //	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 //
-// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 // when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 // fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 //
@@ -6977,7 +6977,7 @@ func (c *ClientWithResponses) RollbackEnvironmentWithBodyWithResponse(ctx contex
 //	{}
 //	{"deployment": "0193a5c2-6f7e-7cc3-98c4-dc0c0c07398f"}
 //
-// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 422
+// 409 `nothing_before` when there is none to go back to, 409 `no_image` when the one that is named never became ready, 409 `image_removed` when its image is kept no longer, 422
 // when it is of another environment. First of all the registry is asked for the image: when it is gone, the new deployment
 // fails with `image.gone`, whose fix names the commit to deploy, and what is live stays live.
 //

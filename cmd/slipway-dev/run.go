@@ -163,7 +163,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 		defer drain()
 		w := config.WorkerRole{
 			DataDir: s.DataDir, Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry,
-			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Timeouts: s.Timeouts,
+			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Retention: s.Retention, Timeouts: s.Timeouts,
 		}
 		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{Store: s.store, Client: client, Git: git, Telemetry: telemetry, Log: s.log}))
 	})

@@ -10,19 +10,20 @@ type Dev struct {
 	DataDir string // absolute once loaded; everything that slipway-dev keeps
 	BinDir  string // of slipway-temporal and buildkitd; empty: beside slipway-dev
 
-	Log      Log
-	API      API
-	Gateway  Gateway
-	Examples Examples
-	Postgres Postgres
-	Temporal Temporal
-	Registry Registry
-	Worker   Worker
-	Git      Git
-	Planner  Planner
-	BuildKit BuildKit
-	Docker   Docker
-	Timeouts Timeouts
+	Log       Log
+	API       API
+	Gateway   Gateway
+	Examples  Examples
+	Postgres  Postgres
+	Temporal  Temporal
+	Registry  Registry
+	Worker    Worker
+	Git       Git
+	Planner   Planner
+	BuildKit  BuildKit
+	Docker    Docker
+	Retention Retention
+	Timeouts  Timeouts
 
 	Telemetry Telemetry
 }
@@ -70,6 +71,7 @@ func (d *Dev) sections(addr addrCheck) []section {
 		{"Planning", d.Planner.keys()},
 		{"BuildKit", d.BuildKit.keys(optional(buildkitAddr))},
 		{"Docker", d.Docker.keys()},
+		{"Retention", d.Retention.keys()},
 		{"Operators", d.Telemetry.keys(opsAddrAPI, loopback)},
 		{"Times", d.Timeouts.keys()},
 	}

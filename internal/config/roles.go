@@ -37,18 +37,19 @@ func (r *APIRole) check() Faults {
 
 // WorkerRole is the configuration of `slipway worker`.
 type WorkerRole struct {
-	DataDir  string
-	Log      Log
-	Gateway  Gateway // how preview URLs look
-	Postgres Postgres
-	Temporal Temporal
-	Registry Registry
-	Worker   Worker
-	Git      Git
-	Planner  Planner
-	BuildKit BuildKit
-	Docker   Docker
-	Timeouts Timeouts
+	DataDir   string
+	Log       Log
+	Gateway   Gateway // how preview URLs look
+	Postgres  Postgres
+	Temporal  Temporal
+	Registry  Registry
+	Worker    Worker
+	Git       Git
+	Planner   Planner
+	BuildKit  BuildKit
+	Docker    Docker
+	Retention Retention
+	Timeouts  Timeouts
 
 	Telemetry Telemetry
 }
@@ -59,7 +60,7 @@ func LoadWorker(environ []string) (WorkerRole, error) { return loaded[WorkerRole
 func (r *WorkerRole) keys() []key {
 	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
 		r.Temporal.keys(hostPort), r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(),
-		r.BuildKit.keys(buildkitAddr), r.Docker.keys(), r.Timeouts.keys(),
+		r.BuildKit.keys(buildkitAddr), r.Docker.keys(), r.Retention.keys(), r.Timeouts.keys(),
 		r.Telemetry.keys(opsAddrWorker, hostPort))
 }
 

@@ -62,6 +62,7 @@ type Deployment struct {
 	ReadyAt           *time.Time
 	FinishedAt        *time.Time
 	CancelRequestedAt *time.Time
+	ImageRemovedAt    *time.Time // since then the image counts as gone, wherever it may still be
 }
 
 // Scope is the environment that the deployment goes to.

@@ -12,6 +12,7 @@ var (
 	ErrNotRetryable        = errors.New("deployment has neither failed nor been canceled")
 	ErrNothingBefore       = errors.New("nothing was live in the environment before")
 	ErrNoImage             = errors.New("deployment has no image that has been live")
+	ErrImageRemoved        = errors.New("the image of the deployment was removed")
 	ErrReplaced            = errors.New("a newer deployment of the environment has replaced it, or is about to")
 	ErrEnded               = errors.New("deployment has ended and is not begun again")
 	ErrConflict            = errors.New("changed by another request since it was read")

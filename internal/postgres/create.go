@@ -16,8 +16,8 @@ import (
 // CreateDeployment inserts a queued deployment, its environment too when it is new. With an idempotency key that the
 // project has seen it returns that deployment as it stands and created=false, or deployment.ErrIdempotencyMismatch when
 // the key came with another request. A deleted project is deployment.ErrNotFound. Nothing is stored when too many have not
-// ended: deployment.ErrTooManyOpen. One that reuses an image may answer deployment.ErrNothingBefore and
-// deployment.ErrNoImage.
+// ended: deployment.ErrTooManyOpen. One that reuses an image may answer deployment.ErrNothingBefore,
+// deployment.ErrNoImage and deployment.ErrImageRemoved.
 func (s *Store) CreateDeployment(ctx context.Context, n deployment.NewDeployment) (d deployment.Deployment, created bool, err error) {
 	if !isID(n.Project.ID) || !isText(n.IdempotencyKey) {
 		return d, false, at(deployment.ErrNotFound, "create deployment of project %q", n.Project.ID)

@@ -81,7 +81,7 @@ func toDeployment(r db.DeploymentDetail) (deployment.Deployment, error) {
 		PreviewHost: r.PreviewHost, EnvHost: r.EnvHost, Image: r.Image, ImageDigest: r.ImageDigest,
 		Failure: failure, SupersededBy: orEmpty(r.SupersededBy), ReusedFrom: orEmpty(r.ReusedFrom), Step: step,
 		CreatedAt: r.CreatedAt.UTC(), StartedAt: utc(r.StartedAt), ReadyAt: utc(r.ReadyAt),
-		FinishedAt: utc(r.FinishedAt), CancelRequestedAt: utc(r.CancelRequestedAt),
+		FinishedAt: utc(r.FinishedAt), CancelRequestedAt: utc(r.CancelRequestedAt), ImageRemovedAt: utc(r.ImageRemovedAt),
 	}
 	if warnings != nil {
 		d.Warnings = *warnings

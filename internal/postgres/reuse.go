@@ -38,7 +38,19 @@ func reuseImage(ctx context.Context, q *db.Queries, id, environmentID string, re
 	}
 	rows, err := q.ReuseImage(ctx, db.ReuseImageParams{ID: id, Source: source, Warnings: warnings})
 	if err == nil && rows == 0 {
-		err = deployment.ErrNoImage
+		err = whyNoImage(ctx, q, source)
 	}
 	return err
+}
+
+func whyNoImage(ctx context.Context, q *db.Queries, source string) error {
+	removed, err := q.ImageWasRemoved(ctx, source)
+	switch {
+	case err != nil:
+		return err
+	case removed:
+		return deployment.ErrImageRemoved
+	default:
+		return deployment.ErrNoImage
+	}
 }

@@ -156,7 +156,7 @@ func (h *host) options() worker.Options {
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
-				Repaired: h.Telemetry.Metrics.Repaired,
+				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Keep: keep(h.c.Retention),
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces,

@@ -281,7 +281,7 @@ func (q *Queries) LockDeletedProject(ctx context.Context, id string) (string, er
 }
 
 const ownedIn = `-- name: OwnedIn :many
-SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at FROM resources r JOIN deployments d ON d.id = r.deployment_id
+SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since FROM resources r JOIN deployments d ON d.id = r.deployment_id
  WHERE d.project_id = $1
    AND ($2::uuid IS NULL OR d.environment_id = $2::uuid)
    AND ($3::text = '' OR r.host = $3) AND r.kind = ANY ($4::text[])
@@ -316,6 +316,7 @@ func (q *Queries) OwnedIn(ctx context.Context, arg OwnedInParams) ([]Resource, e
 			&i.DeploymentID,
 			&i.RunID,
 			&i.CreatedAt,
+			&i.RemovingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -368,7 +369,7 @@ func (q *Queries) PurgeProject(ctx context.Context, id string) error {
 }
 
 const underWayIn = `-- name: UnderWayIn :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
  WHERE v.project_id = $1 AND v.finished_at IS NULL
    AND ($2::uuid IS NULL OR v.environment_id = $2::uuid)
  ORDER BY v.created_at, v.id
@@ -418,6 +419,7 @@ func (q *Queries) UnderWayIn(ctx context.Context, arg UnderWayInParams) ([]Deplo
 			&i.ReadyAt,
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
+			&i.ImageRemovedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func (q *Queries) Disown(ctx context.Context, arg DisownParams) error {
 }
 
 const leftOver = `-- name: LeftOver :many
-SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at FROM resources r
+SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since FROM resources r
   JOIN deployments d ON d.id = r.deployment_id
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
@@ -74,6 +74,7 @@ func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource,
 			&i.DeploymentID,
 			&i.RunID,
 			&i.CreatedAt,
+			&i.RemovingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource,
 }
 
 const openLeases = `-- name: OpenLeases :many
-SELECT kind, name, host, deployment_id, run_id, created_at FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, name
+SELECT kind, name, host, deployment_id, run_id, created_at, removing_since FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, name
 `
 
 func (q *Queries) OpenLeases(ctx context.Context, host string) ([]Resource, error) {
@@ -105,6 +106,7 @@ func (q *Queries) OpenLeases(ctx context.Context, host string) ([]Resource, erro
 			&i.DeploymentID,
 			&i.RunID,
 			&i.CreatedAt,
+			&i.RemovingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -145,7 +147,7 @@ func (q *Queries) Own(ctx context.Context, arg OwnParams) (int64, error) {
 }
 
 const owned = `-- name: Owned :many
-SELECT kind, name, host, deployment_id, run_id, created_at FROM resources
+SELECT kind, name, host, deployment_id, run_id, created_at, removing_since FROM resources
  WHERE deployment_id = $1 AND ($2::text = '' OR host = $2) AND (cardinality($3::text[]) = 0 OR kind = ANY ($3::text[]))
  ORDER BY created_at, kind, name
 `
@@ -172,6 +174,7 @@ func (q *Queries) Owned(ctx context.Context, arg OwnedParams) ([]Resource, error
 			&i.DeploymentID,
 			&i.RunID,
 			&i.CreatedAt,
+			&i.RemovingSince,
 		); err != nil {
 			return nil, err
 		}

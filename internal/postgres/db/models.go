@@ -38,6 +38,7 @@ type DeploymentDetail struct {
 	ReadyAt           *time.Time
 	FinishedAt        *time.Time
 	CancelRequestedAt *time.Time
+	ImageRemovedAt    *time.Time
 }
 
 type EnvironmentDetail struct {
@@ -100,12 +101,13 @@ type Receipt struct {
 }
 
 type Resource struct {
-	Kind         string
-	Name         string
-	Host         string
-	DeploymentID string
-	RunID        string
-	CreatedAt    time.Time
+	Kind          string
+	Name          string
+	Host          string
+	DeploymentID  string
+	RunID         string
+	CreatedAt     time.Time
+	RemovingSince *time.Time
 }
 
 type Step struct {

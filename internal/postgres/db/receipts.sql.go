@@ -40,7 +40,7 @@ WITH gone AS (
     DELETE FROM resources r
      WHERE r.kind = $2 AND r.name = $3 AND r.host = $4 AND r.deployment_id = $5
        AND ($6::text = '' OR r.run_id = $6)
-    RETURNING r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at
+    RETURNING r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since
 )
 INSERT INTO receipts (deployment_id, run_id, kind, name, host, took_ms)
 SELECT g.deployment_id, g.run_id, g.kind, g.name, g.host, $1::bigint

@@ -12,7 +12,7 @@ import (
 )
 
 const canceling = `-- name: Canceling :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
 `
 
 func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
@@ -54,6 +54,7 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 			&i.ReadyAt,
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
+			&i.ImageRemovedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -66,7 +67,7 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 }
 
 const queuedUnstarted = `-- name: QueuedUnstarted :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status = 'queued' AND v.run_id = '' AND v.created_at < now() - $1::interval
    AND NOT EXISTS (SELECT FROM deployments d WHERE d.id = v.id AND d.retry_requested_at IS NOT NULL)
  ORDER BY v.created_at, v.id
@@ -111,6 +112,7 @@ func (q *Queries) QueuedUnstarted(ctx context.Context, olderThan time.Duration) 
 			&i.ReadyAt,
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
+			&i.ImageRemovedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -123,7 +125,7 @@ func (q *Queries) QueuedUnstarted(ctx context.Context, olderThan time.Duration) 
 }
 
 const underWay = `-- name: UnderWay :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status <> 'canceling' AND v.run_id <> '' AND v.started_at < now() - $1::interval
  ORDER BY v.created_at, v.id
 `
@@ -168,6 +170,7 @@ func (q *Queries) UnderWay(ctx context.Context, olderThan time.Duration) ([]Depl
 			&i.ReadyAt,
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
+			&i.ImageRemovedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -180,7 +183,7 @@ func (q *Queries) UnderWay(ctx context.Context, olderThan time.Duration) ([]Depl
 }
 
 const unmadeRetries = `-- name: UnmadeRetries :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
  WHERE v.status = 'queued'
    AND EXISTS (SELECT FROM deployments d WHERE d.id = v.id AND d.retry_requested_at < now() - $1::interval)
  ORDER BY v.created_at, v.id
@@ -225,6 +228,7 @@ func (q *Queries) UnmadeRetries(ctx context.Context, olderThan time.Duration) ([
 			&i.ReadyAt,
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
+			&i.ImageRemovedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -38,6 +38,7 @@ UPDATE deployments d
        warnings = $1, reused_from = s.id
   FROM deployments s
  WHERE d.id = $2 AND s.id = $3::uuid AND s.project_id = d.project_id AND s.status = 'ready' AND s.image_digest <> ''
+   AND s.image_removed_at IS NULL
 `
 
 type ReuseImageParams struct {

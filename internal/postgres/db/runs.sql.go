@@ -99,7 +99,7 @@ func (q *Queries) SetCommit(ctx context.Context, arg SetCommitParams) error {
 }
 
 const setImage = `-- name: SetImage :exec
-UPDATE deployments SET image = $2, image_digest = $3, image_input = $4 WHERE id = $1
+UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL WHERE id = $1
 `
 
 type SetImageParams struct {

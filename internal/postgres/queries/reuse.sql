@@ -19,4 +19,5 @@ UPDATE deployments d
        plan_digest = s.plan_digest, dockerfile = s.dockerfile, image = s.image, image_digest = s.image_digest,
        warnings = @warnings, reused_from = s.id
   FROM deployments s
- WHERE d.id = @id AND s.id = @source::uuid AND s.project_id = d.project_id AND s.status = 'ready' AND s.image_digest <> '';
+ WHERE d.id = @id AND s.id = @source::uuid AND s.project_id = d.project_id AND s.status = 'ready' AND s.image_digest <> ''
+   AND s.image_removed_at IS NULL;

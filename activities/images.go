@@ -1,0 +1,67 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// Retention is what the reconciler asks the store for about images.
+type Retention interface {
+	// ExpireImages gives up the images that nothing needs any more: no deployment begins with one from then on. Their tags are
+	// to be deleted.
+	ExpireImages(ctx context.Context, keep int, age time.Duration) (tags int, err error)
+	// GivenUpTags lists tags that are to be deleted.
+	GivenUpTags(ctx context.Context, limit int) ([]deployment.Resource, error)
+	// PassTagsOn gives tags of a deleted scope to deployments outside it that run the same images.
+	PassTagsOn(ctx context.Context, scope deployment.Scope) error
+}
+
+// Keep says what is kept of what has been.
+type Keep struct {
+	Images int           // per environment, the newest that were live
+	Unused time.Duration // images of deployments that ended without becoming ready, for a retry
+}
+
+// tagsAPass bounds how many tags a pass deletes, so that it ends in time; the next one goes on.
+const tagsAPass = 100
+
+// removeExpiredImages deletes the tags of images that nothing needs. What lies below a tag is freed by the registry itself, once
+// no other tag leads to it.
+func (r *Reconciler) removeExpiredImages(ctx context.Context, result *temporal.ReconcileResult) error {
+	if _, err := r.Retention.ExpireImages(ctx, r.Keep.Images, r.Keep.Unused); err != nil {
+		return err
+	}
+	tags, err := r.Retention.GivenUpTags(ctx, tagsAPass)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, tag := range tags {
+		if err := r.removeTag(ctx, tag); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		result.Images++
+	}
+	return errors.Join(errs...)
+}
+
+// removeTag deletes a tag and gives its row up once the registry has it no more.
+func (r *Reconciler) removeTag(ctx context.Context, tag deployment.Resource) error {
+	err := r.Images.Delete(ctx, tag.Name)
+	if err != nil {
+		return deployment.TransientFailure("registry.delete", "check that the registry runs and lets images be deleted", "%w", err)
+	}
+	digest, err := r.Images.Digest(ctx, tag.Name)
+	if err != nil {
+		return deployment.TransientFailure("registry.unreachable", "check that the registry runs", "%w", err)
+	}
+	if digest != "" {
+		return stillThere(tag.Name)
+	}
+	return r.Ledger.Disown(ctx, tag)
+}
