@@ -10,11 +10,11 @@ import (
 
 // reuse answers for a deployment that was made with the image of another: nothing is left to build, if it is still there.
 func (s *Source) reuse(ctx context.Context, d deployment.Deployment) (temporal.ResolveResult, error) {
-	digest, err := digestOf(ctx, s.Images, s.PushHost, s.PushHost+"/"+d.Image+"@"+d.ImageDigest)
+	digest, err := s.imageOf(ctx, d)
 	if err != nil {
 		return temporal.ResolveResult{}, err
 	}
-	if digest == "" || d.ImageRemovedAt != nil { // given up before this was retried: the registry may show it for a while yet
+	if digest == "" {
 		again := fmt.Sprintf("build the commit again: slipway deploy %s --commit %s --environment %s", d.ProjectName, d.Commit, d.Environment)
 		return temporal.ResolveResult{}, deployment.UserFailure("image.gone", again, "image %s@%s is gone from the registry", d.Image, d.ImageDigest)
 	}
@@ -45,12 +45,20 @@ func (s *Source) standing(ctx context.Context, d deployment.Deployment, p deploy
 	if err != nil || plan != d.PlanInput || image != d.ImageInput {
 		return built, err
 	}
-	digest, err := digestOf(ctx, s.Images, s.PushHost, s.PushHost+"/"+d.Image+"@"+d.ImageDigest)
+	digest, err := s.imageOf(ctx, d)
 	if err != nil || digest == "" {
 		return built, err
 	}
 	logOf(ctx, s.Logs).say("image %s was built before and stands: nothing is fetched, planned or built", digest)
 	return temporal.BuildResult{Image: d.Image, Digest: digest, Reused: true}, nil
+}
+
+// imageOf looks the deployment's image up. One that was given up counts as gone, although the registry may show it for a while.
+func (s *Source) imageOf(ctx context.Context, d deployment.Deployment) (string, error) {
+	if d.ImageRemovedAt != nil {
+		return "", nil
+	}
+	return digestOf(ctx, s.Images, s.PushHost, s.PushHost+"/"+d.Image+"@"+d.ImageDigest)
 }
 
 // digestOf looks an image up in the registry, which may be away for a moment; empty when it is not there.
