@@ -63,8 +63,8 @@ func (b *Builder) Ping(ctx context.Context) error {
 // Close closes the connection to the daemon, which cancels the solves that are under way.
 func (b *Builder) Close() error { return b.client.Close() }
 
-// Solve builds r's Dockerfile in r's context, pushes the image and returns its digest. What happens is told to sink from
-// one goroutine, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
+// Solve builds r's Dockerfile in r's context, pushes the image and returns its digest. What happens is told to sink, one
+// thing at a time, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
 // stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure.
 func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
 	dir, err := os.MkdirTemp("", "slipway-dockerfile-")
@@ -80,16 +80,7 @@ func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 		return deployment.BuildOutcome{}, err
 	}
 	tale := newNarrator(sink)
-	status, told := make(chan *client.SolveStatus), make(chan struct{})
-	go func() {
-		defer close(told)
-		for s := range status { // to the end whatever ctx says: the client blocks on a status that nobody takes
-			tale.take(s)
-		}
-		tale.flush()
-	}()
-	res, err := b.client.Solve(ctx, nil, opt, status)
-	<-told
+	res, err := b.solve(ctx, opt, tale)
 	if ended := endOf(ctx, err); ended != nil {
 		return deployment.BuildOutcome{}, fmt.Errorf("solve %s: %w", r.Ref, ended)
 	}

@@ -202,3 +202,25 @@ func TestCancelStopsTheBuild(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, digest)
 }
+
+// The daemon may not know a job yet, or no more, when it is asked for its status: then the client waits 5 s for messages.
+func TestCancelAtAnyMomentReturnsWhenTheBuildHasEnded(t *testing.T) {
+	t.Parallel()
+	b := stack.Builder(t)
+	told := map[*transcript]string{}
+	for after := range 20 {
+		mark := uuid.NewString()
+		s := &transcript{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*6*time.Millisecond)
+		_, err := b.Solve(ctx, request(t, from+"RUN sleep 300; : "+mark+"\n", nil), s)
+		told[s] = s.text()
+		deadline, _ := ctx.Deadline()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(deadline), 4*time.Second, "canceled after %d ms", after*6)
+		require.Empty(t, processes(t, mark))
+		cancel()
+	}
+	for s, text := range told {
+		require.Equal(t, text, s.text(), "nothing is told after Solve returned")
+	}
+}
