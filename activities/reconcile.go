@@ -71,17 +71,33 @@ func (r *Reconciler) startQueued(ctx context.Context, result *temporal.Reconcile
 	}
 	var errs []error
 	for _, d := range queued {
-		p, err := r.Store.Project(ctx, d.ProjectID)
-		if err == nil {
-			err = r.Workflows.Start(ctx, d, p)
+		err := r.start(ctx, d, result)
+		if errors.Is(err, deployment.ErrStaleRun) || errors.Is(err, deployment.ErrConflict) {
+			continue // it has moved on since it was listed
 		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		result.Started++
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// start starts a workflow that is not there. One that was terminated before it could begin is there, and will never run.
+func (r *Reconciler) start(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
+	p, err := r.Store.Project(ctx, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	if err := r.Workflows.Start(ctx, d, p); err != nil {
+		return err
+	}
+	_, open, err := r.Workflows.CurrentRun(ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	if !open {
+		return r.closeLost(ctx, d, result)
+	}
+	result.Started++
+	return nil
 }
 
 // makeRetries makes the second half of retries whose first half stands in the row alone.
@@ -127,13 +143,7 @@ func (r *Reconciler) followRun(ctx context.Context, d deployment.Deployment, res
 	case err != nil:
 		return err
 	case !open:
-		err := r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
-			"retry it; to stop a deploy, cancel it rather than terminate its workflow",
-			"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
-		if err == nil {
-			result.Closed++
-		}
-		return err
+		return r.closeLost(ctx, d, result)
 	case run != d.RunID:
 		err := r.Store.BeginRun(ctx, d.ID, d.RunID, run)
 		if err == nil {
@@ -167,6 +177,17 @@ func (r *Reconciler) cancel(ctx context.Context, d deployment.Deployment) error 
 	found, err := r.Workflows.Cancel(ctx, d.ID)
 	if err == nil && !found {
 		err = r.close(ctx, d, deployment.StatusCanceled, nil)
+	}
+	return err
+}
+
+// closeLost ends a deployment whose workflow has ended without a word.
+func (r *Reconciler) closeLost(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
+	err := r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
+		"retry it; to stop a deploy, cancel it rather than terminate its workflow",
+		"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
+	if err == nil {
+		result.Closed++
 	}
 	return err
 }

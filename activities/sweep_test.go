@@ -75,3 +75,20 @@ func TestRepair_ClosesWhatWasTerminated(t *testing.T) {
 	require.NotEmpty(t, closed.Failure.Fix)
 	require.Empty(t, b.owned(d), "its slot is free again")
 }
+
+// A workflow that was terminated before its first task is there, and can neither be started again nor begin.
+func TestRepair_ClosesWhatWasTerminatedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	r := b.reconciler()
+	r.Age = 0
+	result, err := r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, temporal.ReconcileResult{Started: 1}, result)
+	require.NoError(t, b.client.TerminateWorkflow(t.Context(), temporal.DeployWorkflowID(d.ID), "", "test"))
+	result, err = r.Repair(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, temporal.ReconcileResult{Closed: 1}, result)
+	require.Equal(t, "deploy.workflow_lost", b.get(d).Failure.Code)
+}

@@ -46,3 +46,30 @@ func TestReceiptHoldsWhatACancelUndid(t *testing.T) {
 	_, err = b.Receipt(t.Context(), "no id")
 	require.ErrorIs(t, err, deployment.ErrNotFound)
 }
+
+func TestGone_OfAContainerEndsItsPreview(t *testing.T) {
+	t.Parallel()
+	for state, ended := range map[deployment.PreviewState]deployment.PreviewState{
+		deployment.PreviewStarting: deployment.PreviewFailed, deployment.PreviewLive: deployment.PreviewStopped,
+	} {
+		b := newBench(t)
+		d := b.deploy(b.project("app"), "production")
+		container := deployment.Resource{Kind: deployment.ResourceContainer, Name: "c", Host: "host-1", DeploymentID: d.ID}
+		require.NoError(t, b.Own(t.Context(), container))
+		require.NoError(t, b.SetPreview(t.Context(), d.RunID, deployment.Preview{DeploymentID: d.ID, Host: "host-1", Container: "c", Address: "10.0.0.2:80", State: state}))
+		other := container
+		other.Name = "b" // of an earlier attempt
+		require.NoError(t, b.Own(t.Context(), other))
+		require.NoError(t, b.Gone(t.Context(), other, 0))
+		requireState(t, b, d, state)
+		require.NoError(t, b.Gone(t.Context(), container, 0))
+		requireState(t, b, d, ended)
+	}
+}
+
+func requireState(t *testing.T, b bench, d deployment.Deployment, state deployment.PreviewState) {
+	t.Helper()
+	route, err := b.Route(t.Context(), d.PreviewHost)
+	require.NoError(t, err)
+	require.Equal(t, state, route.State)
+}

@@ -40,6 +40,7 @@ func (h *host) tend(ctx context.Context) {
 		case <-h.wentLive:
 		case <-sweep.C:
 			h.sweepLeftOvers(ctx)
+			resumed = false
 		case <-ctx.Done():
 			return
 		}
@@ -53,8 +54,9 @@ func (h *host) noteAlive(ctx context.Context) {
 	}
 }
 
-// resumePreviews starts the live previews that stand still, as after `make down` or a restart of the machine, and reports
-// whether it could look at every one of them.
+// resumePreviews starts the live previews that stand still, as after `make down`, a restart of the machine or the death of
+// the Docker engine, which counts what it finds running then as stopped by hand. It reports whether it could look at every
+// one of them.
 func (h *host) resumePreviews(ctx context.Context) bool {
 	previews, err := h.Store.LivePreviews(ctx, h.c.Worker.HostID)
 	if err != nil {

@@ -41,6 +41,11 @@ WITH gone AS (
      WHERE r.kind = $2 AND r.name = $3 AND r.host = $4 AND r.deployment_id = $5
        AND ($6::text = '' OR r.run_id = $6)
     RETURNING r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since
+), stopped AS (
+    UPDATE previews v SET state = CASE v.state WHEN 'live' THEN 'stopped' ELSE 'failed' END, updated_at = now()
+      FROM gone g
+     WHERE g.kind = 'container' AND v.deployment_id = g.deployment_id AND v.container = g.name AND v.host = g.host
+       AND v.state IN ('starting', 'live')
 )
 INSERT INTO receipts (deployment_id, run_id, kind, name, host, took_ms)
 SELECT g.deployment_id, g.run_id, g.kind, g.name, g.host, $1::bigint
@@ -59,7 +64,8 @@ type GoneParams struct {
 }
 
 // The thing's row goes and, while its deployment is being canceled, becomes a line of the receipt: both or neither. A run,
-// when one is named, gives up only what no later run has taken over.
+// when one is named, gives up only what no later run has taken over. A preview whose container is gone runs no more, whoever
+// has removed it: its workflow may have been terminated before it could say so.
 func (q *Queries) Gone(ctx context.Context, arg GoneParams) error {
 	_, err := q.db.Exec(ctx, gone,
 		arg.TookMs,

@@ -1,11 +1,17 @@
 -- name: Gone :exec
 -- The thing's row goes and, while its deployment is being canceled, becomes a line of the receipt: both or neither. A run,
--- when one is named, gives up only what no later run has taken over.
+-- when one is named, gives up only what no later run has taken over. A preview whose container is gone runs no more, whoever
+-- has removed it: its workflow may have been terminated before it could say so.
 WITH gone AS (
     DELETE FROM resources r
      WHERE r.kind = @kind AND r.name = @name AND r.host = @host AND r.deployment_id = @deployment_id
        AND (@run_id::text = '' OR r.run_id = @run_id)
     RETURNING r.*
+), stopped AS (
+    UPDATE previews v SET state = CASE v.state WHEN 'live' THEN 'stopped' ELSE 'failed' END, updated_at = now()
+      FROM gone g
+     WHERE g.kind = 'container' AND v.deployment_id = g.deployment_id AND v.container = g.name AND v.host = g.host
+       AND v.state IN ('starting', 'live')
 )
 INSERT INTO receipts (deployment_id, run_id, kind, name, host, took_ms)
 SELECT g.deployment_id, g.run_id, g.kind, g.name, g.host, @took_ms::bigint
