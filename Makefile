@@ -13,10 +13,10 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test chaos screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test chaos bench-cancel screenshot lint verify generate histories
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 up: deps build ## install what is missing, start everything in the background, deploy an example
 	@$(ROOT) bin/slipway-dev up
@@ -49,9 +49,13 @@ test: deps images build ## run the whole suite against real components
 	@deploy/dev/tool.sh compose >/dev/null
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -shuffle=on -timeout 30m ./...
 
-chaos: deps images build ## kill every process but the Docker engine at every moment of a deploy, and write the table of docs/reliability.md
+chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -timeout 4h -v ./e2e/chaos -args -cells single -posts 10000 -keys 100 \
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -timeout 6h -v ./e2e/chaos -args -cells single -posts 10000 -keys 100 \
+		-cancels 0 -report $(CURDIR)/docs/reliability.md
+
+bench-cancel: deps images build ## cancel 1,000 deploys at random moments, for 30 minutes at most; writes docs/reliability.md
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestCancelLatency -args -cancels 1000 \
 		-report $(CURDIR)/docs/reliability.md
 
 screenshot: deps build ## take the pictures of a deploy in Temporal's Web UI anew (docs/web-ui*.png)

@@ -58,7 +58,10 @@ func (i *installation) call(ctx context.Context, method, path, key string, body,
 // app is a project over a repository of its own.
 type app struct {
 	project string
+	repo    *gitservetest.Repo
+	delay   time.Duration // between the app's start and its first answer
 	commit  string
+	answer  string // of the commit's app
 	env     string // name of the environment that is deployed to
 	live    string // deployment that was live before
 }
@@ -68,28 +71,41 @@ func newApp(t *testing.T, project string, settings map[string]any, delay time.Du
 	t.Helper()
 	repo, err := gitserve.Init(t.Context(), in.path("repos/"+project+".git"))
 	require.NoError(t, err)
-	commit := gitservetest.Commit(t, &gitservetest.Repo{Repository: repo}, "main", map[string]string{
-		"package.json": `{"name": "app", "private": true, "scripts": {"start": "node server.js"}}`,
-		"server.js": fmt.Sprintf(`const answer = (_, r) => r.end("this is %s");
-setTimeout(() => require("http").createServer(answer).listen(process.env.PORT, "0.0.0.0"), %d);
-`, project, delay.Milliseconds()),
-		"hold.plan": in.path("hold/plan." + project),
-	})
+	a := &app{project: project, repo: &gitservetest.Repo{Repository: repo}, delay: delay, env: "production"}
+	a.commitThat(t, "this is "+project)
 	body := map[string]any{"name": project, "repo_url": in.gitURL + "/" + project + ".git", "production_branch": "main"}
 	maps.Copy(body, settings)
 	_, err = in.call(t.Context(), http.MethodPost, "/v1/projects", "", body, nil)
 	require.NoError(t, err)
-	return &app{project: project, commit: commit, env: "production"}
+	return a
 }
 
-// deploy asks for a deploy of the commit and returns its id.
-func (a *app) deploy(t *testing.T) string {
+// commitThat makes the app one that answers so.
+func (a *app) commitThat(t *testing.T, answer string) {
 	t.Helper()
+	a.answer = answer
+	a.commit = gitservetest.Commit(t, a.repo, "main", map[string]string{
+		"package.json": `{"name": "app", "private": true, "scripts": {"start": "node server.js"}}`,
+		"server.js": fmt.Sprintf(`const answer = (_, r) => r.end(%q);
+setTimeout(() => require("http").createServer(answer).listen(process.env.PORT, "0.0.0.0"), %d);
+`, answer, a.delay.Milliseconds()),
+		"hold.plan": in.path("hold/plan." + a.project),
+	})
+}
+
+// post asks for a deploy of the commit and returns its id.
+func (a *app) post(ctx context.Context) (id string, err error) {
 	var d client.Deployment
 	body := map[string]any{"commit": a.commit, "environment": a.env}
-	_, err := in.call(t.Context(), http.MethodPost, "/v1/projects/"+a.project+"/deployments", "", body, &d)
+	_, err = in.call(ctx, http.MethodPost, "/v1/projects/"+a.project+"/deployments", "", body, &d)
+	return d.ID, err
+}
+
+func (a *app) deploy(t *testing.T) (id string) {
+	t.Helper()
+	id, err := a.post(t.Context())
 	require.NoError(t, err)
-	return d.ID
+	return id
 }
 
 // await asks for a deployment until it is as wanted. The API may be down meanwhile.

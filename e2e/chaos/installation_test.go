@@ -28,7 +28,8 @@ type installation struct {
 	dir      string // short, for the sockets in it
 	cache    string
 	binary   string // slipway
-	noted    string // file of the installation's id, by which its previews are found even after a run that was killed
+	engineAt string // folder of the Docker engine, kept, so that what a killed run left is found
+	dockerd  string // the Docker engine's socket, as a URL
 	api      string // host:port, likewise below
 	gateway  string
 	ops      []string // of API, worker and gateway
@@ -58,10 +59,7 @@ func layOut(root, cache, binary string) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &installation{dir: dir, cache: cache, binary: binary, noted: filepath.Join(root, "installation")}
-	if err := i.removePreviews(); err != nil { // of a run that was killed
-		return i, err
-	}
+	i := &installation{dir: dir, cache: cache, binary: binary, engineAt: filepath.Join(root, "docker"), dockerd: "unix://" + filepath.Join(dir, "dockerd.sock")}
 	for _, sub := range []string{"hold", "log", "repos"} {
 		if err := os.Mkdir(i.path(sub), 0o755); err != nil {
 			return i, err
@@ -86,7 +84,7 @@ func layOut(root, cache, binary string) (*installation, error) {
 	if err := errors.Join(i.standIns(), i.planner()); err != nil {
 		return i, err
 	}
-	i.parts = []*process{i.postgres(), i.temporalServer(), i.registryServer(), i.buildkitd(), i.role("api", 0), i.role("worker", 1), i.role("gateway", 2)}
+	i.parts = []*process{i.postgres(), i.temporalServer(), i.registryServer(), i.buildkitd(), i.dockerEngine(), i.role("api", 0), i.role("worker", 1), i.role("gateway", 2)}
 	return i, nil
 }
 
@@ -124,7 +122,7 @@ func (i *installation) standIns() error {
 	proxy.FlushInterval = -1
 	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", "/var/run/docker.sock")
+		return d.DialContext(ctx, "unix", strings.TrimPrefix(i.dockerd, "unix://"))
 	}}
 	i.engine = &holder{next: proxy}
 	engine, err := net.Listen("unix", i.path("docker.sock"))
@@ -156,7 +154,7 @@ func (i *installation) start(ctx context.Context) error {
 	}
 	for _, p := range i.parts {
 		if p.name == "api" {
-			if err := i.migrate(ctx); err != nil {
+			if err := errors.Join(i.removePreviews(ctx), i.migrate(ctx)); err != nil { // those of a run that was killed
 				return err
 			}
 		}
@@ -164,11 +162,7 @@ func (i *installation) start(ctx context.Context) error {
 			return err
 		}
 	}
-	var id string
-	if err := i.db.QueryRow(ctx, "SELECT id FROM installation").Scan(&id); err != nil { // the worker has made it
-		return err
-	}
-	return os.WriteFile(i.noted, []byte(id), 0o600)
+	return nil
 }
 
 func (i *installation) migrate(ctx context.Context) error {
@@ -201,11 +195,14 @@ func (i *installation) part(name string) *process {
 func (i *installation) remove(all bool) error {
 	var errs []error
 	for _, p := range slices.Backward(i.parts) { // nothing of it is wanted any more
-		if p.cmd != nil && p.cmd.ProcessState == nil {
+		switch {
+		case p.cmd == nil || p.cmd.Process == nil || p.cmd.ProcessState != nil: // never started, or ended
+		case p.name == "dockerd": // which ends its containerd too
+			errs = append(errs, i.removePreviews(context.Background()), p.terminate())
+		default:
 			errs = append(errs, p.kill())
 		}
 	}
-	errs = append(errs, i.removePreviews())
 	if i.daemon.Root != "" {
 		errs = append(errs, i.daemon.Unisolate(context.Background()), i.daemon.Sweep(context.Background()))
 	}
@@ -219,17 +216,13 @@ func (i *installation) remove(all bool) error {
 	return errors.Join(append(errs, os.RemoveAll(i.dir))...)
 }
 
-// removePreviews removes what the installation that was noted has on the Docker engine.
-func (i *installation) removePreviews() error {
-	const command = `[ -s "$1" ] || exit 0
-label=label=slipway.installation=$(cat "$1")
-images=$(docker ps -a --filter $label --format '{{.Image}}')
-docker ps -aq --filter $label | xargs -r docker rm -f
-echo $images | xargs -r docker rmi -f
-docker network ls -q --filter $label | xargs -r docker network rm
-rm "$1"`
-	out, err := exec.Command("sh", "-ec", command, "sh", i.noted).CombinedOutput()
-	if err != nil {
+// removePreviews removes all that is on the Docker engine, which is the installation's own, but for one image: most layers are
+// common to all, and the next run need not pull those.
+func (i *installation) removePreviews(ctx context.Context) error {
+	const command = `docker ps -aq | xargs -r docker rm -f; docker network prune -f; docker images -q | tail -n +2 | xargs -r docker rmi -f`
+	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+i.dockerd)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("remove previews: %w: %s", err, out)
 	}
 	return nil

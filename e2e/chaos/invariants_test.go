@@ -24,14 +24,61 @@ const repaired = time.Minute
 // not when it does not get there.
 func requireInvariants(t *testing.T, a *app, id string) {
 	t.Helper()
+	requireSoon(t, func() []string { return violations(t.Context(), a, id) }, "deployment %s of %s, %s after it was ready", id, a.project, repaired)
+}
+
+// requireNothingLeft waits until nothing is left of a deployment that ended without having been live: no container, network
+// or workspace, no row of the ledger for one, no preview that answers, no step that runs.
+func requireNothingLeft(t *testing.T, id string) {
+	t.Helper()
+	requireSoon(t, func() []string { return remains(t.Context(), id) }, "deployment %s, %s after it ended", id, repaired)
+}
+
+func requireSoon(t *testing.T, check func() []string, message string, args ...any) {
+	t.Helper()
 	var wrong []string
 	for deadline := time.Now().Add(repaired); time.Now().Before(deadline); {
-		if wrong = violations(t.Context(), a, id); len(wrong) == 0 {
+		if wrong = check(); len(wrong) == 0 {
 			return
 		}
 		require.NoError(t, pause(t.Context(), 2*tick))
 	}
-	require.Empty(t, wrong, "deployment %s of %s, %s after it was ready", id, a.project, repaired)
+	require.Empty(t, wrong, append([]any{message}, args...)...)
+}
+
+// remains says what is left of an ended deployment.
+func remains(ctx context.Context, id string) (left []string) {
+	var d client.Deployment
+	if _, err := in.call(ctx, "GET", "/v1/deployments/"+id, "", nil, &d); err != nil {
+		return []string{err.Error()}
+	}
+	if _, err := visit(ctx, d.PreviewURL); err == nil {
+		left = append(left, "its preview answers")
+	}
+	containers, err := engine(ctx, "ps", "-aq", "--filter", "label=slipway.deployment="+id)
+	for _, c := range containers {
+		left = append(left, "container "+c)
+	}
+	for _, check := range []func(context.Context, client.Deployment) ([]string, error){wrongLedger, wrongLog, stepsThatRun} {
+		found, err := check(ctx, d)
+		left = append(left, found...)
+		if err != nil {
+			left = append(left, err.Error())
+		}
+	}
+	if err != nil {
+		left = append(left, err.Error())
+	}
+	return left
+}
+
+// stepsThatRun lists the steps of an ended deployment that still count as running.
+func stepsThatRun(ctx context.Context, d client.Deployment) (running []string, err error) {
+	query, err := in.db.Query(ctx, "SELECT step || ' counts as running' FROM steps WHERE deployment_id = $1 AND status = 'running'", d.ID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(query, pgx.RowTo[string])
 }
 
 // violations says what is wrong about a ready deployment and its environment.
@@ -46,7 +93,7 @@ func violations(ctx context.Context, a *app, id string) (wrong []string) {
 	for _, url := range []string{d.PreviewURL, d.EnvironmentURL} {
 		if body, err := visit(ctx, url); err != nil {
 			wrong = append(wrong, err.Error())
-		} else if body != "this is "+a.project {
+		} else if body != a.answer {
 			wrong = append(wrong, fmt.Sprintf("%s answers %q", url, body))
 		}
 	}
@@ -141,9 +188,9 @@ func wrongLedger(ctx context.Context, d client.Deployment) (wrong []string, err 
 // wrongLog checks that the log's numbers have neither gap nor double.
 func wrongLog(ctx context.Context, d client.Deployment) ([]string, error) {
 	var lines, last, head int64
-	err := in.db.QueryRow(ctx, `SELECT count(*), coalesce(max(l.seq), 0), h.seq FROM log_heads h LEFT JOIN log_lines l USING (deployment_id)
-		WHERE deployment_id = $1 GROUP BY h.seq`, d.ID).Scan(&lines, &last, &head)
-	if err == nil && (lines == 0 || lines != last || last != head) {
+	err := in.db.QueryRow(ctx, `SELECT count(*), coalesce(max(seq), 0), coalesce((SELECT seq FROM log_heads WHERE deployment_id = $1), 0)
+		FROM log_lines WHERE deployment_id = $1`, d.ID).Scan(&lines, &last, &head)
+	if err == nil && (lines != last || last != head || lines == 0 && d.Status == "ready") {
 		return []string{fmt.Sprintf("the log has %d lines, its last is %d, its head says %d", lines, last, head)}, nil
 	}
 	return nil, err
@@ -211,7 +258,7 @@ func wrongSteps(ctx context.Context, d client.Deployment) (wrong []string, err e
 
 // engine runs docker and returns the words that it prints.
 func engine(ctx context.Context, args ...string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "docker", append([]string{"--host", in.dockerd}, args...)...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, out)
 	}

@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"flag"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,14 +12,14 @@ import (
 var cells = flag.String("cells", "short", "which of the matrix: short (what make test has time for), together (each process killed once, "+
 	"with deploys at all moments under way) or single (each process at each moment, one cell at a time)")
 
-// cell is one process and the moments at which it is killed.
+// cell is an act and the moments at which it is done.
 type cell struct {
-	process string
-	at      []string
+	act string
+	at  []string
 }
 
 // short is what make test runs: the worker at every moment, with deploys at all of them under way at one kill, and each
-// other process once, where it is needed most.
+// other act once, where it is needed most.
 var short = []cell{
 	{"worker", names()},
 	{"api", []string{"queued"}},
@@ -26,7 +27,12 @@ var short = []cell{
 	{"temporal", []string{"plan"}},
 	{"postgres", []string{"switch"}},
 	{"buildkitd", []string{"solve"}},
+	{"dockerd", []string{"pull", "drain"}},
 	{"registry", []string{"push"}},
+	{"cancel", []string{"push"}},
+	{"worker-cancel", []string{"solve"}},
+	{"race", []string{"switch"}},
+	{"terminate", []string{"solve"}},
 }
 
 func names() (all []string) {
@@ -39,15 +45,16 @@ func names() (all []string) {
 // chosen returns the cells of the matrix that are wanted.
 func chosen(t *testing.T) (all []cell) {
 	t.Helper()
-	for _, c := range short {
+	if *cells == "short" {
+		return short
+	}
+	for _, act := range acts {
 		switch *cells {
-		case "short":
-			all = append(all, c)
 		case "together":
-			all = append(all, cell{c.process, names()})
+			all = append(all, cell{act, names()})
 		case "single":
 			for _, name := range names() {
-				all = append(all, cell{c.process, []string{name}})
+				all = append(all, cell{act, []string{name}})
 			}
 		default:
 			require.FailNow(t, "bad flag", "-cells=%s: short, together or single", *cells)
@@ -56,15 +63,16 @@ func chosen(t *testing.T) (all []cell) {
 	return all
 }
 
-// TestMatrix kills processes while deploys are held at moments. Each cell is a subtest PROCESS/MOMENT, or PROCESS/all.
+// TestMatrix kills processes, cancels, races and terminates while deploys are held at moments. Each cell is a subtest
+// ACT/MOMENT, ACT/MOMENT+MOMENT or ACT/all.
 func TestMatrix(t *testing.T) {
 	ran := &results{}
 	for _, c := range chosen(t) {
-		name := c.at[0]
-		if len(c.at) > 1 {
+		name := strings.Join(c.at, "+")
+		if len(c.at) == len(moments) {
 			name = "all"
 		}
-		t.Run(c.process+"/"+name, func(t *testing.T) { c.run(t, ran) })
+		t.Run(c.act+"/"+name, func(t *testing.T) { c.run(t, ran) })
 	}
 	if *report != "" {
 		ran.write(t, *report)
@@ -73,33 +81,29 @@ func TestMatrix(t *testing.T) {
 
 // held is a deploy at its moment.
 type held struct {
+	at  string
 	app *app
 	id  string
 	let func()
 }
 
-// run brings deploys to the cell's moments, kills the process, starts it again, and notes how long after the kill each of
-// them was well.
+// run brings deploys to the cell's moments, acts, and notes how long after that each of them was well.
 func (c cell) run(t *testing.T, ran *results) {
 	t.Helper()
-	deploys := c.reachAll(t)
-	killed := time.Now()
-	require.NoError(t, in.part(c.process).kill())
-	for _, h := range deploys {
-		h.let()
+	deploys, act := c.reachAll(t), actOf(c.act)
+	begun := time.Now()
+	if act.all != nil {
+		act.all(t, deploys)
 	}
-	require.NoError(t, pause(t.Context(), down))
-	require.NoError(t, in.part(c.process).start(t.Context()))
 	t.Run("recover", func(t *testing.T) {
-		for n, h := range deploys {
-			t.Run(c.at[n], func(t *testing.T) {
+		for _, h := range deploys {
+			t.Run(h.at, func(t *testing.T) {
 				t.Parallel()
 				defer func() {
-					ran.add(c.process, c.at[n], result{t.Failed(), time.Since(killed).Seconds()})
+					ran.add(c.act, h.at, result{t.Failed(), time.Since(begun).Seconds()})
 				}()
-				awaitStatus(t, h.id, "ready")
-				requireInvariants(t, h.app, h.id)
-				t.Logf("%s killed at %s: recovered after %.1fs", c.process, c.at[n], time.Since(killed).Seconds())
+				act.each(t, h)
+				t.Logf("%s at %s: well after %.1fs", c.act, h.at, time.Since(begun).Seconds())
 			})
 		}
 	})
@@ -124,9 +128,9 @@ func (c cell) reachAll(t *testing.T) []held {
 				}
 				t.Run(m.name, func(t *testing.T) {
 					t.Parallel()
-					a := newApp(t, c.process+"-"+m.name, m.settings, m.delay)
+					a := newApp(t, c.act+"-"+m.name, m.settings, m.delay)
 					id, let := m.reach(t, a)
-					deploys[n] = held{a, id, let}
+					deploys[n] = held{m.name, a, id, let}
 				})
 			}
 		})

@@ -85,6 +85,21 @@ func (i *installation) buildkitd() *process {
 	return p
 }
 
+// dockerEngine is an engine of the installation's own, so that it can be killed. It leaves the machine's packet filter alone,
+// which belongs to the machine's engine: previews are reached by their bridge's addresses, which needs none.
+func (i *installation) dockerEngine() *process {
+	return i.newProcess("dockerd", func() *exec.Cmd {
+		return exec.Command("dockerd", "--host", i.dockerd, "--data-root", i.engineAt, "--exec-root", filepath.Join(i.engineAt, "run"),
+			"--pidfile", i.path("dockerd.pid"), "--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false")
+	}, func(ctx context.Context) error {
+		out, err := exec.CommandContext(ctx, "docker", "--host", i.dockerd, "version").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("docker version: %w: %s", err, out)
+		}
+		return nil
+	})
+}
+
 func (i *installation) role(name string, n int) *process {
 	return i.newProcess(name, func() *exec.Cmd {
 		cmd := exec.Command(i.binary, name)

@@ -81,9 +81,14 @@ func (p *process) awaitReady(ctx context.Context) error {
 }
 
 // kill ends the process as a power cut would.
-func (p *process) kill() error {
-	if err := p.cmd.Process.Kill(); err != nil {
-		return fmt.Errorf("kill %s: %w", p.name, err)
+func (p *process) kill() error { return p.signal(syscall.SIGKILL) }
+
+// terminate lets the process end by itself.
+func (p *process) terminate() error { return p.signal(syscall.SIGTERM) }
+
+func (p *process) signal(s syscall.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("send %s to %s: %w", s, p.name, err)
 	}
 	<-p.exited
 	return nil

@@ -15,9 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var report = flag.String("report", "", "file whose part between the marks is written anew with the table of TestMatrix")
-
-const marks = "<!-- matrix -->"
+var report = flag.String("report", "", "file whose parts between the marks are written anew with the tables of TestMatrix and TestCancelLatency")
 
 // result is how one cell went.
 type result struct {
@@ -25,30 +23,30 @@ type result struct {
 	seconds float64
 }
 
-// results are those of the matrix, by process and moment.
+// results are those of the matrix, by act and moment.
 type results struct {
 	mu sync.Mutex
 	of map[[2]string]result
 }
 
-func (r *results) add(process, moment string, how result) {
+func (r *results) add(act, moment string, how result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil {
 		r.of = map[[2]string]result{}
 	}
-	r.of[[2]string{process, moment}] = how
+	r.of[[2]string{act, moment}] = how
 }
 
 // table is the matrix in Markdown. What was not run says so.
 func (r *results) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| killed at | %s |\n|---%s|\n", strings.Join(names(), " | "), strings.Repeat("|---:", len(moments)))
-	for _, c := range short {
-		fmt.Fprintf(&b, "| %s", c.process)
+	fmt.Fprintf(&b, "| | %s |\n|---%s|\n", strings.Join(names(), " | "), strings.Repeat("|---:", len(moments)))
+	for _, act := range acts {
+		fmt.Fprintf(&b, "| %s", act)
 		for _, moment := range names() {
 			cell := "not run"
-			if result, ran := r.of[[2]string{c.process, moment}]; ran && result.failed {
+			if result, ran := r.of[[2]string{act, moment}]; ran && result.failed {
 				cell = "**failed**"
 			} else if ran {
 				cell = fmt.Sprintf("%.1f", result.seconds)
@@ -63,14 +61,21 @@ func (r *results) table() string {
 // write puts the table, the date and the machine into the report.
 func (r *results) write(t *testing.T, path string) {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	how := map[string]string{"short": "the cells of `make test`", "together": "each act once, deploys at all moments under way", "single": "cell by cell"}
+	rewrite(t, path, "matrix", fmt.Sprintf("Run on %s, %s, on %s. Seconds from the act until everything was as it should be.\n\n%s",
+		time.Now().UTC().Format(time.DateOnly), how[*cells], machine(t), r.table()))
+}
+
+// rewrite writes what lies between the two marks of a name in a file anew.
+func rewrite(t *testing.T, path, name, text string) {
+	t.Helper()
+	before, err := os.ReadFile(path)
 	require.NoError(t, err)
-	parts := bytes.Split(text, []byte(marks))
-	require.Len(t, parts, 3, "%s has two marks %s", path, marks)
-	how := map[string]string{"short": "the cells of `make test`", "together": "one kill for each process, deploys at all moments under way", "single": "cell by cell"}
-	parts[1] = fmt.Appendf(nil, "\nRun on %s, %s, on %s. Seconds from the kill until everything was as it should be.\n\n%s",
-		time.Now().UTC().Format(time.DateOnly), how[*cells], machine(t), r.table())
-	require.NoError(t, os.WriteFile(path, bytes.Join(parts, []byte(marks)), 0o644))
+	mark := []byte("<!-- " + name + " -->")
+	parts := bytes.Split(before, mark)
+	require.Len(t, parts, 3, "%s has two marks %s", path, mark)
+	parts[1] = []byte("\n" + text)
+	require.NoError(t, os.WriteFile(path, bytes.Join(parts, mark), 0o644))
 }
 
 // machine describes what the matrix ran on.
