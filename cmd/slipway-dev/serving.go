@@ -18,7 +18,7 @@ import (
 
 // startRegistry serves the embedded registry and puts the base images into it.
 func (s *system) startRegistry(ctx context.Context, group *errgroup.Group) error {
-	server, err := registry.New(registry.Options{Dir: filepath.Join(s.DataDir, "registry"), Logger: s.log})
+	server, err := registry.New(registry.Options{Dir: filepath.Join(s.DataDir, "registry"), Logger: s.log, Grace: s.Registry.Grace})
 	if err != nil {
 		return err
 	}

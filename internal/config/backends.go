@@ -121,11 +121,12 @@ func (t *Temporal) check() Faults {
 
 // Registry is where images are pushed to and pulled from.
 type Registry struct {
-	Addr      string // where slipway-dev's registry listens, host:port
-	PushHost  string // as builders reach the registry
-	PullHost  string // as Docker engines reach it
-	PlainHTTP bool   // no TLS even off loopback
-	ImagesDir string // tarballs that slipway-dev's registry is seeded with; empty: none
+	Addr      string        // where slipway-dev's registry listens, host:port
+	PushHost  string        // as builders reach the registry
+	PullHost  string        // as Docker engines reach it
+	PlainHTTP bool          // no TLS even off loopback
+	ImagesDir string        // tarballs that slipway-dev's registry is seeded with; empty: none
+	Grace     time.Duration // how long slipway-dev's registry keeps what no tag leads to
 }
 
 func (r *Registry) keys(addr addrCheck) []key {
@@ -149,6 +150,10 @@ func (r *Registry) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_IMAGES_DIR", path: "registry.images_dir", value: text(&r.ImagesDir),
 			doc: "Folder of base images that slipway-dev puts into its registry at start; empty for none.",
+		},
+		{
+			env: "SLIPWAY_REGISTRY_GRACE", path: "registry.grace", initial: "7h", value: duration(&r.Grace),
+			doc: "How long slipway-dev's registry keeps manifests and layers that no tag leads to, from when a client spoke of them last. It must be longer than any push or pull; a build with its push ends within the project's `build_timeout_seconds`, 6 h at most.",
 		},
 	}
 }

@@ -8,20 +8,27 @@ import (
 	"time"
 )
 
-// When an upload counts as abandoned, and how often that is looked at.
+// When an upload counts as abandoned, and how often the registry is tidied.
 const (
-	uploadMaxAge  = 24 * time.Hour
-	purgeInterval = 6 * time.Hour
+	uploadMaxAge = 24 * time.Hour
+	tidyInterval = 15 * time.Minute
 )
 
-// purgeUploads removes what broken pushes left behind, now and every few hours until ctx ends. The library's own purge
-// speaks to a global logger and cannot be stopped.
-func (s *Server) purgeUploads(ctx context.Context) {
-	tick := time.NewTicker(purgeInterval)
+// tidy removes what broken pushes left behind and what no tag leads to, now and again and again until ctx ends. The library's
+// own purge speaks to a global logger and cannot be stopped; its own sweep wants that nobody pushes meanwhile.
+func (s *Server) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyInterval)
 	defer tick.Stop()
 	for {
 		if err := purgeUploadsBefore(s.dir, time.Now().Add(-uploadMaxAge)); err != nil {
 			s.logger.Warn("registry: purge abandoned uploads", "error", err)
+		}
+		swept, err := s.Sweep(ctx)
+		if swept.Blobs > 0 {
+			s.logger.Info("registry: freed what no tag leads to", "manifests", swept.Manifests, "blobs", swept.Blobs, "bytes", swept.Bytes)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.logger.Warn("registry: sweep", "error", err)
 		}
 		select {
 		case <-ctx.Done():

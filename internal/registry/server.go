@@ -18,15 +18,21 @@ import (
 
 // Options say where a Server keeps its images and where it reports trouble.
 type Options struct {
-	Dir    string       // made when missing; two Servers must not share one
-	Logger *slog.Logger // nil: slog.Default
+	Dir    string        // made when missing; two Servers must not share one
+	Logger *slog.Logger  // nil: slog.Default
+	Grace  time.Duration // how long what no tag leads to stays after it was mentioned last: longer than any push or pull; 0: DefaultGrace
 }
+
+// DefaultGrace is longer than a build may last, its push included.
+const DefaultGrace = 7 * time.Hour
 
 // Server is an OCI registry over one directory. It has no authentication: bind it to a loopback address.
 type Server struct {
-	app    *handlers.App
-	dir    string
-	logger *slog.Logger
+	app      *handlers.App
+	dir      string
+	grace    time.Duration
+	mentions *mentions
+	logger   *slog.Logger
 }
 
 // shutdownGrace is how long running requests may take to end.
@@ -49,7 +55,11 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open registry in %s: %w", dir, err)
 	}
-	return &Server{app: app, dir: dir, logger: logger}, nil
+	grace := opts.Grace
+	if grace <= 0 {
+		grace = DefaultGrace
+	}
+	return &Server{app: app, dir: dir, grace: grace, mentions: &mentions{dir: dir, written: map[string]time.Time{}}, logger: logger}, nil
 }
 
 // newApp turns the library's panics, its way to refuse a configuration, into an error.
@@ -62,7 +72,7 @@ func newApp(ctx context.Context, dir string) (app *handlers.App, err error) {
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		"filesystem": {"rootdirectory": dir},
 		"delete":     {"enabled": true},
-		// The library's own purger is a goroutine that nothing can stop; Serve purges instead.
+		// The library's own purger is a goroutine that nothing can stop; Serve tidies instead.
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
 	// Signs upload sessions, which live only as long as this process.
@@ -72,6 +82,10 @@ func newApp(ctx context.Context, dir string) (app *handlers.App, err error) {
 
 // ServeHTTP answers one request of the distribution API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := s.mentions.note(r); err != nil { // the client has gone
+		http.Error(w, "read manifest", http.StatusBadRequest)
+		return
+	}
 	s.app.ServeHTTP(w, r.WithContext(withLogger(r.Context(), s.logger)))
 }
 
@@ -80,7 +94,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug)}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go s.purgeUploads(ctx)
+	go s.tidy(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ln) }()
 	select {
