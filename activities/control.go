@@ -14,6 +14,7 @@ type Control struct {
 	Store  Store
 	Ledger Ledger
 	Hosts  Hosts
+	Turns  *Turns
 }
 
 // PlacePreview chooses the host that will run a deployment's container. The build is over by now: the lease of a build
@@ -41,6 +42,7 @@ func (c *Control) CloseDeployment(ctx context.Context, in temporal.CloseInput) (
 	if err := giveUpLeases(ctx, c.Ledger, in.DeploymentID); err != nil {
 		return temporal.CloseResult{}, err
 	}
+	c.Turns.Next(ctx, in.DeploymentID)
 	result := temporal.CloseResult{Outcome: outcome, RunID: run}
 	switch outcome {
 	case deployment.StatusReady:

@@ -139,8 +139,10 @@ func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 
 // reconciler is one whose workflows are on the real server, where nobody works on them.
 func (b *bench) reconciler() *activities.Reconciler {
-	deploys := &temporal.Deploys{Client: b.client, Limits: temporal.DefaultLimits()}
-	return &activities.Reconciler{Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Retention: b.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Workflows: deploys, Images: b.shelf, Age: time.Hour}
+	return &activities.Reconciler{
+		Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Retention: b.store, Keep: activities.Keep{Images: 5, Unused: time.Hour},
+		Workflows: b.deploys, Images: b.shelf, Age: time.Hour,
+	}
 }
 
 // movedMeanwhile is a Temporal whose answer about a run comes when the row names another one already.
@@ -176,7 +178,7 @@ func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {
 	b := newBench(t)
 	lost := b.deploy()
 	fresh := b.deployTo("branch/a")
-	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET created_at = created_at - interval '2 hours' WHERE id = $1", lost.ID)
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET admitted_at = admitted_at - interval '2 hours' WHERE id = $1", lost.ID)
 	require.NoError(t, err)
 	r := b.reconciler()
 	for range 2 { // the second pass finds the workflow there
@@ -234,7 +236,7 @@ func TestRepair_OneThatCannotBeRepairedKeepsNoOtherFromIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.deploy()
-	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET created_at = created_at - interval '2 hours'")
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET admitted_at = admitted_at - interval '2 hours'")
 	require.NoError(t, err)
 	canceled := b.deployTo("branch/a")
 	_, err = b.store.RequestCancel(t.Context(), canceled.ID)

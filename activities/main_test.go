@@ -63,6 +63,7 @@ type bench struct {
 	writer   *logs.Writer
 	reader   *logs.Reader
 	client   sdkclient.Client
+	deploys  *temporal.Deploys // on the server, where nobody works on what it starts
 	queue    string
 	silence  time.Duration // heartbeat time-out
 	stop     func()        // of the worker: waits for what runs
@@ -150,10 +151,13 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.build = &activities.Build{
 		Store: b.store, Ledger: b.store, Logs: b.writer, Builder: b.builder, Images: b.shelf, Workspaces: b.workspaces, PushHost: "registry:5000",
 	}
+	b.deploys = &temporal.Deploys{Client: b.client, Namespace: namespace.name, Limits: temporal.DefaultLimits()}
+	turns := &activities.Turns{Line: b.store, Workflows: b.deploys, Log: log}
 	b.preview = &activities.Preview{
 		Store: b.store, Steps: b.store, Ledger: b.store, Logs: b.writer, Engine: b.engine, HostID: hostID, PullHost: "localhost:5000",
+		Turns: turns,
 	}
-	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store}
+	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store, Turns: turns}
 }
 
 // work starts the worker; stopping it lets nothing linger.
@@ -249,7 +253,7 @@ func (b *bench) deployTo(environment string) deployment.Deployment {
 // inLine lets newer deployments of an environment wait rather than supersede what is under way.
 func (b *bench) inLine(d deployment.Deployment) {
 	b.t.Helper()
-	_, err := b.store.SetOrderPolicy(b.t.Context(), d.EnvironmentID, deployment.OrderQueue)
+	_, _, err := b.store.SetOrderPolicy(b.t.Context(), d.EnvironmentID, deployment.OrderQueue)
 	require.NoError(b.t, err)
 }
 

@@ -26,6 +26,7 @@ type Preview struct {
 	StopGrace     time.Duration      // from SIGTERM to SIGKILL
 	Gateway       deployment.Gateway // makes the addresses that apps are told
 	WentLive      func()             // tells the host that there is output to follow; may be nil
+	Turns         *Turns
 }
 
 // ReleasePreview brings an image live: pull → start → wait until healthy → switch the route. After the switch nothing can
@@ -61,6 +62,7 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	if a.WentLive != nil {
 		a.WentLive()
 	}
+	a.Turns.Next(ctx, d.ID)
 	return a.released(context.WithoutCancel(ctx), d)
 }
 

@@ -117,7 +117,8 @@ func TestReleasePreview_AnOlderDeploymentNeverReplacesANewerOne(t *testing.T) {
 	b := newBench(t)
 	older := b.deploy()
 	b.inLine(older)
-	newer := b.live()
+	var newer deployment.Deployment
+	b.engine.on("probe", once(func(context.Context) error { newer = b.live(); return nil })) // against all order
 	err := b.run(older, b.wholeDeploy(older))
 	require.True(t, activities.IsType(err, activities.ErrTypeSuperseded), "%v", err)
 	environment, err := b.store.Environment(t.Context(), b.project.ID, "production")

@@ -11,11 +11,7 @@ import (
 
 // Stuck is what the reconciler asks the store for.
 type Stuck interface {
-	// QueuedUnstarted lists queued deployments that no run has begun, older than the given age.
-	QueuedUnstarted(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
-	// UnmadeRetries lists the deployments whose retry was asked for longer ago than the given age and has no run yet.
-	UnmadeRetries(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
-	temporal.RetryRows
+	Line
 	// UnderWay lists the deployments that a run has begun longer ago than the given age and that are neither ended nor
 	// canceling.
 	UnderWay(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
@@ -25,16 +21,15 @@ type Stuck interface {
 
 // Workflows is what the reconciler asks Temporal for.
 type Workflows interface {
-	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
+	temporal.Starter // makes no other run when one is open that the deployment does not name
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
-	temporal.Retrier // makes none when one is open that the deployment does not name
 	Runs
 	Teardown(ctx context.Context, d deployment.Deletion) error
 }
 
-// Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a retry that was not
-// made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was not begun; and it removes images that nothing needs any more. What hosts
-// hold is swept by each host (Sweeper).
+// Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a turn that nobody took,
+// a retry that was not made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was
+// not begun; and it removes images that nothing needs any more. What hosts hold is swept by each host (Sweeper).
 type Reconciler struct {
 	Store     Store
 	Ledger    Ledger
@@ -52,8 +47,8 @@ type Reconciler struct {
 // keep the rest from it.
 func (r *Reconciler) Repair(ctx context.Context) (temporal.ReconcileResult, error) {
 	var result temporal.ReconcileResult
-	err := errors.Join(r.startQueued(ctx, &result), r.makeRetries(ctx, &result), r.followRuns(ctx, &result),
-		r.repeatCancels(ctx, &result), r.tearDown(ctx, &result), r.removeExpiredImages(ctx, &result))
+	err := errors.Join(r.beginDue(ctx, &result), r.followRuns(ctx, &result), r.repeatCancels(ctx, &result),
+		r.tearDown(ctx, &result), r.removeExpiredImages(ctx, &result))
 	if r.Repaired != nil {
 		for kind, n := range map[string]int{
 			"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled, "torn_down": result.Torn, "images_removed": result.Images,
@@ -64,14 +59,13 @@ func (r *Reconciler) Repair(ctx context.Context) (temporal.ReconcileResult, erro
 	return result, err
 }
 
-func (r *Reconciler) startQueued(ctx context.Context, result *temporal.ReconcileResult) error {
-	queued, err := r.Stuck.QueuedUnstarted(ctx, r.Age)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, d := range queued {
-		err := r.start(ctx, d, result)
+// beginDue begins what was accepted, admitted or to be retried while whoever was to begin it died.
+func (r *Reconciler) beginDue(ctx context.Context, result *temporal.ReconcileResult) error {
+	errs := []error{r.Stuck.AdmitStranded(ctx)}
+	due, err := r.Stuck.Due(ctx, "", r.Age)
+	errs = append(errs, err)
+	for _, d := range due {
+		err := r.begin(ctx, d, result)
 		if errors.Is(err, deployment.ErrStaleRun) || errors.Is(err, deployment.ErrConflict) {
 			continue // it has moved on since it was listed
 		}
@@ -80,14 +74,14 @@ func (r *Reconciler) startQueued(ctx context.Context, result *temporal.Reconcile
 	return errors.Join(errs...)
 }
 
-// start starts a workflow that is not there. One that was terminated before it could begin is there, and will never run.
-func (r *Reconciler) start(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
-	p, err := r.Store.Project(ctx, d.ProjectID)
-	if err != nil {
+// begin makes a run that is not there. A workflow that was terminated before it could begin is there, and will never run.
+func (r *Reconciler) begin(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
+	if err := temporal.Begin(ctx, r.Stuck, r.Workflows, d); err != nil {
 		return err
 	}
-	if err := r.Workflows.Start(ctx, d, p); err != nil {
-		return err
+	if d.RetryRequestedAt != nil {
+		result.Retried++
+		return nil
 	}
 	_, open, err := r.Workflows.CurrentRun(ctx, d.ID)
 	if err != nil {
@@ -98,23 +92,6 @@ func (r *Reconciler) start(ctx context.Context, d deployment.Deployment, result 
 	}
 	result.Started++
 	return nil
-}
-
-// makeRetries makes the second half of retries whose first half stands in the row alone.
-func (r *Reconciler) makeRetries(ctx context.Context, result *temporal.ReconcileResult) error {
-	unmade, err := r.Stuck.UnmadeRetries(ctx, r.Age)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, d := range unmade {
-		if err := temporal.MakeRetry(ctx, r.Stuck, r.Workflows, d); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		result.Retried++
-	}
-	return errors.Join(errs...)
 }
 
 // followRuns compares the run that a row names with the workflow's. One whose workflow was terminated has nobody left to
@@ -196,7 +173,11 @@ func (r *Reconciler) close(ctx context.Context, d deployment.Deployment, outcome
 	if _, err := r.Store.Finish(ctx, d.ID, d.RunID, outcome, f); err != nil {
 		return err
 	}
-	return giveUpLeases(ctx, r.Ledger, d.ID)
+	if err := giveUpLeases(ctx, r.Ledger, d.ID); err != nil {
+		return err
+	}
+	turns := &Turns{Line: r.Stuck, Workflows: r.Workflows}
+	return turns.beginAll(ctx, d.ID) // the end has admitted the next
 }
 
 func (r *Reconciler) tearDown(ctx context.Context, result *temporal.ReconcileResult) error {

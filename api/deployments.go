@@ -10,7 +10,6 @@ import (
 
 	"github.com/slipway-dev/slipway/api/oapi"
 	"github.com/slipway-dev/slipway/internal/deployment"
-	"github.com/slipway-dev/slipway/temporal"
 )
 
 // workflowTimeout bounds a call to Temporal that follows a write: the write stands, and the reconciler repeats the call.
@@ -48,24 +47,12 @@ func (s *server) accept(c *gin.Context, request NewDeployment) {
 	}
 	about(c, d.ID)
 	if created {
-		s.begin(c, d, request.Project)
+		s.takePlace(c, d)
 	} else {
 		c.Header("Idempotency-Replayed", "true")
 	}
 	c.Header("Location", "/v1/deployments/"+d.ID)
 	c.JSON(http.StatusAccepted, s.wireDeployment(d))
-}
-
-// begin starts a new deployment's workflow, unless one that is newer still has superseded it meanwhile.
-func (s *server) begin(c *gin.Context, d deployment.Deployment, p deployment.Project) {
-	ctx, cancel := detached(c)
-	defer cancel()
-	if !d.Status.Ended() {
-		if err := s.Deploys.Start(ctx, d, p); err != nil {
-			s.Logger.Warn("Deploy not started; the reconciler will", "deployment", d.ID, "error", err)
-		}
-	}
-	s.cancelSuperseded(ctx, d.ID)
 }
 
 // ListDeployments serves GET /v1/deployments.
@@ -111,12 +98,18 @@ func (s *server) CancelDeployment(c *gin.Context, id string) {
 		s.fail(c, named(err, "id", "deployment", id))
 		return
 	}
+	if !d.Status.Ended() { // one that waited for its turn has nothing that would have to end first
+		s.cancelWorkflow(c, id)
+	}
+	c.JSON(http.StatusAccepted, s.wireDeployment(d))
+}
+
+func (s *server) cancelWorkflow(c *gin.Context, id string) {
 	ctx, cancel := detached(c)
 	defer cancel()
 	if _, err := s.Deploys.Cancel(ctx, id); err != nil {
 		s.Logger.Warn("Workflow not canceled; the reconciler will", "deployment", id, "error", err)
 	}
-	c.JSON(http.StatusAccepted, s.wireDeployment(d))
 }
 
 // RetryDeployment serves POST /v1/deployments/{id}/retry. The row decides who retries; a run that cannot be made now is made
@@ -127,13 +120,8 @@ func (s *server) RetryDeployment(c *gin.Context, id string) {
 		s.fail(c, named(err, "id", "deployment", id))
 		return
 	}
-	ctx, cancel := detached(c)
-	defer cancel()
-	if err := temporal.MakeRetry(ctx, s.Store, s.Deploys, d); err != nil {
-		s.Logger.Warn("Retry not made; the reconciler will", "deployment", id, "error", err)
-	}
-	s.cancelSuperseded(ctx, id)
-	if made, err := s.Store.Deployment(ctx, id); err == nil {
+	s.takePlace(c, d)
+	if made, err := s.Store.Deployment(c.Request.Context(), id); err == nil {
 		d = made // with the new run
 	}
 	c.JSON(http.StatusAccepted, s.wireDeployment(d))

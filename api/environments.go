@@ -41,10 +41,13 @@ func (s *server) UpdateEnvironment(c *gin.Context, id string) {
 		s.fail(c, err)
 		return
 	}
-	e, err := s.Store.SetOrderPolicy(c.Request.Context(), id, deployment.OrderPolicy(value(body.OrderPolicy)))
+	e, newest, err := s.Store.SetOrderPolicy(c.Request.Context(), id, deployment.OrderPolicy(value(body.OrderPolicy)))
 	if err != nil {
 		s.fail(c, named(err, "id", "environment", id))
 		return
+	}
+	if newest.ID != "" {
+		s.takePlace(c, newest)
 	}
 	c.JSON(http.StatusOK, s.wireEnvironment(e))
 }

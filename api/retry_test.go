@@ -64,9 +64,10 @@ func TestRetry_WithoutTemporal(t *testing.T) {
 	id := w.failed()
 	a := w.call("POST", "/v1/deployments/"+id+"/retry", "")
 	require.Equal(t, 202, a.status)
-	unmade, err := w.store.UnmadeRetries(t.Context(), -time.Minute)
+	unmade, err := w.store.Due(t.Context(), "", -time.Minute)
 	require.NoError(t, err)
 	require.Len(t, unmade, 1)
+	require.NotNil(t, unmade[0].RetryRequestedAt)
 	require.Contains(t, w.log.String(), "the reconciler will")
 }
 

@@ -26,8 +26,9 @@ type Store interface {
 	Environments(ctx context.Context, projectID string, page Page) (items []deployment.Environment, next string, err error)
 	// EnsureEnvironment returns a project's environment of that name and makes it if there is none.
 	EnsureEnvironment(ctx context.Context, p deployment.Project, name string) (deployment.Environment, error)
-	// SetOrderPolicy changes what a new deployment of an environment does with older ones.
-	SetOrderPolicy(ctx context.Context, id string, policy deployment.OrderPolicy) (deployment.Environment, error)
+	// SetOrderPolicy changes what a new deployment of an environment does with older ones. newest is the one of those that have
+	// not ended which takes its place as the policy says from now on; it is empty when there is none.
+	SetOrderPolicy(ctx context.Context, id string, policy deployment.OrderPolicy) (e deployment.Environment, newest deployment.Deployment, err error)
 
 	// Delete hides a project or an environment, whose teardown is to start, and cancels what is under way in it.
 	Delete(ctx context.Context, scope deployment.Scope) (deployment.Deletion, error)
@@ -55,8 +56,8 @@ type Store interface {
 	Steps(ctx context.Context, deploymentID string) ([]deployment.Step, error)
 	// Receipt lists what cancels of a deployment undid.
 	Receipt(ctx context.Context, deploymentID string) (deployment.Receipt, error)
-	// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
-	// canceling already is returned as it stands.
+	// RequestCancel moves a deployment to canceling, one that waits for its turn to canceled; deployment.ErrNotCancelable when it
+	// has ended. A deployment that is canceling already is returned as it stands.
 	RequestCancel(ctx context.Context, id string) (deployment.Deployment, error)
 	// RequestRetry queues a deployment that failed or was canceled again, for one caller only; deployment.ErrNotRetryable or
 	// deployment.ErrReplaced otherwise.
@@ -95,10 +96,9 @@ type LogReader interface {
 
 // Deploys starts, retries and cancels deploy workflows (package temporal).
 type Deploys interface {
-	Start(ctx context.Context, d deployment.Deployment, p deployment.Project) error
+	temporal.Starter
 	// Cancel asks the workflow to cancel; found is false when no workflow was ever started or it has closed.
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
-	temporal.Retrier
 	Teardown(ctx context.Context, d deployment.Deletion) error
 	Ping(ctx context.Context) error
 }

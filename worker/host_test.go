@@ -23,6 +23,7 @@ import (
 
 // host stands in for git, planner, builder, registry and engine of one machine. What is not answered here is not asked.
 type host struct {
+	namespace string // of Temporal; needed to reset a workflow
 	activities.Git
 	activities.Builder
 	activities.ImageStore
@@ -193,7 +194,8 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 		leases, err := h.store.OpenLeases(ctx, h.id)
 		return len(leases), err
 	}
-	deploys := &temporal.Deploys{Client: client, Limits: limits}
+	deploys := &temporal.Deploys{Client: client, Namespace: h.namespace, Limits: limits}
+	turns := &activities.Turns{Line: h.store, Workflows: deploys, Log: quiet}
 	slots := worker.NewLeaseSlots(open, 1, 100*time.Millisecond, quiet)
 	w, err := worker.New(worker.Options{
 		Client: client, HostID: h.id, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
@@ -203,7 +205,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Heartbeats: &activities.Heartbeats{Client: client, Interval: 200 * time.Millisecond, Limit: time.Second},
 		},
 		Activities: worker.Activities{
-			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store},
+			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns},
 			Reconciler: &activities.Reconciler{
 				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Retention: h.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Age: time.Hour, Workflows: deploys, Images: h,
 			},
@@ -214,7 +216,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Plan:  &activities.Plan{Store: h.store, Logs: writer, Planner: h, Workspaces: h.workspaces},
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
 			Preview: &activities.Preview{
-				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r",
+				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r", Turns: turns,
 			},
 		},
 	})

@@ -381,7 +381,9 @@ func TestRetry_AfterTheWorkflowHasChanged(t *testing.T) {
 		DeploymentOptions: sdkworker.DeploymentOptions{Version: sdkworker.WorkerDeploymentVersion{DeploymentName: "slipway", BuildID: "former"}},
 		Interceptors:      []interceptor.WorkerInterceptor{recorder},
 	})
-	former.RegisterActivity(&activities.Control{Store: s.store, Ledger: s.store, Hosts: s.store})
+	former.RegisterActivity(&activities.Control{
+		Store: s.store, Ledger: s.store, Hosts: s.store, Turns: &activities.Turns{Line: s.store, Workflows: s.deploys},
+	})
 	former.RegisterWorkflowWithOptions(func(ctx workflow.Context, in temporal.DeployInput) error {
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 		if err := workflow.Sleep(ctx, time.Millisecond); err != nil {

@@ -51,7 +51,7 @@ func newIdleSystem(t *testing.T) *system {
 	namespace := devservertest.Namespace(t)
 	s.client = devservertest.ClientOf(t, namespace)
 	s.deploys = &temporal.Deploys{Client: s.client, Namespace: namespace, Limits: temporal.DefaultLimits()}
-	s.host = &host{id: "a", store: s.store, t: t}
+	s.host = &host{id: "a", store: s.store, t: t, namespace: namespace}
 	s.host.on("solve", func(context.Context) error { return nil })
 	s.project, err = s.store.CreateProject(t.Context(), deployment.Project{Name: "app", RepoURL: "https://git.example.com/app"}.WithDefaults())
 	require.NoError(t, err)

@@ -304,11 +304,11 @@ type CurrentStep struct {
 	// Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
 	Phase *Phase `json:"phase"`
 
-	// QueuePosition An estimate, from 1.
+	// QueuePosition The place, from 1, among those of the environment that wait for their turn; null when nothing is queued for.
 	QueuePosition *int `json:"queue_position"`
 	Total         int  `json:"total"`
 
-	// WaitingFor What a step that is not running waits for, in words.
+	// WaitingFor What a step that is not running waits for, in words, such as `a build slot` or `deployment #41 of this environment`.
 	WaitingFor *string `json:"waiting_for"`
 }
 
@@ -490,7 +490,7 @@ type Environment struct {
 	// Name `production`, `branch/<name>` or `pr/<number>`.
 	Name string `json:"name"`
 
-	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 	OrderPolicy OrderPolicy `json:"order_policy"`
 
 	// Project The project's name.
@@ -525,7 +525,7 @@ type EnvironmentRef struct {
 
 // EnvironmentUpdate defines model for EnvironmentUpdate.
 type EnvironmentUpdate struct {
-	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 	OrderPolicy *OrderPolicy `json:"order_policy,omitempty"`
 }
 
@@ -699,7 +699,7 @@ type LogPage struct {
 // NextCursor For `?cursor=` of the next page; null on the last one.
 type NextCursor = string
 
-// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 type OrderPolicy string
 
 // Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
@@ -1335,7 +1335,8 @@ type ClientInterface interface {
 	// CancelDeployment Cancel a deployment
 	//
 	// The deployment is `canceling` until everything it made is verified gone, then `canceled`. Canceling twice is the
-	// same as once. 409 `not_cancelable` when it has ended already.
+	// same as once. One that waits for its turn in its environment is `canceled` at once. 409 `not_cancelable` when it has
+	// ended already.
 	//
 	// Corresponds with POST /v1/deployments/{id}/cancel (the `CancelDeployment` operationId).
 	CancelDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1386,7 +1387,8 @@ type ClientInterface interface {
 	// (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
 	// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 	// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
-	// `order_policy` is `supersede`, under way.
+	// `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
+	// is under way.
 	//
 	// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 	RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1415,7 +1417,12 @@ type ClientInterface interface {
 	//
 	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-	// each takes its turn. Holds at once, also for what is waiting or under way.
+	// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+	// newest begin and ends the others, so that nobody waits on.
+	//
+	// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+	//
+	//     {"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 	//
 	//     {"order_policy": "queue"}
 	//
@@ -1428,7 +1435,12 @@ type ClientInterface interface {
 	//
 	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-	// each takes its turn. Holds at once, also for what is waiting or under way.
+	// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+	// newest begin and ends the others, so that nobody waits on.
+	//
+	// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+	//
+	//     {"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 	//
 	//     {"order_policy": "queue"}
 	//
@@ -1911,7 +1923,8 @@ func (c *Client) GetDeployment(ctx context.Context, id DeploymentPath, reqEditor
 // CancelDeployment Cancel a deployment
 //
 // The deployment is `canceling` until everything it made is verified gone, then `canceled`. Canceling twice is the
-// same as once. 409 `not_cancelable` when it has ended already.
+// same as once. One that waits for its turn in its environment is `canceled` at once. 409 `not_cancelable` when it has
+// ended already.
 //
 // Corresponds with POST /v1/deployments/{id}/cancel (the `CancelDeployment` operationId).
 func (c *Client) CancelDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2002,7 +2015,8 @@ func (c *Client) GetPlan(ctx context.Context, id DeploymentPath, reqEditors ...R
 // (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
 // Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 // `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
-// `order_policy` is `supersede`, under way.
+// `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
+// is under way.
 //
 // Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 func (c *Client) RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2071,7 +2085,12 @@ func (c *Client) GetEnvironment(ctx context.Context, id EnvironmentPath, reqEdit
 //
 // `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 // `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-// each takes its turn. Holds at once, also for what is waiting or under way.
+// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+// newest begin and ends the others, so that nobody waits on.
+//
+// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+//
+//	{"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 //
 //	{"order_policy": "queue"}
 //
@@ -2094,7 +2113,12 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentPa
 //
 // `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 // `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-// each takes its turn. Holds at once, also for what is waiting or under way.
+// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+// newest begin and ends the others, so that nobody waits on.
+//
+// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+//
+//	{"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 //
 //	{"order_policy": "queue"}
 //
@@ -4485,7 +4509,8 @@ type ClientWithResponsesInterface interface {
 	// CancelDeploymentWithResponse Cancel a deployment
 	//
 	// The deployment is `canceling` until everything it made is verified gone, then `canceled`. Canceling twice is the
-	// same as once. 409 `not_cancelable` when it has ended already.
+	// same as once. One that waits for its turn in its environment is `canceled` at once. 409 `not_cancelable` when it has
+	// ended already.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4544,7 +4569,8 @@ type ClientWithResponsesInterface interface {
 	// (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
 	// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 	// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
-	// `order_policy` is `supersede`, under way.
+	// `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
+	// is under way.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4581,7 +4607,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-	// each takes its turn. Holds at once, also for what is waiting or under way.
+	// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+	// newest begin and ends the others, so that nobody waits on.
+	//
+	// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+	//
+	//     {"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 	//
 	//     {"order_policy": "queue"}
 	//
@@ -4594,7 +4625,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 	// `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-	// each takes its turn. Holds at once, also for what is waiting or under way.
+	// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+	// newest begin and ends the others, so that nobody waits on.
+	//
+	// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+	//
+	//     {"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 	//
 	//     {"order_policy": "queue"}
 	//
@@ -6716,7 +6752,8 @@ func (c *ClientWithResponses) GetDeploymentWithResponse(ctx context.Context, id 
 // CancelDeploymentWithResponse Cancel a deployment
 //
 // The deployment is `canceling` until everything it made is verified gone, then `canceled`. Canceling twice is the
-// same as once. 409 `not_cancelable` when it has ended already.
+// same as once. One that waits for its turn in its environment is `canceled` at once. 409 `not_cancelable` when it has
+// ended already.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6799,7 +6836,8 @@ func (c *ClientWithResponses) GetPlanWithResponse(ctx context.Context, id Deploy
 // (`reused`): the commit, the plan, and an image that would come out the same, which is released without another build.
 // Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 // `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
-// `order_policy` is `supersede`, under way.
+// `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
+// is under way.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6860,7 +6898,12 @@ func (c *ClientWithResponses) GetEnvironmentWithResponse(ctx context.Context, id
 //
 // `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 // `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-// each takes its turn. Holds at once, also for what is waiting or under way.
+// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+// newest begin and ends the others, so that nobody waits on.
+//
+// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+//
+//	{"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 //
 //	{"order_policy": "queue"}
 //
@@ -6879,7 +6922,12 @@ func (c *ClientWithResponses) UpdateEnvironmentWithBodyWithResponse(ctx context.
 //
 // `order_policy` says what becomes of deployments of this environment that have not ended when a newer one comes.
 // `supersede`, as every environment begins: they end `superseded`. `queue`: the newer one waits until they have ended;
-// each takes its turn. Holds at once, also for what is waiting or under way.
+// each takes its turn, oldest first. Holds at once, also for what is waiting or under way: a change to `supersede` lets the
+// newest begin and ends the others, so that nobody waits on.
+//
+// A deployment that waits for its turn is `queued`, and its `step` says for which one and its place among those that wait:
+//
+//	{"name": "resolve", "waiting_for": "deployment #41 of this environment", "queue_position": 2, ...}
 //
 //	{"order_policy": "queue"}
 //

@@ -299,11 +299,11 @@ type CurrentStep struct {
 	// Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
 	Phase *Phase `json:"phase"`
 
-	// QueuePosition An estimate, from 1.
+	// QueuePosition The place, from 1, among those of the environment that wait for their turn; null when nothing is queued for.
 	QueuePosition *int `json:"queue_position"`
 	Total         int  `json:"total"`
 
-	// WaitingFor What a step that is not running waits for, in words.
+	// WaitingFor What a step that is not running waits for, in words, such as `a build slot` or `deployment #41 of this environment`.
 	WaitingFor *string `json:"waiting_for"`
 }
 
@@ -485,7 +485,7 @@ type Environment struct {
 	// Name `production`, `branch/<name>` or `pr/<number>`.
 	Name string `json:"name"`
 
-	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 	OrderPolicy OrderPolicy `json:"order_policy"`
 
 	// Project The project's name.
@@ -520,7 +520,7 @@ type EnvironmentRef struct {
 
 // EnvironmentUpdate defines model for EnvironmentUpdate.
 type EnvironmentUpdate struct {
-	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+	// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 	OrderPolicy *OrderPolicy `json:"order_policy,omitempty"`
 }
 
@@ -694,7 +694,7 @@ type LogPage struct {
 // NextCursor For `?cursor=` of the next page; null on the last one.
 type NextCursor = string
 
-// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn).
+// OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 type OrderPolicy string
 
 // Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).

@@ -16,7 +16,8 @@ func (c *cli) cancelCommand() *cobra.Command {
 	var wait bool
 	command := &cobra.Command{
 		Use: "cancel DEPLOYMENT", Short: "Cancel a deployment", Args: cobra.ExactArgs(1),
-		Long: `Cancel a deployment that has not ended. It is "canceling" until everything it made is verified gone, then "canceled".
+		Long: `Cancel a deployment that has not ended. It is "canceling" until everything it made is verified gone, then "canceled"; one
+that waits for an earlier deployment of its environment is "canceled" at once.
 With --wait the command ends then and says what was undone, with exit code 0, or 1 when the deployment ended otherwise: it
 may have become ready in the same moment.`,
 		Example: "  slipway cancel shop\n  slipway cancel shop#3 --wait",

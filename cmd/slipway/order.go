@@ -12,8 +12,10 @@ func (c *cli) environmentsUpdate(project *string) *cobra.Command {
 		Use: "update ENVIRONMENT", Aliases: []string{"set"}, Short: "Change an environment's settings", Args: cobra.ExactArgs(1),
 		Long: `Change what a new deploy does with deploys of the environment that have not ended: under order policy supersede, as every
 environment begins, it takes their place and they end superseded; under queue it waits until they have ended, each in turn. Holds at
-once, also for what is waiting or under way.`,
-		Example: "  slipway environments update production --project shop --order-policy queue",
+once, also for what is waiting or under way: a change to supersede lets the newest deploy begin, and ends the others.
+
+A deploy that waits shows for which one and its place in the queue ("slipway show"); "slipway cancel" ends it at once.`,
+		Example: "  slipway environments update production --project shop --order-policy queue\n  slipway environments update production --project shop --order-policy supersede",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set := client.EnvironmentUpdate{OrderPolicy: changed(cmd.Flags(), "order-policy", client.OrderPolicy(policy))}
 			if set == (client.EnvironmentUpdate{}) {

@@ -75,7 +75,8 @@ func (v *plainView) status(s client.StatusEvent) {
 func (v *plainView) notice(text string)             { v.c.say("%s", text) }
 func (v *plainView) finish(client.DeploymentStatus) {}
 
-// stepWords says which step is on: "[4/5] build: push, attempt 2".
+// stepWords says which step is on: "[4/5] build: push, attempt 2", and what it waits for: "[1/5] resolve, waiting for
+// deployment #4 of this environment, place 2 in the queue".
 func stepWords(s client.CurrentStep) string {
 	said := fmt.Sprintf("[%s] %s", stepOfAll(s), s.Name)
 	if s.Phase != nil {
@@ -87,8 +88,13 @@ func stepWords(s client.CurrentStep) string {
 	if s.WaitingFor != nil {
 		said += ", waiting for " + clean(*s.WaitingFor)
 	}
+	if s.QueuePosition != nil {
+		said += ", " + placeWords(*s.QueuePosition)
+	}
 	return said
 }
+
+func placeWords(position int) string { return fmt.Sprintf("place %d in the queue", position) }
 
 // stepOfAll is the step's place among all: "4/5".
 func stepOfAll(s client.CurrentStep) string {
@@ -122,7 +128,7 @@ func progressWords(s client.CurrentStep, running time.Duration, now time.Time) [
 		said = append(said, "waiting for "+clean(*s.WaitingFor))
 	}
 	if s.QueuePosition != nil {
-		said = append(said, fmt.Sprintf("place %d in the queue", *s.QueuePosition))
+		said = append(said, placeWords(*s.QueuePosition))
 	}
 	if s.NextAttemptAt != nil && s.NextAttemptAt.After(now) {
 		said = append(said, "next attempt in "+took(s.NextAttemptAt.Sub(now)))

@@ -58,6 +58,8 @@ type Deployment struct {
 	Step          *StepNow // nil before the first step and after the end
 
 	CreatedAt         time.Time
+	AdmittedAt        *time.Time // when its turn in its environment came
+	RetryRequestedAt  *time.Time // nil once the retry's run is made
 	StartedAt         *time.Time
 	ReadyAt           *time.Time
 	FinishedAt        *time.Time
@@ -68,6 +70,14 @@ type Deployment struct {
 // Scope is the environment that the deployment goes to.
 func (d Deployment) Scope() Scope {
 	return Scope{ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID}
+}
+
+// Waiting reports whether an earlier deployment of the environment has to end before this one begins.
+func (d Deployment) Waiting() bool { return d.Status == StatusQueued && d.AdmittedAt == nil }
+
+// Due reports whether its turn has come and nobody has made its run yet.
+func (d Deployment) Due() bool {
+	return d.Status == StatusQueued && d.AdmittedAt != nil && (d.RunID == "" || d.RetryRequestedAt != nil)
 }
 
 // EnvironmentKind says what an environment is for.

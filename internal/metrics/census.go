@@ -28,7 +28,7 @@ var (
 	deploymentsDesc = prometheus.NewDesc("slipway_deployments", "Deployments by status.", []string{"status"}, nil)
 	previewsDesc    = prometheus.NewDesc("slipway_previews", "Previews by state.", []string{"state"}, nil)
 	slotsDesc       = prometheus.NewDesc("slipway_build_slots", "Build slots of the hosts that were seen lately.", []string{"host", "state"}, nil)
-	queuedDesc      = prometheus.NewDesc("slipway_oldest_queued_seconds", "Time since the creation of the deployment that has been queued longest, 0 for none.", nil, nil)
+	queuedDesc      = prometheus.NewDesc("slipway_oldest_queued_seconds", "Time since the turn came of the deployment that has been queued longest, 0 for none. One that waits for its turn in its environment does not count.", nil, nil)
 )
 
 type census struct {

@@ -26,7 +26,7 @@ func TestCensus(t *testing.T) {
 	_, err = b.Pool().Exec(t.Context(), "UPDATE hosts SET last_seen_at = now() - interval '1 hour' WHERE id = 'gone'")
 	require.NoError(t, err)
 	require.NoError(t, b.Own(t.Context(), deployment.Resource{Kind: deployment.ResourceLease, Name: d.ID, Host: "b1", DeploymentID: d.ID}))
-	_, err = b.Pool().Exec(t.Context(), "UPDATE deployments SET created_at = now() - interval '10 minutes' WHERE id = $1", d.ID)
+	_, err = b.Pool().Exec(t.Context(), "UPDATE deployments SET admitted_at = now() - interval '10 minutes' WHERE id = $1", d.ID)
 	require.NoError(t, err)
 	_, err = b.Pool().Exec(t.Context(), "INSERT INTO previews VALUES ($1, 'b1', 'c', 'c', 'n', 'a', 'live')", d.ID)
 	require.NoError(t, err)

@@ -89,7 +89,7 @@ func (s *Store) insertDeployment(ctx context.Context, q *db.Queries, n deploymen
 	if err != nil {
 		return "", err
 	}
-	return id, takePlace(ctx, q, environment.OrderPolicy, id)
+	return id, takePlace(ctx, q, environment.OrderPolicy, environment.ID, id)
 }
 
 func (s *Store) insertInto(ctx context.Context, q *db.Queries, environment db.TakeGenerationRow, number int32, n deployment.NewDeployment) (string, error) {

@@ -80,11 +80,24 @@ func toDeployment(r db.DeploymentDetail) (deployment.Deployment, error) {
 		Branch: r.Branch, Commit: r.Commit, WorkflowID: r.WorkflowID, RunID: r.RunID,
 		PreviewHost: r.PreviewHost, EnvHost: r.EnvHost, Image: r.Image, ImageDigest: r.ImageDigest,
 		Failure: failure, SupersededBy: orEmpty(r.SupersededBy), ReusedFrom: orEmpty(r.ReusedFrom), Step: step,
-		CreatedAt: r.CreatedAt.UTC(), StartedAt: utc(r.StartedAt), ReadyAt: utc(r.ReadyAt),
-		FinishedAt: utc(r.FinishedAt), CancelRequestedAt: utc(r.CancelRequestedAt), ImageRemovedAt: utc(r.ImageRemovedAt),
+		CreatedAt: r.CreatedAt.UTC(), AdmittedAt: utc(r.AdmittedAt), RetryRequestedAt: utc(r.RetryRequestedAt),
+		StartedAt: utc(r.StartedAt), ReadyAt: utc(r.ReadyAt), FinishedAt: utc(r.FinishedAt), CancelRequestedAt: utc(r.CancelRequestedAt),
+		ImageRemovedAt: utc(r.ImageRemovedAt),
 	}
 	if warnings != nil {
 		d.Warnings = *warnings
 	}
+	if d.Waiting() {
+		d.Step = turnOf(r)
+	}
 	return d, errors.Join(failureErr, stepErr, warningsErr)
+}
+
+// turnOf tells what a deployment waits for before its first step. It may be nothing for a moment: AdmitStranded.
+func turnOf(r db.DeploymentDetail) *deployment.StepNow {
+	turn := &deployment.StepNow{Name: deployment.StepResolve, Attempt: 1, WaitingFor: "its turn", QueuePosition: int(r.Place)}
+	if r.WaitsFor > 0 {
+		turn.WaitingFor = fmt.Sprintf("deployment #%d of this environment", r.WaitsFor)
+	}
+	return turn
 }

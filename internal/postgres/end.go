@@ -7,13 +7,16 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
-// RequestCancel moves a deployment to canceling; deployment.ErrNotCancelable when it has ended. A deployment that is
-// canceling already is returned as it stands.
+// RequestCancel moves a deployment to canceling, and one that waits for its turn to canceled; deployment.ErrNotCancelable when
+// it has ended. A deployment that is canceling already is returned as it stands.
 func (s *Store) RequestCancel(ctx context.Context, id string) (deployment.Deployment, error) {
 	if !isID(id) {
 		return deployment.Deployment{}, at(deployment.ErrNotFound, "cancel deployment %q", id)
 	}
-	n, err := s.q.RequestCancel(ctx, id)
+	n, err := s.q.CancelWaiting(ctx, id)
+	if err == nil && n == 0 {
+		n, err = s.q.RequestCancel(ctx, id)
+	}
 	if err != nil {
 		return deployment.Deployment{}, at(err, "cancel deployment %s", id)
 	}
@@ -38,12 +41,13 @@ func (s *Store) Canceling(ctx context.Context, deploymentID, runID string) error
 	}), "move deployment %s to canceling", deploymentID)
 }
 
-// Finish ends a deployment as failed, canceled or superseded and returns its status as it stands then. One that has
-// ended stays as it is; one that is canceling ends canceled instead of failed, or superseded when a newer one of its
-// environment is why; one that lost the route ends superseded and names what is live instead. runID is the current run; a deployment whose run never began can be ended by anybody.
+// Finish ends a deployment as failed, canceled or superseded, admits the next of its environment if one waits, and returns
+// its status as it stands then. One that has ended stays as it is; one that is canceling ends canceled instead of failed, or
+// superseded when a newer one of its environment is why; one that lost the route ends superseded and names what is live
+// instead. runID is the current run; a deployment whose run never began can be ended by anybody.
 func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome deployment.Status, f *deployment.Failure) (deployment.Status, error) {
 	var stands deployment.Status
-	err := s.inOrder(ctx, deploymentID, func(q *db.Queries, _ db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
+	err := s.inOrder(ctx, deploymentID, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
 		stands = deployment.Status(row.Status)
 		// A retry that was asked for makes another run: the former one is nobody's end any more.
 		retried := row.RetryRequestedAt != nil && outcome == deployment.StatusFailed
@@ -63,7 +67,10 @@ func (s *Store) Finish(ctx context.Context, deploymentID, runID string, outcome 
 			return deployment.ErrInvalidMove
 		}
 		stands = outcome
-		return endDeployment(ctx, q, deploymentID, outcome, f)
+		if err := endDeployment(ctx, q, deploymentID, outcome, f); err != nil {
+			return err
+		}
+		return q.AdmitNext(ctx, environment.ID)
 	})
 	return stands, at(err, "finish deployment %s as %s", deploymentID, outcome)
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
-// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, in one transaction. It
-// answers deployment.ErrSuperseded when a newer generation is live, deployment.ErrCancelRequested when a cancel came
-// first, deployment.ErrStaleRun when another run took over. replaced are the previews that lost the route and still run;
-// a switch that was made already answers them again.
+// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, and admits the next of the
+// environment, in one transaction. It answers deployment.ErrSuperseded when a newer generation is live,
+// deployment.ErrCancelRequested when a cancel came first, deployment.ErrStaleRun when another run took over. replaced are
+// the previews that lost the route and still run; a switch that was made already answers them again.
 func (s *Store) SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error) {
 	err = s.inOrder(ctx, p.DeploymentID, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
 		if row.RunID != runID {
@@ -66,7 +66,13 @@ func switchRoute(ctx context.Context, q *db.Queries, environment db.LockEnvironm
 			return err
 		}
 	}
-	return q.SetLive(ctx, db.SetLiveParams{ID: environment.ID, LiveDeploymentID: &p.DeploymentID})
+	if err := q.SetLive(ctx, db.SetLiveParams{ID: environment.ID, LiveDeploymentID: &p.DeploymentID}); err != nil {
+		return err
+	}
+	if err := q.EndOlder(ctx, p.DeploymentID); err != nil { // retries that wait: they could never be live again
+		return err
+	}
+	return q.AdmitNext(ctx, environment.ID)
 }
 
 // SetPreview stores how the deployment's container stands before the switch. Of a deployment that is ready it changes

@@ -7,28 +7,6 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// QueuedUnstarted returns the deployments that have waited for longer than olderThan without any run: the start of their
-// workflow may be lost. Oldest first, without plan and Dockerfile.
-func (s *Store) QueuedUnstarted(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error) {
-	rows, err := s.q.QueuedUnstarted(ctx, olderThan)
-	if err != nil {
-		return nil, at(err, "list unstarted deployments")
-	}
-	items, err := toDeployments(rows)
-	return items, at(err, "list unstarted deployments")
-}
-
-// UnmadeRetries returns the deployments whose retry was asked for longer than olderThan ago and has no run yet, oldest
-// first, without plan and Dockerfile.
-func (s *Store) UnmadeRetries(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error) {
-	rows, err := s.q.UnmadeRetries(ctx, olderThan)
-	if err != nil {
-		return nil, at(err, "list retries that were not made")
-	}
-	items, err := toDeployments(rows)
-	return items, at(err, "list retries that were not made")
-}
-
 // UnderWay returns the deployments that a run has begun longer than olderThan ago and that are neither ended nor
 // canceling, oldest first, without plan and Dockerfile.
 func (s *Store) UnderWay(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error) {

@@ -23,12 +23,12 @@ func (s *Store) RequestRetry(ctx context.Context, id string) (deployment.Deploym
 	return s.Deployment(ctx, id)
 }
 
-// requeue queues a deployment again. It begins as a new one does: what is older may have to give way.
+// requeue queues a deployment again. It begins as a new one does: what is older may have to give way, or to end first.
 func requeue(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string) error {
 	if err := q.Requeue(ctx, id); err != nil {
 		return err
 	}
-	return takePlace(ctx, q, environment.OrderPolicy, id)
+	return takePlace(ctx, q, environment.OrderPolicy, environment.ID, id)
 }
 
 func mayRetry(ctx context.Context, q *db.Queries, id string, status deployment.Status) error {
@@ -46,11 +46,12 @@ func mayRetry(ctx context.Context, q *db.Queries, id string, status deployment.S
 	return nil
 }
 
-// MakeRetry makes the run that a retry asked for, unless it is made, and stores its id. reset resets the run that the row
-// names and returns the new one. The row is locked meanwhile, since Temporal would reset twice for two that ask at once.
+// MakeRetry makes the run that a retry asked for, unless it is made or its turn has not come, and stores its id. reset resets
+// the run that the row names and returns the new one. The row is locked meanwhile, since Temporal would reset twice for two
+// that ask at once.
 func (s *Store) MakeRetry(ctx context.Context, id string, reset func(ctx context.Context, runID string) (string, error)) error {
 	return at(s.locked(ctx, id, func(q *db.Queries, row db.LockDeploymentRow) error {
-		if row.RetryRequestedAt == nil || deployment.Status(row.Status) != deployment.StatusQueued {
+		if row.RetryRequestedAt == nil || row.AdmittedAt == nil || deployment.Status(row.Status) != deployment.StatusQueued {
 			return nil
 		}
 		runID, err := reset(ctx, row.RunID)

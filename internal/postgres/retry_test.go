@@ -129,17 +129,13 @@ func TestMakeRetry(t *testing.T) {
 	require.NoError(t, err)
 	died := errors.New("died")
 	require.ErrorIs(t, b.MakeRetry(t.Context(), d.ID, func(context.Context, string) (string, error) { return "", died }), died)
-	unmade, err := b.UnmadeRetries(t.Context(), 0)
-	require.NoError(t, err)
+	unmade := b.due("", 0)
 	require.Len(t, unmade, 1)
-	younger, err := b.UnmadeRetries(t.Context(), time.Hour)
+	require.NotNil(t, unmade[0].RetryRequestedAt)
+	require.Empty(t, b.due("", time.Hour))
+	others, err := b.UnderWay(t.Context(), 0)
 	require.NoError(t, err)
-	require.Empty(t, younger)
-	for _, list := range []func(context.Context, time.Duration) ([]deployment.Deployment, error){b.UnderWay, b.QueuedUnstarted} {
-		others, err := list(t.Context(), 0)
-		require.NoError(t, err)
-		require.Empty(t, others, "it is neither lost nor unstarted")
-	}
+	require.Empty(t, others, "it is not lost")
 
 	_, err = b.Finish(t.Context(), d.ID, "run-1", deployment.StatusFailed, nil) // by who saw that its workflow is closed
 	require.ErrorIs(t, err, deployment.ErrStaleRun)
@@ -159,9 +155,8 @@ func TestMakeRetry(t *testing.T) {
 	made, err := b.Deployment(t.Context(), d.ID)
 	require.NoError(t, err)
 	require.Equal(t, "after run-1", made.RunID)
-	unmade, err = b.UnmadeRetries(t.Context(), 0)
-	require.NoError(t, err)
-	require.Empty(t, unmade)
+	require.Nil(t, made.RetryRequestedAt)
+	require.Empty(t, b.due("", 0))
 }
 
 // A cancel that comes before the new run was made leaves nothing to make.

@@ -11,33 +11,41 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
+// errWaits says that a run was begun before its turn.
+var errWaits = fmt.Errorf("it waits for an earlier deployment of its environment and is reset again when its turn comes: %w", deployment.ErrStaleRun)
+
 // BeginRun makes runID the deployment's current run: from then on writes of any other are refused, and the build slots
 // that others hold are free. The caller knows from Temporal that runID is the workflow's current run; seen is the run that
 // the row named before the caller asked, and deployment.ErrConflict means that it names another by now.
 //
 // One that has failed or was canceled is queued again: to begin a run is to retry, whoever reset the workflow. One that is
-// not begun again, because it is ready or was replaced, answers deployment.ErrEnded.
+// not begun again, because it is ready or was replaced, answers deployment.ErrEnded; one that has to wait for its turn
+// answers deployment.ErrStaleRun, and its retry is due when the turn comes.
 func (s *Store) BeginRun(ctx context.Context, deploymentID, seen, runID string) error {
-	var ended error
+	var refused error
 	err := s.inOrder(ctx, deploymentID, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) (err error) {
 		if row.RunID != seen {
 			return deployment.ErrConflict
 		}
 		if row.RunID != runID {
-			if ended, err = startOver(ctx, q, environment, deploymentID, deployment.Status(row.Status)); err != nil {
+			if refused, err = startOver(ctx, q, environment, deploymentID, deployment.Status(row.Status)); err != nil {
 				return err
 			}
 			if err := forgetOthers(ctx, q, deploymentID, runID); err != nil {
 				return err
 			}
 		}
+		if kept, err := q.KeepWaiting(ctx, db.KeepWaitingParams{ID: deploymentID, RunID: runID}); err != nil || kept > 0 {
+			refused = errWaits
+			return err
+		}
 		return q.BeginRun(ctx, db.BeginRunParams{ID: deploymentID, RunID: runID})
 	})
-	return at(errors.Join(err, ended), "begin run %s of deployment %s", runID, deploymentID)
+	return at(errors.Join(err, refused), "begin run %s of deployment %s", runID, deploymentID)
 }
 
-// startOver queues a deployment for a run that takes over, as far as it may; ended says why it may not.
-func startOver(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string, status deployment.Status) (ended, err error) {
+// startOver queues a deployment for a run that takes over, as far as it may; refused says why it may not.
+func startOver(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string, status deployment.Status) (refused, err error) {
 	switch {
 	case status.Ended():
 		err := mayRetry(ctx, q, id, status)

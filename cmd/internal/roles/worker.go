@@ -147,13 +147,17 @@ func (h *host) slots() *activities.Slots {
 	}
 }
 
+func (h *host) turns() *activities.Turns {
+	return &activities.Turns{Line: h.Store, Workflows: h.deploys, Log: h.Log}
+}
+
 func (h *host) options() worker.Options {
 	return worker.Options{
 		Client: h.Client, HostID: h.c.Worker.HostID, Leases: h.leases, BuildSlots: h.c.Worker.BuildSlots,
 		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: h.deploys.Limits, Log: h.Log,
 		Recorder: h.recorder,
 		Activities: worker.Activities{
-			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store},
+			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns()},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
 				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Keep: keep(h.c.Retention),
@@ -172,7 +176,7 @@ func (h *host) options() worker.Options {
 			Preview: &activities.Preview{
 				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,
 				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, StopGrace: h.c.Timeouts.StopWait,
-				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive,
+				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive, Turns: h.turns(),
 			},
 		},
 	}

@@ -103,10 +103,11 @@ func (q *Queries) HostSlots(ctx context.Context, within time.Duration) ([]HostSl
 }
 
 const oldestQueued = `-- name: OldestQueued :one
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS seconds
+SELECT coalesce(extract(epoch FROM now() - min(admitted_at)), 0)::float8 AS seconds
   FROM deployments WHERE finished_at IS NULL AND status = 'queued'
 `
 
+// One that waits for an earlier deployment of its environment does not count.
 func (q *Queries) OldestQueued(ctx context.Context) (float64, error) {
 	row := q.db.QueryRow(ctx, oldestQueued)
 	var seconds float64

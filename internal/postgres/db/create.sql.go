@@ -23,8 +23,8 @@ func (q *Queries) CountOpen(ctx context.Context, limit int32) (int32, error) {
 
 const createDeployment = `-- name: CreateDeployment :execrows
 INSERT INTO deployments (id, project_id, environment_id, number, generation, ref_kind, ref_name, force, workflow_id,
-                         preview_host, idempotency_key, request_digest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                         preview_host, idempotency_key, request_digest, admitted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL)
 ON CONFLICT (preview_host) DO NOTHING
 `
 
@@ -43,7 +43,7 @@ type CreateDeploymentParams struct {
 	RequestDigest  []byte
 }
 
-// Nothing is inserted when another deployment has the preview host: 8 hex digits do collide.
+// It waits until it is admitted. Nothing is inserted when another deployment has the preview host: 8 hex digits do collide.
 func (q *Queries) CreateDeployment(ctx context.Context, arg CreateDeploymentParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createDeployment,
 		arg.ID,

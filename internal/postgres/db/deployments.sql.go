@@ -11,7 +11,7 @@ import (
 )
 
 const deployment = `-- name: Deployment :one
-SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, d.plan, d.dockerfile, d.plan_input, d.image_input
+SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, d.plan, d.dockerfile, d.plan_input, d.image_input
   FROM deployment_details v JOIN deployments d ON d.id = v.id
  WHERE v.id = $1
 `
@@ -58,6 +58,10 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 		&i.DeploymentDetail.FinishedAt,
 		&i.DeploymentDetail.CancelRequestedAt,
 		&i.DeploymentDetail.ImageRemovedAt,
+		&i.DeploymentDetail.AdmittedAt,
+		&i.DeploymentDetail.RetryRequestedAt,
+		&i.DeploymentDetail.WaitsFor,
+		&i.DeploymentDetail.Place,
 		&i.Plan,
 		&i.Dockerfile,
 		&i.PlanInput,
@@ -67,7 +71,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 }
 
 const deployments = `-- name: Deployments :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place FROM deployment_details v
  WHERE ($1::uuid IS NULL OR v.project_id = $1::uuid)
    AND ($2::uuid IS NULL OR v.environment_id = $2::uuid)
    AND ($3::text IS NULL OR v.environment = $3::text)
@@ -136,6 +140,10 @@ func (q *Queries) Deployments(ctx context.Context, arg DeploymentsParams) ([]Dep
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
 			&i.ImageRemovedAt,
+			&i.AdmittedAt,
+			&i.RetryRequestedAt,
+			&i.WaitsFor,
+			&i.Place,
 		); err != nil {
 			return nil, err
 		}
@@ -169,7 +177,7 @@ func (q *Queries) EndDeployment(ctx context.Context, arg EndDeploymentParams) er
 }
 
 const lockDeployment = `-- name: LockDeployment :one
-SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at, superseded_by
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at, superseded_by, admitted_at
   FROM deployments WHERE id = $1 FOR NO KEY UPDATE
 `
 
@@ -182,6 +190,7 @@ type LockDeploymentRow struct {
 	FinishedAt        *time.Time
 	RetryRequestedAt  *time.Time
 	SupersededBy      *string
+	AdmittedAt        *time.Time
 }
 
 func (q *Queries) LockDeployment(ctx context.Context, id string) (LockDeploymentRow, error) {
@@ -196,6 +205,7 @@ func (q *Queries) LockDeployment(ctx context.Context, id string) (LockDeployment
 		&i.FinishedAt,
 		&i.RetryRequestedAt,
 		&i.SupersededBy,
+		&i.AdmittedAt,
 	)
 	return i, err
 }

@@ -118,8 +118,8 @@ func (q *Queries) LockEnvironment(ctx context.Context, arg LockEnvironmentParams
 	return id, err
 }
 
-const setOrderPolicy = `-- name: SetOrderPolicy :execrows
-UPDATE environments SET order_policy = $2 WHERE id = $1 AND deleted_at IS NULL
+const setOrderPolicy = `-- name: SetOrderPolicy :exec
+UPDATE environments SET order_policy = $2 WHERE id = $1
 `
 
 type SetOrderPolicyParams struct {
@@ -127,10 +127,7 @@ type SetOrderPolicyParams struct {
 	OrderPolicy string
 }
 
-func (q *Queries) SetOrderPolicy(ctx context.Context, arg SetOrderPolicyParams) (int64, error) {
-	result, err := q.db.Exec(ctx, setOrderPolicy, arg.ID, arg.OrderPolicy)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) SetOrderPolicy(ctx context.Context, arg SetOrderPolicyParams) error {
+	_, err := q.db.Exec(ctx, setOrderPolicy, arg.ID, arg.OrderPolicy)
+	return err
 }

@@ -39,6 +39,10 @@ type DeploymentDetail struct {
 	FinishedAt        *time.Time
 	CancelRequestedAt *time.Time
 	ImageRemovedAt    *time.Time
+	AdmittedAt        *time.Time
+	RetryRequestedAt  *time.Time
+	WaitsFor          int32
+	Place             int32
 }
 
 type EnvironmentDetail struct {

@@ -7,7 +7,37 @@ package db
 
 import (
 	"context"
+
+	"time"
 )
+
+const admit = `-- name: Admit :exec
+UPDATE deployments SET admitted_at = coalesce(admitted_at, now()) WHERE id = $1
+`
+
+func (q *Queries) Admit(ctx context.Context, id string) error {
+	_, err := q.db.Exec(ctx, admit, id)
+	return err
+}
+
+const admitNext = `-- name: AdmitNext :exec
+UPDATE deployments SET admitted_at = now()
+ WHERE id = (
+       SELECT w.id FROM deployments w
+        WHERE w.environment_id = $1 AND w.status = 'queued' AND w.admitted_at IS NULL
+          AND NOT EXISTS (SELECT FROM deployments o WHERE o.environment_id = $1 AND o.finished_at IS NULL
+                                                      AND (o.status <> 'queued' OR o.admitted_at IS NOT NULL))
+        ORDER BY w.generation
+        LIMIT 1
+          FOR NO KEY UPDATE)
+`
+
+// The oldest of an environment that waits, unless something of it is under way. One that is being canceled at this moment is
+// passed over.
+func (q *Queries) AdmitNext(ctx context.Context, environmentID string) error {
+	_, err := q.db.Exec(ctx, admitNext, environmentID)
+	return err
+}
 
 const cancelOlder = `-- name: CancelOlder :exec
 UPDATE deployments d
@@ -21,6 +51,21 @@ UPDATE deployments d
 func (q *Queries) CancelOlder(ctx context.Context, id string) error {
 	_, err := q.db.Exec(ctx, cancelOlder, id)
 	return err
+}
+
+const cancelWaiting = `-- name: CancelWaiting :execrows
+UPDATE deployments
+   SET status = 'canceled', step = NULL, finished_at = now(), cancel_requested_at = now(), retry_requested_at = NULL
+ WHERE id = $1 AND status = 'queued' AND admitted_at IS NULL
+`
+
+// Nothing has been made for it that would have to be removed first.
+func (q *Queries) CancelWaiting(ctx context.Context, id string) (int64, error) {
+	result, err := q.db.Exec(ctx, cancelWaiting, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const cancelingFor = `-- name: CancelingFor :many
@@ -47,12 +92,83 @@ func (q *Queries) CancelingFor(ctx context.Context, supersededBy *string) ([]str
 	return items, nil
 }
 
+const due = `-- name: Due :many
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place FROM deployment_details v
+ WHERE v.finished_at IS NULL AND v.status = 'queued' AND v.admitted_at <= now() - $1::interval
+   AND (v.run_id = '' OR v.retry_requested_at IS NOT NULL)
+   AND ($2::uuid IS NULL
+        OR v.environment_id = (SELECT b.environment_id FROM deployments b WHERE b.id = $2::uuid))
+ ORDER BY v.admitted_at, v.id
+`
+
+type DueParams struct {
+	OlderThan time.Duration
+	Beside    *string
+}
+
+// Those whose turn came longer ago than the age, and whose workflow is still to be started or reset. With a deployment: those
+// of its environment.
+func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DeploymentDetail, error) {
+	rows, err := q.db.Query(ctx, due, arg.OlderThan, arg.Beside)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeploymentDetail
+	for rows.Next() {
+		var i DeploymentDetail
+		if err := rows.Scan(
+			&i.ID,
+			&i.Number,
+			&i.ProjectID,
+			&i.ProjectName,
+			&i.EnvironmentID,
+			&i.Environment,
+			&i.Generation,
+			&i.Status,
+			&i.RefKind,
+			&i.RefName,
+			&i.Force,
+			&i.Branch,
+			&i.Commit,
+			&i.WorkflowID,
+			&i.RunID,
+			&i.PreviewHost,
+			&i.EnvHost,
+			&i.Image,
+			&i.ImageDigest,
+			&i.Failure,
+			&i.Warnings,
+			&i.SupersededBy,
+			&i.ReusedFrom,
+			&i.Step,
+			&i.CreatedAt,
+			&i.StartedAt,
+			&i.ReadyAt,
+			&i.FinishedAt,
+			&i.CancelRequestedAt,
+			&i.ImageRemovedAt,
+			&i.AdmittedAt,
+			&i.RetryRequestedAt,
+			&i.WaitsFor,
+			&i.Place,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const endOlder = `-- name: EndOlder :exec
 UPDATE deployments d
    SET status = 'superseded', superseded_by = n.id, step = NULL, finished_at = now(), retry_requested_at = NULL
   FROM deployments n
  WHERE n.id = $1 AND d.environment_id = n.environment_id AND d.generation < n.generation
-   AND d.status = 'queued' AND (d.run_id = '' OR d.retry_requested_at IS NOT NULL)
+   AND d.status = 'queued' AND (d.run_id = '' OR d.retry_requested_at IS NOT NULL OR d.admitted_at IS NULL)
 `
 
 // Older deployments of the environment for which no run has done anything end at once. A workflow of theirs that is just being
@@ -60,4 +176,74 @@ UPDATE deployments d
 func (q *Queries) EndOlder(ctx context.Context, id string) error {
 	_, err := q.db.Exec(ctx, endOlder, id)
 	return err
+}
+
+const keepWaiting = `-- name: KeepWaiting :execrows
+UPDATE deployments SET run_id = $2 WHERE id = $1 AND status = 'queued' AND admitted_at IS NULL AND retry_requested_at IS NOT NULL
+`
+
+type KeepWaitingParams struct {
+	ID    string
+	RunID string
+}
+
+// A retry that waits for its turn; the run is the one that is reset then.
+func (q *Queries) KeepWaiting(ctx context.Context, arg KeepWaitingParams) (int64, error) {
+	result, err := q.db.Exec(ctx, keepWaiting, arg.ID, arg.RunID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const lockEnvironmentByID = `-- name: LockEnvironmentByID :one
+SELECT order_policy FROM environments WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockEnvironmentByID(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRow(ctx, lockEnvironmentByID, id)
+	var order_policy string
+	err := row.Scan(&order_policy)
+	return order_policy, err
+}
+
+const newestUnderWay = `-- name: NewestUnderWay :one
+SELECT id FROM deployments
+ WHERE environment_id = $1 AND finished_at IS NULL AND status <> 'canceling'
+ ORDER BY generation DESC LIMIT 1
+`
+
+func (q *Queries) NewestUnderWay(ctx context.Context, environmentID string) (string, error) {
+	row := q.db.QueryRow(ctx, newestUnderWay, environmentID)
+	var id string
+	err := row.Scan(&id)
+	return id, err
+}
+
+const stranded = `-- name: Stranded :many
+SELECT DISTINCT w.environment_id FROM deployments w
+ WHERE w.finished_at IS NULL AND w.status = 'queued' AND w.admitted_at IS NULL
+   AND NOT EXISTS (SELECT FROM deployments o WHERE o.environment_id = w.environment_id AND o.finished_at IS NULL
+                                               AND (o.status <> 'queued' OR o.admitted_at IS NOT NULL))
+`
+
+// Environments in which nothing is under way and something waits: whoever ended the last one knew of no turns.
+func (q *Queries) Stranded(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, stranded)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var environment_id string
+		if err := rows.Scan(&environment_id); err != nil {
+			return nil, err
+		}
+		items = append(items, environment_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

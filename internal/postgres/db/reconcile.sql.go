@@ -12,7 +12,7 @@ import (
 )
 
 const canceling = `-- name: Canceling :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
 `
 
 func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
@@ -55,64 +55,10 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
 			&i.ImageRemovedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const queuedUnstarted = `-- name: QueuedUnstarted :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
- WHERE v.finished_at IS NULL AND v.status = 'queued' AND v.run_id = '' AND v.created_at < now() - $1::interval
-   AND NOT EXISTS (SELECT FROM deployments d WHERE d.id = v.id AND d.retry_requested_at IS NOT NULL)
- ORDER BY v.created_at, v.id
-`
-
-func (q *Queries) QueuedUnstarted(ctx context.Context, olderThan time.Duration) ([]DeploymentDetail, error) {
-	rows, err := q.db.Query(ctx, queuedUnstarted, olderThan)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []DeploymentDetail
-	for rows.Next() {
-		var i DeploymentDetail
-		if err := rows.Scan(
-			&i.ID,
-			&i.Number,
-			&i.ProjectID,
-			&i.ProjectName,
-			&i.EnvironmentID,
-			&i.Environment,
-			&i.Generation,
-			&i.Status,
-			&i.RefKind,
-			&i.RefName,
-			&i.Force,
-			&i.Branch,
-			&i.Commit,
-			&i.WorkflowID,
-			&i.RunID,
-			&i.PreviewHost,
-			&i.EnvHost,
-			&i.Image,
-			&i.ImageDigest,
-			&i.Failure,
-			&i.Warnings,
-			&i.SupersededBy,
-			&i.ReusedFrom,
-			&i.Step,
-			&i.CreatedAt,
-			&i.StartedAt,
-			&i.ReadyAt,
-			&i.FinishedAt,
-			&i.CancelRequestedAt,
-			&i.ImageRemovedAt,
+			&i.AdmittedAt,
+			&i.RetryRequestedAt,
+			&i.WaitsFor,
+			&i.Place,
 		); err != nil {
 			return nil, err
 		}
@@ -125,7 +71,7 @@ func (q *Queries) QueuedUnstarted(ctx context.Context, olderThan time.Duration) 
 }
 
 const underWay = `-- name: UnderWay :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status <> 'canceling' AND v.run_id <> '' AND v.started_at < now() - $1::interval
  ORDER BY v.created_at, v.id
 `
@@ -171,64 +117,10 @@ func (q *Queries) UnderWay(ctx context.Context, olderThan time.Duration) ([]Depl
 			&i.FinishedAt,
 			&i.CancelRequestedAt,
 			&i.ImageRemovedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const unmadeRetries = `-- name: UnmadeRetries :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at FROM deployment_details v
- WHERE v.status = 'queued'
-   AND EXISTS (SELECT FROM deployments d WHERE d.id = v.id AND d.retry_requested_at < now() - $1::interval)
- ORDER BY v.created_at, v.id
-`
-
-func (q *Queries) UnmadeRetries(ctx context.Context, olderThan time.Duration) ([]DeploymentDetail, error) {
-	rows, err := q.db.Query(ctx, unmadeRetries, olderThan)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []DeploymentDetail
-	for rows.Next() {
-		var i DeploymentDetail
-		if err := rows.Scan(
-			&i.ID,
-			&i.Number,
-			&i.ProjectID,
-			&i.ProjectName,
-			&i.EnvironmentID,
-			&i.Environment,
-			&i.Generation,
-			&i.Status,
-			&i.RefKind,
-			&i.RefName,
-			&i.Force,
-			&i.Branch,
-			&i.Commit,
-			&i.WorkflowID,
-			&i.RunID,
-			&i.PreviewHost,
-			&i.EnvHost,
-			&i.Image,
-			&i.ImageDigest,
-			&i.Failure,
-			&i.Warnings,
-			&i.SupersededBy,
-			&i.ReusedFrom,
-			&i.Step,
-			&i.CreatedAt,
-			&i.StartedAt,
-			&i.ReadyAt,
-			&i.FinishedAt,
-			&i.CancelRequestedAt,
-			&i.ImageRemovedAt,
+			&i.AdmittedAt,
+			&i.RetryRequestedAt,
+			&i.WaitsFor,
+			&i.Place,
 		); err != nil {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ import (
 
 const beginRun = `-- name: BeginRun :exec
 UPDATE deployments
-   SET run_id = $1, retry_requested_at = NULL,
+   SET run_id = $1, retry_requested_at = NULL, admitted_at = coalesce(admitted_at, now()),
        started_at = CASE WHEN finished_at IS NOT NULL THEN started_at
                          WHEN run_id IN ('', $1) THEN coalesce(started_at, now()) ELSE now() END
  WHERE id = $2
@@ -46,10 +46,11 @@ func (q *Queries) GiveUpLeases(ctx context.Context, arg GiveUpLeasesParams) erro
 const requeue = `-- name: Requeue :exec
 UPDATE deployments
    SET status = 'queued', failure = NULL, step = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
-       retry_requested_at = now()
+       retry_requested_at = now(), admitted_at = NULL
  WHERE id = $1
 `
 
+// It waits until it is admitted.
 func (q *Queries) Requeue(ctx context.Context, id string) error {
 	_, err := q.db.Exec(ctx, requeue, id)
 	return err

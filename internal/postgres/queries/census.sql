@@ -11,5 +11,6 @@ SELECT h.id, h.slots, (SELECT count(*) FROM resources r WHERE r.kind = 'lease' A
  ORDER BY h.id;
 
 -- name: OldestQueued :one
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS seconds
+-- One that waits for an earlier deployment of its environment does not count.
+SELECT coalesce(extract(epoch FROM now() - min(admitted_at)), 0)::float8 AS seconds
   FROM deployments WHERE finished_at IS NULL AND status = 'queued';

@@ -19,8 +19,8 @@ INSERT INTO environments (id, project_id, name, kind, host, generation) VALUES (
 ON CONFLICT (host) DO NOTHING;
 
 -- name: CreateDeployment :execrows
--- Nothing is inserted when another deployment has the preview host: 8 hex digits do collide.
+-- It waits until it is admitted. Nothing is inserted when another deployment has the preview host: 8 hex digits do collide.
 INSERT INTO deployments (id, project_id, environment_id, number, generation, ref_kind, ref_name, force, workflow_id,
-                         preview_host, idempotency_key, request_digest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                         preview_host, idempotency_key, request_digest, admitted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL)
 ON CONFLICT (preview_host) DO NOTHING;

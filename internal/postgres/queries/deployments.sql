@@ -19,7 +19,7 @@ UPDATE deployments SET status = 'canceling', cancel_requested_at = coalesce(canc
  WHERE id = $1 AND status IN ('queued', 'fetching', 'planning', 'building', 'releasing');
 
 -- name: LockDeployment :one
-SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at, superseded_by
+SELECT status, run_id, environment_id, generation, cancel_requested_at, finished_at, retry_requested_at, superseded_by, admitted_at
   FROM deployments WHERE id = $1 FOR NO KEY UPDATE;
 
 -- name: SetStatus :exec

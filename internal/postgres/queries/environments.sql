@@ -10,5 +10,5 @@ SELECT * FROM environment_details WHERE project_id = $1 AND name > @after ORDER 
 -- name: LockEnvironment :one
 SELECT id FROM environments WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE;
 
--- name: SetOrderPolicy :execrows
-UPDATE environments SET order_policy = $2 WHERE id = $1 AND deleted_at IS NULL;
+-- name: SetOrderPolicy :exec
+UPDATE environments SET order_policy = $2 WHERE id = $1;

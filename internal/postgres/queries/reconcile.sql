@@ -1,15 +1,3 @@
--- name: QueuedUnstarted :many
-SELECT * FROM deployment_details v
- WHERE v.finished_at IS NULL AND v.status = 'queued' AND v.run_id = '' AND v.created_at < now() - @older_than::interval
-   AND NOT EXISTS (SELECT FROM deployments d WHERE d.id = v.id AND d.retry_requested_at IS NOT NULL)
- ORDER BY v.created_at, v.id;
-
--- name: UnmadeRetries :many
-SELECT * FROM deployment_details v
- WHERE v.status = 'queued'
-   AND EXISTS (SELECT FROM deployments d WHERE d.id = v.id AND d.retry_requested_at < now() - @older_than::interval)
- ORDER BY v.created_at, v.id;
-
 -- name: Canceling :many
 SELECT * FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id;
 

@@ -1,7 +1,7 @@
 -- name: BeginRun :exec
 -- The present run's start counts. Whatever retry was asked for has been made by now.
 UPDATE deployments
-   SET run_id = @run_id, retry_requested_at = NULL,
+   SET run_id = @run_id, retry_requested_at = NULL, admitted_at = coalesce(admitted_at, now()),
        started_at = CASE WHEN finished_at IS NOT NULL THEN started_at
                          WHEN run_id IN ('', @run_id) THEN coalesce(started_at, now()) ELSE now() END
  WHERE id = @id;
@@ -11,9 +11,10 @@ UPDATE deployments
 DELETE FROM resources WHERE deployment_id = @deployment_id AND kind = 'lease' AND run_id <> @run_id;
 
 -- name: Requeue :exec
+-- It waits until it is admitted.
 UPDATE deployments
    SET status = 'queued', failure = NULL, step = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL,
-       retry_requested_at = now()
+       retry_requested_at = now(), admitted_at = NULL
  WHERE id = $1;
 
 -- name: Retryable :one
