@@ -85,6 +85,8 @@ type StepRecorder interface {
 	StepStarted(ctx context.Context, a StepAttempt, at time.Time) error
 	// StepEnded ends the attempt's running row, whichever phase it is in. next is when the next attempt starts, nil for none.
 	StepEnded(ctx context.Context, a StepAttempt, status deployment.StepStatus, f *deployment.Failure, next *time.Time, at time.Time) error
+	// AwaitSlot shows that the deployment waits for a build slot since the attempt has ended.
+	AwaitSlot(ctx context.Context, a StepAttempt) error
 	// StepPhase ends the attempt's running row and starts one for a.Phase.
 	StepPhase(ctx context.Context, a StepAttempt, at time.Time) error
 	// StepProgress updates the deployment's current step.

@@ -105,6 +105,9 @@ func (a *recorded) step(ctx context.Context, in *interceptor.ExecuteActivityInpu
 	err = r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	ph.enter(deployment.PhaseNone)
 	r.end(ctx, attempt, begun, wasReused(out), err)
+	if err == nil {
+		r.awaitSlot(ctx, attempt, out)
+	}
 	return out, err
 }
 

@@ -73,6 +73,9 @@ type ResolveResult struct {
 // WasReused reports whether the ref was resolved before.
 func (r ResolveResult) WasReused() bool { return r.Reused }
 
+// AwaitsSlot reports whether a build slot is what the deploy needs next.
+func (r ResolveResult) AwaitsSlot() bool { return r.Built.Digest == "" }
+
 // ClaimResult names the build host that holds a slot for the deployment and the queue that only it serves.
 type ClaimResult struct {
 	HostID string `json:"host_id"`

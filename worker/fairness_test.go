@@ -58,10 +58,12 @@ func TestWorker_ProjectsTakeTurnsForBuildSlots(t *testing.T) {
 	post("few", few)
 	post("some", few)
 	waitForBacklog(t, client, namespace, crowd-slots+2*few)
+	expected := placesInLine(t, store)
 	close(line.open)
 
 	require.Eventually(t, func() bool { return len(line.passed()) == crowd+2*few }, 2*time.Minute, 50*time.Millisecond)
 	passed := line.passed()
+	requireNear(t, expected, passed[slots:])
 	last := 0
 	for i, project := range passed {
 		if project != "crowd" {
@@ -77,6 +79,46 @@ func TestWorker_ProjectsTakeTurnsForBuildSlots(t *testing.T) {
 		require.NoError(t, err)
 		return census.Deployments[deployment.StatusReady] == crowd+2*few
 	}, 2*time.Minute, 50*time.Millisecond)
+}
+
+// placesInLine is the order in which projects are to get the next slots, as their deployments show it.
+func placesInLine(t *testing.T, store *postgres.Store) []string {
+	t.Helper()
+	waiting, _, err := store.Deployments(t.Context(), deployment.DeploymentFilter{}, deployment.Page{Limit: 100})
+	require.NoError(t, err)
+	line := map[int]string{}
+	for _, d := range waiting {
+		if d.Step != nil && d.Step.QueuePosition > 0 {
+			line[d.Step.QueuePosition] = d.ProjectName
+		}
+	}
+	var projects []string
+	for place := 1; line[place] != ""; place++ {
+		projects = append(projects, line[place])
+	}
+	require.Len(t, projects, len(line), "every place is taken once")
+	return projects
+}
+
+// requireNear checks that whoever was at a place got a slot about then: the server's turns begin where it stood when they came,
+// and a host may be slow for a moment.
+func requireNear(t *testing.T, expected, passed []string) {
+	t.Helper()
+	const off = 2
+	require.Len(t, passed, len(expected))
+	count := func(list []string, project string) (n int) {
+		for _, p := range list {
+			if p == project {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range expected {
+		for _, project := range []string{"crowd", "few", "some"} {
+			require.InDelta(t, count(expected[:i+1], project), count(passed[:i+1], project), off, "%v\n%v", expected, passed)
+		}
+	}
 }
 
 // line notes in which order projects begin to build, once it is open.

@@ -299,7 +299,13 @@ type CurrentStep struct {
 	// Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
 	Phase *Phase `json:"phase"`
 
-	// QueuePosition The place, from 1, among those of the environment that wait for their turn; null when nothing is queued for.
+	// QueuePosition The place in the line, from 1; null when the step is in none. Of a deployment that waits for its turn, the place among
+	// those of its environment that wait. Of one that waits for a build slot, an estimate: its place among all that wait for
+	// one, where projects take turns, so that the second of a project comes after the first of every other. Whoever comes
+	// later from a project without anything in line may still be before it.
+	//
+	//
+	// Example: 2
 	QueuePosition *int `json:"queue_position"`
 	Total         int  `json:"total"`
 

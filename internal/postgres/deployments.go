@@ -87,8 +87,11 @@ func toDeployment(r db.DeploymentDetail) (deployment.Deployment, error) {
 	if warnings != nil {
 		d.Warnings = *warnings
 	}
-	if d.Waiting() {
+	switch {
+	case d.Waiting():
 		d.Step = turnOf(r)
+	case step != nil && step.WaitingFor == waitsForSlot:
+		step.QueuePosition = int(r.Place)
 	}
 	return d, errors.Join(failureErr, stepErr, warningsErr)
 }

@@ -80,17 +80,25 @@ func (s *Store) StepEnded(ctx context.Context, a deployment.StepAttempt, status 
 		if err != nil || ended == 0 {
 			return err
 		}
-		waiting := now(a)
-		switch {
-		case next != nil:
-			waiting.WaitingFor, waiting.NextAttemptAt = "the next attempt", next
-		case a.Step == deployment.StepResolve && status == deployment.StepSucceeded:
-			waiting.WaitingFor = "a build slot" // what comes next is a claim, which no step shows
-		default:
+		if next == nil {
 			return nil
 		}
+		waiting := now(a)
+		waiting.WaitingFor, waiting.NextAttemptAt = "the next attempt", next
 		return updateStepNow(ctx, q, a, waiting)
 	}), "record end of %s", describe(a))
+}
+
+// waitsForSlot is what a deployment in line for a build slot waits for; the database knows it by these words (build_place).
+const waitsForSlot = "a build slot"
+
+// AwaitSlot shows that the deployment waits for a build slot since the attempt has ended, until its next step begins.
+func (s *Store) AwaitSlot(ctx context.Context, a deployment.StepAttempt) error {
+	waiting := now(a)
+	waiting.WaitingFor = waitsForSlot
+	return at(s.step(ctx, a, func(q *db.Queries, _ deployment.Status) error {
+		return updateStepNow(ctx, q, a, waiting)
+	}), "record the wait for a build slot after %s", describe(a))
 }
 
 // StepProgress updates the deployment's current step, while it is in that attempt.

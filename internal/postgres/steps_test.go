@@ -83,17 +83,27 @@ func TestARetryIsAnnounced(t *testing.T) {
 	require.Zero(t, b.now(d.ID).Percent, "a late word of the first attempt changes nothing")
 }
 
-func TestWhatComesAfterResolveWaitsForABuildSlot(t *testing.T) {
+func TestAwaitSlot(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.running("run")
 	a := attempt(d, "run", deployment.StepResolve)
 	require.NoError(t, b.StepStarted(t.Context(), a, time.Now()))
-	require.Empty(t, b.now(d.ID).WaitingFor)
 	require.NoError(t, b.StepEnded(t.Context(), a, deployment.StepSucceeded, nil, nil, time.Now()))
-	require.Equal(t, "a build slot", b.now(d.ID).WaitingFor)
-	require.NoError(t, b.StepStarted(t.Context(), attempt(d, "run", deployment.StepFetch), time.Now()))
 	require.Empty(t, b.now(d.ID).WaitingFor)
+	for range 2 {
+		require.NoError(t, b.AwaitSlot(t.Context(), a))
+		require.Equal(t, "a build slot", b.now(d.ID).WaitingFor)
+		require.Equal(t, 1, b.now(d.ID).QueuePosition)
+	}
+	require.NoError(t, b.StepStarted(t.Context(), attempt(d, "run", deployment.StepFetch), time.Now()))
+	fetching := b.now(d.ID)
+	require.Empty(t, fetching.WaitingFor)
+	require.Zero(t, fetching.QueuePosition)
+	require.NoError(t, b.AwaitSlot(t.Context(), a))
+	require.Equal(t, fetching, b.now(d.ID), "a late word changes nothing")
+	a.RunID = "another"
+	require.ErrorIs(t, b.AwaitSlot(t.Context(), a), deployment.ErrStaleRun)
 }
 
 func TestAnAttemptThatDiedIsLost(t *testing.T) {
