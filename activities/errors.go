@@ -48,7 +48,7 @@ func atEdge(ctx context.Context, err error, step deployment.StepName) error {
 			return sdktemporal.NewCanceledError()
 		}
 		if errors.Is(context.Cause(ctx), sdkworker.ErrWorkerShutdown) {
-			err = deployment.TransientFailure("worker.shutdown", "nothing: the next attempt runs when a worker is back", "worker is shutting down: %w", err)
+			err = deployment.AwayFailure(deployment.ComponentWorker, "worker.shutdown", "nothing: the next attempt runs when a worker is back", "worker is shutting down: %w", err)
 		}
 	}
 	for _, v := range verdicts {
@@ -71,13 +71,18 @@ func failureOf(err error, step deployment.StepName) *deployment.Failure {
 	return f
 }
 
-// failureError wraps a failure for the wire: its code is the error's type, the whole of it the details.
+// failureError wraps a failure for the wire: its code is the error's type, the whole of it the details. The message is what
+// Temporal shows beside the attempt and the time of the next one, so there it names the component that is waited for.
 func failureError(f *deployment.Failure) error {
 	options := sdktemporal.ApplicationErrorOptions{Details: []any{*f}, NonRetryable: f.Class == deployment.ClassUser}
 	if f.Class == deployment.ClassUser {
 		options.Category = sdktemporal.ApplicationErrorCategoryBenign // their build failed, which is no fault of the worker's
 	}
-	return sdktemporal.NewApplicationErrorWithOptions(f.Message, f.Code, options)
+	message := f.Message
+	if f.Component != "" {
+		message = "needs " + f.WaitsFor() + ": " + message
+	}
+	return sdktemporal.NewApplicationErrorWithOptions(message, f.Code, options)
 }
 
 // Failure returns the failure inside an error that came back over the wire, or one of class platform or transient made

@@ -137,6 +137,10 @@ func TestAtEdge(t *testing.T) {
 			}
 		})
 	}
+	away := deployment.AwayFailure(deployment.ComponentRegistry, "build.push_failed", "check it", "push image: refused")
+	onTheWire := activities.AtEdge(alive, away, deployment.StepBuild)
+	require.ErrorContains(t, onTheWire, "needs the registry: push image: refused")
+	require.Equal(t, "push image: refused", activities.Failure(onTheWire, "").Message, "what people read names the component apart")
 	require.NoError(t, activities.AtEdge(ended(sdktemporal.NewCanceledError()), nil, deployment.StepPlan), "what is done is done")
 	require.True(t, sdktemporal.IsCanceledError(activities.AtEdge(ended(sdktemporal.NewCanceledError()), errors.New("signal: killed"), deployment.StepPlan)))
 }

@@ -54,11 +54,11 @@ func (r *Reconciler) removeExpiredImages(ctx context.Context, result *temporal.R
 func (r *Reconciler) removeTag(ctx context.Context, tag deployment.Resource) error {
 	err := r.Images.Delete(ctx, tag.Name)
 	if err != nil {
-		return deployment.TransientFailure("registry.delete", "check that the registry runs and lets images be deleted", "%w", err)
+		return deployment.AwayFailure(deployment.ComponentRegistry, "registry.delete", "check that the registry runs and lets images be deleted", "%w", err)
 	}
 	digest, err := r.Images.Digest(ctx, tag.Name)
 	if err != nil {
-		return deployment.TransientFailure("registry.unreachable", "check that the registry runs", "%w", err)
+		return deployment.AwayFailure(deployment.ComponentRegistry, "registry.unreachable", "check that the registry runs", "%w", err)
 	}
 	if digest != "" {
 		return stillThere(tag.Name)

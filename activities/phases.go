@@ -50,6 +50,15 @@ func (p *phases) enter(next deployment.Phase) {
 	}
 }
 
+// end ends the phase that runs, and returns it.
+func (p *phases) end() deployment.Phase {
+	p.mu.Lock()
+	last := p.phase
+	p.mu.Unlock()
+	p.enter(deployment.PhaseNone)
+	return last
+}
+
 // Vertex makes a span of a vertex that has ended, with the times that BuildKit tells.
 func (t *tailSink) Vertex(v deployment.BuildVertex) {
 	name := bounded(t.log.logs.Redact(t.log.attempt.DeploymentID, v.Name), maxSpanName)

@@ -103,7 +103,7 @@ func (a *recorded) step(ctx context.Context, in *interceptor.ExecuteActivityInpu
 	work := context.WithValue(context.WithValue(ctx, pulseKey{}, p), attemptKey{}, attempt)
 	out, err := a.guarded(work, in)
 	err = r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
-	ph.enter(deployment.PhaseNone)
+	attempt.Phase = ph.end() // a retry is announced where the attempt failed
 	r.end(ctx, attempt, begun, wasReused(out), err)
 	if err == nil {
 		r.awaitSlot(ctx, attempt, out)

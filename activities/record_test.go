@@ -66,7 +66,7 @@ func TestRecorder_FailureThenRetryThenSuccess(t *testing.T) {
 	b := newBench(t)
 	d := b.deploy()
 	b.git.on("before fetch", once(func(context.Context) error {
-		return deployment.TransientFailure("source.unreachable", "try again", "connect: %w", errors.New("refused"))
+		return deployment.AwayFailure(deployment.ComponentGit, "source.unreachable", "try again", "connect: %w", errors.New("refused"))
 	}))
 	waiting := make(chan deployment.Deployment, 1)
 	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
@@ -88,7 +88,8 @@ func TestRecorder_FailureThenRetryThenSuccess(t *testing.T) {
 	}))
 	between := <-waiting
 	require.Equal(t, deployment.StatusFetching, between.Status)
-	require.NotEmpty(t, between.Step.WaitingFor)
+	require.Equal(t, "the git server", between.Step.WaitingFor)
+	require.Equal(t, 1, between.Step.Attempt)
 	steps := b.steps(d, deployment.StepFetch)
 	require.Equal(t, []deployment.StepStatus{deployment.StepFailed, deployment.StepSucceeded}, statuses(steps))
 	require.Equal(t, "source.unreachable", steps[0].Failure.Code)

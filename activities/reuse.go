@@ -65,7 +65,7 @@ func (s *Source) imageOf(ctx context.Context, d deployment.Deployment) (string, 
 func digestOf(ctx context.Context, images ImageStore, registry, image string) (string, error) {
 	digest, err := images.Digest(ctx, image)
 	if err != nil && ctx.Err() == nil {
-		err = deployment.TransientFailure("build.registry_unreachable", "check that the registry "+registry+" runs", "%w", err)
+		err = deployment.AwayFailure(deployment.ComponentRegistry, "build.registry_unreachable", "check that the registry "+registry+" runs", "%w", err)
 	}
 	return digest, err
 }

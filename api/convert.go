@@ -115,7 +115,7 @@ func wireFailure(f *deployment.Failure) *oapi.Failure {
 		return nil
 	}
 	return &oapi.Failure{
-		Class: oapi.FailureClass(f.Class), Code: f.Code, Step: optional(string(f.Step)), Message: f.Message,
+		Class: oapi.FailureClass(f.Class), Code: f.Code, Step: optional(string(f.Step)), Component: optional(string(f.Component)), Message: f.Message,
 		Fix: optional(f.Fix), ExitCode: f.ExitCode, Lines: list(f.Lines, same),
 	}
 }

@@ -186,9 +186,12 @@ func TestDeployment_ShowsStep(t *testing.T) {
 	require.Equal(t, time.UTC, d.CreatedAt.Location())
 
 	next := time.Now().Add(time.Minute)
-	require.NoError(t, w.store.StepEnded(ctx, attempt, deployment.StepFailed, nil, &next, time.Now()))
+	away := deployment.AwayFailure(deployment.ComponentRegistry, "build.push_failed", "check it", "push image: refused")
+	require.NoError(t, w.store.StepEnded(ctx, attempt, deployment.StepFailed, away, &next, time.Now()))
 	d = show()
-	require.NotEmpty(t, *d.Step.WaitingFor)
+	require.Equal(t, "the registry", *d.Step.WaitingFor)
+	require.Equal(t, "push", *d.Step.Phase)
+	require.Equal(t, 1, d.Step.Attempt)
 	require.WithinDuration(t, next, *d.Step.NextAttemptAt, time.Millisecond)
 }
 

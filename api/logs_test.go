@@ -213,6 +213,23 @@ func TestFollow_ResumesWithoutLossOrDouble(t *testing.T) {
 	require.JSONEq(t, `{"status":"canceled"}`, end.data)
 }
 
+func TestFollow_TellsWhatARetryWaitsFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	id := w.deploy("shop", `{}`).ID
+	attempt := w.building(id)
+	s := w.follow(id, "")
+	require.Contains(t, s.await("status").data, `"waiting_for":null`)
+	next := time.Now().Add(time.Minute)
+	away := deployment.AwayFailure(deployment.ComponentRegistry, "build.push_failed", "check it", "push image: refused")
+	require.NoError(t, w.store.StepEnded(t.Context(), attempt, deployment.StepFailed, away, &next, time.Now()))
+	var status oapi.StatusEvent
+	require.NoError(t, json.Unmarshal([]byte(s.await("status").data), &status))
+	require.Equal(t, "the registry", *status.Step.WaitingFor)
+	require.WithinDuration(t, next, *status.Step.NextAttemptAt, time.Millisecond)
+}
+
 func TestFollow_Pings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *api.Options) { o.PingInterval = 20 * time.Millisecond })

@@ -289,8 +289,10 @@ type CurrentStep struct {
 	Bytes int64 `json:"bytes"`
 
 	// Done Finished units of `total`, such as build steps or image layers.
-	Done          int        `json:"done"`
-	Name          StepName   `json:"name"`
+	Done int      `json:"done"`
+	Name StepName `json:"name"`
+
+	// NextAttemptAt When the next attempt begins.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
 	// Percent 0 to 100 of the step; null when it cannot be told.
@@ -309,7 +311,11 @@ type CurrentStep struct {
 	QueuePosition *int `json:"queue_position"`
 	Total         int  `json:"total"`
 
-	// WaitingFor What a step that is not running waits for, in words, such as `a build slot` or `deployment #41 of this environment`.
+	// WaitingFor What a step that is not running waits for, in words: a turn, such as `a build slot` or `deployment #41 of this
+	// environment`; a component that was away at the attempt before; or `the next attempt` when that failed for another
+	// reason.
+	//
+	// Example: the registry
 	WaitingFor *string `json:"waiting_for"`
 }
 
@@ -537,6 +543,12 @@ type Failure struct {
 
 	// Code Stable, e.g. `build.command_failed`.
 	Code string `json:"code"`
+
+	// Component What is away, when the failure is that: `postgres`, `temporal`, `git` (the server of the repository), `buildkit`,
+	// `registry`, `docker`, `worker`, or `disk` for room on a host.
+	//
+	// Example: registry
+	Component *string `json:"component"`
 
 	// ExitCode Of the command that failed, where there was one.
 	ExitCode *int `json:"exit_code"`

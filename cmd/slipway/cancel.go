@@ -65,7 +65,7 @@ func (c *cli) printReceipt(receipt []client.Undone) error {
 	}
 	t := newTable("UNDONE", "NAME", "TOOK", "GONE", "HOST")
 	for _, u := range receipt {
-		t.add(u.Kind, u.Name, took(time.Duration(u.TookMs)*time.Millisecond), u.GoneAt.In(c.location).Format("15:04:05"), text(u.Host))
+		t.add(u.Kind, u.Name, took(time.Duration(u.TookMs)*time.Millisecond), u.GoneAt.In(c.location).Format(clock), text(u.Host))
 	}
 	return errors.Join(c.line(""), c.printTable(t))
 }

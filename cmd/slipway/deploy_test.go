@@ -108,6 +108,21 @@ http://1-preview.localhost:8000
 	require.Contains(t, stdout, "[4/5] build: solve\n12:00:01 build    line 1\n[4/5] build: push\n12:00:02 build    line 2\n[5/5]")
 }
 
+func TestDeployFollowSaysWhichComponentItWaitsFor(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	whole := wholeDeploy(api, ready)
+	api.stream = func(c *gin.Context, n int, after int64) {
+		waiting := in("build", "push")
+		waiting.Step.WaitingFor, waiting.Step.NextAttemptAt = new("the registry"), new(noon.Add(5*time.Second))
+		send(c, "status", waiting)
+		whole(c, n, after)
+	}
+	code, stdout, stderr := user(t, api).run("deploy", "--follow")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "\n[4/5] build: push, attempt 1, waiting for the registry, next at 12:00:05\n")
+}
+
 func TestDeployFollowAsJSON(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)

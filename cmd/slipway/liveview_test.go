@@ -30,7 +30,8 @@ func terminal(written string) []string {
 func TestStepWords(t *testing.T) {
 	t.Parallel()
 	turn := client.CurrentStep{Name: "resolve", Attempt: 1, WaitingFor: new("deployment #4 of this environment"), QueuePosition: new(2)}
-	require.Equal(t, "[1/5] resolve, waiting for deployment #4 of this environment, place 2 in the queue", stepWords(turn))
+	c := &cli{location: time.UTC}
+	require.Equal(t, "[1/5] resolve, waiting for deployment #4 of this environment, place 2 in the queue", c.stepWords(turn))
 }
 
 func TestLiveView(t *testing.T) {

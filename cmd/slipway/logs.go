@@ -77,5 +77,5 @@ func (c *cli) printLog(l client.LogLine) error {
 }
 
 func (c *cli) logText(l client.LogLine) string {
-	return fmt.Sprintf("%s %-7s  %s", l.Time.In(c.location).Format("15:04:05"), clean(l.Step), clean(l.Text))
+	return fmt.Sprintf("%s %-7s  %s", l.Time.In(c.location).Format(clock), clean(l.Step), clean(l.Text))
 }

@@ -115,6 +115,9 @@ func took(d time.Duration) string {
 	}
 }
 
+// clock is how times of day are written.
+const clock = "15:04:05"
+
 // stamp writes a time with date and zone, "-" for none.
 func (c *cli) stamp(t *time.Time) string {
 	if t == nil {

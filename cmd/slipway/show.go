@@ -53,7 +53,7 @@ func (c *cli) printDeployment(d client.Deployment) error {
 	sheet.add("environment", d.Environment.Name)
 	sheet.add("status", string(d.Status))
 	if d.Step != nil {
-		sheet.add("step", stepWords(*d.Step))
+		sheet.add("step", c.stepWords(*d.Step))
 	}
 	sheet.add("ref", text(d.Ref))
 	sheet.add("commit", text(d.Commit))
@@ -124,7 +124,7 @@ func (c *cli) printSteps(steps []client.Step) error {
 			failure = s.Failure.Message
 		}
 		t.add(string(s.Name), text(s.Phase), strconv.Itoa(s.Attempt), string(s.Status), took(end.Sub(s.StartedAt)),
-			s.StartedAt.In(c.location).Format("15:04:05"), text(s.Host), failure)
+			s.StartedAt.In(c.location).Format(clock), text(s.Host), failure)
 	}
 	return c.printTable(t)
 }

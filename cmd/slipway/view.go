@@ -63,7 +63,7 @@ func (v *plainView) line(l client.LogLine) {
 func (v *plainView) status(s client.StatusEvent) {
 	now := string(s.Status)
 	if s.Step != nil {
-		now = stepWords(*s.Step)
+		now = v.c.stepWords(*s.Step)
 	}
 	if over(s.Status) || now == v.shown { // the end is said by who follows
 		return
@@ -75,14 +75,14 @@ func (v *plainView) status(s client.StatusEvent) {
 func (v *plainView) notice(text string)             { v.c.say("%s", text) }
 func (v *plainView) finish(client.DeploymentStatus) {}
 
-// stepWords says which step is on: "[4/5] build: push, attempt 2", and what it waits for: "[1/5] resolve, waiting for
-// deployment #4 of this environment, place 2 in the queue".
-func stepWords(s client.CurrentStep) string {
+// stepWords says which step is on, "[4/5] build: push, attempt 2", and what it waits for: "waiting for the registry, next at
+// 12:00:05", or "waiting for deployment #4 of this environment, place 2 in the queue".
+func (c *cli) stepWords(s client.CurrentStep) string {
 	said := fmt.Sprintf("[%s] %s", stepOfAll(s), s.Name)
 	if s.Phase != nil {
 		said += ": " + *s.Phase
 	}
-	if s.Attempt > 1 {
+	if s.Attempt > 1 || s.NextAttemptAt != nil {
 		said += fmt.Sprintf(", attempt %d", s.Attempt)
 	}
 	if s.WaitingFor != nil {
@@ -90,6 +90,9 @@ func stepWords(s client.CurrentStep) string {
 	}
 	if s.QueuePosition != nil {
 		said += ", " + placeWords(*s.QueuePosition)
+	}
+	if s.NextAttemptAt != nil {
+		said += ", next at " + s.NextAttemptAt.In(c.location).Format(clock)
 	}
 	return said
 }

@@ -91,7 +91,7 @@ func pushFailure(err error, text string) error {
 	if denied.MatchString(text) {
 		return deployment.PlatformFailure("build.push_denied", "let the builder push to the registry without credentials, or name another registry", "push image: %w", err)
 	}
-	return deployment.TransientFailure("build.push_failed", "check that the registry runs and that the builder reaches it", "push image: %w", err)
+	return deployment.AwayFailure(deployment.ComponentRegistry, "build.push_failed", "check that the registry runs and that the builder reaches it", "push image: %w", err)
 }
 
 // sourceFailure explains errors that lie in the Dockerfile or in what it names; nil when err is none.

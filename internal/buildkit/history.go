@@ -65,5 +65,5 @@ func pushedDigest(record *controlapi.BuildHistoryRecord) string {
 }
 
 func unavailable(address string, err error) error {
-	return deployment.TransientFailure("build.builder_unavailable", "check that buildkitd runs at "+address, "use builder %s: %w", address, err)
+	return deployment.AwayFailure(deployment.ComponentBuildKit, "build.builder_unavailable", "check that buildkitd runs at "+address, "use builder %s: %w", address, err)
 }

@@ -18,14 +18,15 @@ const (
 // Failure is why a step or a deployment failed, in words that its reader can act on. It is an error, so that an adapter
 // can return it from deep inside, and errors.As finds it at the activity's edge.
 type Failure struct {
-	Class    Class    `json:"class"`
-	Code     string   `json:"code"`           // stable, e.g. "build.command_failed"
-	Step     StepName `json:"step,omitempty"` // filled in by the activity interceptor when empty
-	Message  string   `json:"message"`
-	Fix      string   `json:"fix,omitempty"`
-	ExitCode *int     `json:"exit_code,omitempty"` // of the command that failed, where there was one
-	Lines    []string `json:"lines,omitempty"`     // the last lines of output that explain it
-	cause    error
+	Class     Class     `json:"class"`
+	Code      string    `json:"code"`                // stable, e.g. "build.command_failed"
+	Step      StepName  `json:"step,omitempty"`      // filled in by the activity interceptor when empty
+	Component Component `json:"component,omitempty"` // that is away, when it is that
+	Message   string    `json:"message"`
+	Fix       string    `json:"fix,omitempty"`
+	ExitCode  *int      `json:"exit_code,omitempty"` // of the command that failed, where there was one
+	Lines     []string  `json:"lines,omitempty"`     // the last lines of output that explain it
+	cause     error
 }
 
 // MaxFailureLines bounds Failure.Lines: enough to explain, small enough for a workflow history.

@@ -26,7 +26,7 @@ func (e *Engine) failure(ctx context.Context, doing string, err error) error {
 	case errors.As(err, &known):
 		return fmt.Errorf("%s: %w", doing, err)
 	case unreachable(err):
-		return deployment.TransientFailure("release.docker_unavailable",
+		return deployment.AwayFailure(deployment.ComponentDocker, "release.docker_unavailable",
 			"see that the Docker engine at "+e.client.DaemonHost()+" runs and that slipway may use it", "%s: %w", doing, err)
 	default:
 		return deployment.PlatformFailure("release.docker_failed",

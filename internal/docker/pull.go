@@ -148,6 +148,6 @@ func (e *Engine) pullFailure(ctx context.Context, ref string, err error) error {
 	case mentions(err, "no space left"):
 		return deployment.PlatformFailure("release.disk_full", "free disk space on the preview host", "%s: %w", doing, err)
 	default:
-		return deployment.TransientFailure("release.pull_failed", "see that the Docker engine reaches the registry", "%s: %w", doing, err)
+		return deployment.AwayFailure(deployment.ComponentRegistry, "release.pull_failed", "see that the Docker engine reaches the registry", "%s: %w", doing, err)
 	}
 }

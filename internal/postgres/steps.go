@@ -84,7 +84,7 @@ func (s *Store) StepEnded(ctx context.Context, a deployment.StepAttempt, status 
 			return nil
 		}
 		waiting := now(a)
-		waiting.WaitingFor, waiting.NextAttemptAt = "the next attempt", next
+		waiting.WaitingFor, waiting.NextAttemptAt = f.WaitsFor(), next
 		return updateStepNow(ctx, q, a, waiting)
 	}), "record end of %s", describe(a))
 }

@@ -65,13 +65,15 @@ func TestARetryIsAnnounced(t *testing.T) {
 	d := b.running("run")
 	a := attempt(d, "run", deployment.StepFetch)
 	require.NoError(t, b.StepStarted(t.Context(), a, time.Now()))
-	failure := &deployment.Failure{Class: deployment.ClassTransient, Code: "fetch.reset", Message: "connection reset"}
+	failure := &deployment.Failure{
+		Class: deployment.ClassTransient, Code: "fetch.reset", Message: "connection reset", Component: deployment.ComponentGit,
+	}
 	next := time.Now().Add(time.Minute).UTC().Truncate(time.Second)
 	require.NoError(t, b.StepEnded(t.Context(), a, deployment.StepFailed, failure, &next, time.Now()))
 
 	now := b.now(d.ID)
 	require.Equal(t, &next, now.NextAttemptAt)
-	require.NotEmpty(t, now.WaitingFor)
+	require.Equal(t, "the git server", now.WaitingFor)
 	require.Equal(t, failure, b.steps(d.ID)[0].Failure)
 
 	a.Attempt = 2

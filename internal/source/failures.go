@@ -38,7 +38,7 @@ func (t *trip) classify(ctx context.Context, u *url.URL, err error) error {
 	case t.budget.out || errors.Is(err, errTooLarge):
 		return tooLarge("the repository sends more than %d MB", t.maxBytes>>20)
 	case errors.Is(cause, errTimeout):
-		return deployment.TransientFailure("source.timeout", fixNetwork, "the git server: %w", errTimeout)
+		return deployment.AwayFailure(deployment.ComponentGit, "source.timeout", fixNetwork, "the git server: %w", errTimeout)
 	case cause != nil:
 		return cause
 	}
@@ -49,7 +49,7 @@ func (t *trip) classify(ctx context.Context, u *url.URL, err error) error {
 	if f := t.answered(u, err); f != nil {
 		return f
 	}
-	return deployment.TransientFailure("source.unreachable", fixNetwork, "reach the git server: %w", err)
+	return deployment.AwayFailure(deployment.ComponentGit, "source.unreachable", fixNetwork, "reach the git server: %w", err)
 }
 
 // inner strips what only repeats the request's URL, and go-git's wrapper that errors.As cannot look through.
@@ -109,7 +109,7 @@ func (t *trip) answered(u *url.URL, err error) *deployment.Failure {
 func answeredStatus(code int) *deployment.Failure {
 	text := fmt.Sprintf("the server answers HTTP %d %s", code, http.StatusText(code))
 	if code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout {
-		return deployment.TransientFailure("source.unreachable", fixNetwork, "%s", text)
+		return deployment.AwayFailure(deployment.ComponentGit, "source.unreachable", fixNetwork, "%s", text)
 	}
 	return deployment.UserFailure("source.repository_not_found", fixRepository, "%s", text)
 }

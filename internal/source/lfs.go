@@ -116,7 +116,7 @@ func (t *trip) download(ctx context.Context, server *lfsServer, action *lfsActio
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
 		return objectMissing(object, nil)
 	case !t.atHome(u) && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden):
-		return deployment.TransientFailure("source.unreachable", fixNetwork, "%s refuses the download that %s offered", deployment.OriginOf(u), deployment.OriginOf(server.url))
+		return deployment.AwayFailure(deployment.ComponentGit, "source.unreachable", fixNetwork, "%s refuses the download that %s offered", deployment.OriginOf(u), deployment.OriginOf(server.url))
 	case resp.StatusCode != http.StatusOK:
 		return t.lfsStatus(u, resp.StatusCode)
 	}
@@ -136,7 +136,7 @@ func (t *trip) receiveObject(ctx context.Context, u *url.URL, body io.Reader, fi
 	case err != nil:
 		return t.classify(ctx, u, err)
 	case n < object.Size:
-		return deployment.TransientFailure("source.unreachable", fixNetwork, "the server sent %d of %d bytes", n, object.Size)
+		return deployment.AwayFailure(deployment.ComponentGit, "source.unreachable", fixNetwork, "the server sent %d of %d bytes", n, object.Size)
 	case hex.EncodeToString(sum.Sum(nil)) != object.OID:
 		return deployment.UserFailure("source.lfs_object_corrupt", "push the object again: `git lfs push --all origin`",
 			"what the server has under %s is another content", object.OID)
