@@ -22,7 +22,7 @@ func (r *Recorder) enter(ctx context.Context, a StepAttempt) (deployment.Deploym
 		}
 		current, _, err := r.Runs.CurrentRun(ctx, a.DeploymentID)
 		if err != nil {
-			return d, deployment.TransientFailure("temporal.unreachable", "check that the Temporal frontend runs", "%w", err)
+			return d, err
 		}
 		if current != a.RunID {
 			return d, fmt.Errorf("run %s began: %w", current, deployment.ErrStaleRun)

@@ -118,7 +118,28 @@ func problemOf(err error) *problemError {
 			return &s.problem
 		}
 	}
+	if f, ok := errors.AsType[*deployment.Failure](err); ok {
+		if name, ours := backends[f.Component]; ours {
+			return awayProblem(name, f.Code)
+		}
+	}
 	return errInternal
+}
+
+// backends are the components that the API itself cannot do without.
+var backends = map[deployment.Component]string{
+	deployment.ComponentPostgres: "Postgres", deployment.ComponentTemporal: "Temporal",
+}
+
+// awaySeconds is when to ask again while a component is away: a restart of it takes about so long.
+const awaySeconds = 5
+
+func awayProblem(name, code string) *problemError {
+	return &problemError{
+		status: http.StatusServiceUnavailable, code: code, retryAfter: awaySeconds,
+		detail: name + " does not answer; nothing is wrong with the request",
+		fix:    "try again after the seconds of Retry-After; if it stays, the operator finds at /readyz what is away",
+	}
 }
 
 // fail answers with the problem that err is and ends the request. Only faults of slipway itself are logged here.

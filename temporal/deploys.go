@@ -55,7 +55,7 @@ func (s *Deploys) start(ctx context.Context, d deployment.Deployment, p deployme
 		Repository: p.RepoURL, Ref: d.Ref.String(), Number: d.Number,
 	})
 	if err != nil {
-		return "", fmt.Errorf("start workflow %s: %w", options.ID, err)
+		return "", at(err, "start workflow %s", options.ID)
 	}
 	return run.GetRunID(), nil
 }
@@ -78,7 +78,7 @@ func (s *Deploys) Cancel(ctx context.Context, deploymentID string) (found bool, 
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("cancel workflow %s: %w", DeployWorkflowID(deploymentID), err)
+		return false, at(err, "cancel workflow %s", DeployWorkflowID(deploymentID))
 	}
 	return open, nil
 }
@@ -104,15 +104,13 @@ func (s *Deploys) Teardown(ctx context.Context, d deployment.Deletion) error {
 		ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, Limits: s.Limits,
 	})
 	if err != nil && !sdktemporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		return fmt.Errorf("start workflow %s: %w", options.ID, err)
+		return at(err, "start workflow %s", options.ID)
 	}
 	return nil
 }
 
 // Ping reports whether the Temporal frontend answers.
 func (s *Deploys) Ping(ctx context.Context) error {
-	if _, err := s.Client.CheckHealth(ctx, &sdkclient.CheckHealthRequest{}); err != nil {
-		return fmt.Errorf("temporal: %w", err)
-	}
-	return nil
+	_, err := s.Client.CheckHealth(ctx, &sdkclient.CheckHealthRequest{})
+	return at(err, "temporal")
 }

@@ -3,7 +3,6 @@ package temporal
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -38,7 +37,7 @@ func (s *Deploys) Retry(ctx context.Context, d deployment.Deployment, p deployme
 		Reason:                    "retry of the deployment",
 	})
 	if err != nil {
-		return "", fmt.Errorf("reset workflow %s: %w", DeployWorkflowID(d.ID), err)
+		return "", at(err, "reset workflow %s", DeployWorkflowID(d.ID))
 	}
 	return reset.GetRunId(), nil
 }
@@ -55,7 +54,7 @@ func (s *Deploys) firstTask(ctx context.Context, d deployment.Deployment) (int64
 			return 0, nil
 		}
 		if err != nil {
-			return 0, fmt.Errorf("read history of workflow %s: %w", DeployWorkflowID(d.ID), err)
+			return 0, at(err, "read history of workflow %s", DeployWorkflowID(d.ID))
 		}
 		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
 			return event.GetEventId(), nil
@@ -71,7 +70,7 @@ func (s *Deploys) CurrentRun(ctx context.Context, deploymentID string) (runID st
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("look at workflow %s: %w", DeployWorkflowID(deploymentID), err)
+		return "", false, at(err, "look at workflow %s", DeployWorkflowID(deploymentID))
 	}
 	info := described.GetWorkflowExecutionInfo()
 	return info.GetExecution().GetRunId(), info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil

@@ -17,11 +17,8 @@ var migrations embed.FS
 
 const versionTable = "public.schema_version"
 
-// Codes of Postgres' errors.
-const (
-	undefinedTable   = "42P01"
-	cannotConnectNow = "57P03" // it starts or stops
-)
+// undefinedTable is Postgres' code for a table that does not exist.
+const undefinedTable = "42P01"
 
 // ErrNewerSchema means that a newer slipway has migrated the database; this one would write what that one cannot read.
 var ErrNewerSchema = errors.New("schema is newer than this slipway")

@@ -54,16 +54,6 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	return New(pool, o), nil
 }
 
-// Unreachable reports whether err means that the server does not answer, or not yet: asking again may help. One that
-// refuses the user or does not know the database does answer.
-func Unreachable(err error) bool {
-	if refusal := (*pgconn.PgError)(nil); errors.As(err, &refusal) {
-		return refusal.Code == cannotConnectNow
-	}
-	var connect *pgconn.ConnectError
-	return errors.As(err, &connect)
-}
-
 // New returns a Store on a pool that the caller has opened; Close closes it.
 func New(pool *pgxpool.Pool, o Options) *Store {
 	return &Store{pool: pool, q: db.New(pool), options: o}
@@ -82,11 +72,15 @@ func (s *Store) inTx(ctx context.Context, do func(q *db.Queries) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return do(db.New(tx)) })
 }
 
-// at puts what was asked for before err, and turns "no rows" into deployment.ErrNotFound. What is to begin in a deleted
-// environment finds no environment either.
+// at puts what was asked for before err, says of a server that does not answer that it is away, and turns "no rows" into
+// deployment.ErrNotFound. What is to begin in a deleted environment finds no environment either.
 func at(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
+	}
+	if Unreachable(err) {
+		return deployment.AwayFailure(deployment.ComponentPostgres, "postgres.unavailable",
+			"check that Postgres runs and takes connections", "%s: %w", fmt.Sprintf(format, args...), err)
 	}
 	refusal, refused := errors.AsType[*pgconn.PgError](err)
 	if errors.Is(err, pgx.ErrNoRows) || refused && refusal.ConstraintName == "deployments_environment_stands" {
