@@ -67,12 +67,20 @@ func (s *server) wireDeployment(d deployment.Deployment) oapi.Deployment {
 		Environment: oapi.EnvironmentRef{ID: d.EnvironmentID, Name: d.Environment},
 		Status:      oapi.DeploymentStatus(d.Status), Step: wireCurrentStep(d.Step),
 		Commit: optional(d.Commit), Ref: optional(refName(d)), ImageDigest: optional(d.ImageDigest),
-		WorkflowID: workflow, RunID: optional(d.RunID), TemporalURL: optional(s.URLs.workflow(workflow)),
+		WorkflowID: workflow, RunID: optional(d.RunID), TemporalURL: optional(s.temporalURL(d, workflow)),
 		PreviewURL: s.URLs.Gateway.Preview(d), EnvironmentURL: s.URLs.Gateway.Environment(d),
 		Failure: wireFailure(d.Failure), Warnings: list(d.Warnings, wireWarning),
 		CreatedAt: d.CreatedAt.UTC(), StartedAt: utc(d.StartedAt), ReadyAt: utc(d.ReadyAt), FinishedAt: utc(d.FinishedAt),
 		SupersededBy: optional(d.SupersededBy), ReusedFrom: optional(d.ReusedFrom),
 	}
+}
+
+// temporalURL is empty where it would lead to nothing.
+func (s *server) temporalURL(d deployment.Deployment, workflow string) string {
+	if d.Unknown() {
+		return ""
+	}
+	return s.URLs.workflow(workflow)
 }
 
 // refName returns what was asked for; for a deploy of the default branch, what that turned out to be.

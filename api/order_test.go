@@ -109,6 +109,7 @@ func TestQueue_ADeployWaitsForItsTurn(t *testing.T) {
 		require.Equal(t, oapi.DeploymentStatusQueued, waiting.Status)
 		require.Equal(t, "deployment #1 of this environment", *waiting.Step.WaitingFor)
 		require.Equal(t, place+1, *waiting.Step.QueuePosition)
+		require.Nil(t, waiting.TemporalURL, "there is nothing to look at yet")
 	}
 
 	canceled := w.call("POST", "/v1/deployments/"+second.ID+"/cancel", "")

@@ -405,7 +405,7 @@ type Deployment struct {
 	// SupersededBy The id of the deployment that went before this one.
 	SupersededBy *string `json:"superseded_by"`
 
-	// TemporalURL The workflow in the Temporal Web UI.
+	// TemporalURL The workflow in the Temporal Web UI; null before the deployment's turn has come.
 	TemporalURL *string   `json:"temporal_url"`
 	Warnings    []Warning `json:"warnings"`
 

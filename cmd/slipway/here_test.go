@@ -245,7 +245,8 @@ func TestTemporal(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:8233/namespaces/default/workflows/deploy%2F1\n", stdout)
 	code, _, stderr = user(t, api).run("temporal", "shop#2")
 	require.Equal(t, exitError, code)
-	require.Equal(t, "error: the API does not know where Temporal's Web UI is\nfix: set SLIPWAY_TEMPORAL_UI_URL where the API runs; the workflow is deploy/"+deploymentID(2)+"\n", stderr)
+	require.Equal(t, "error: the API has no link to the workflow deploy/"+deploymentID(2)+"\n"+
+		"fix: a deployment that waits for its turn has no workflow yet (slipway show shop#2); else set SLIPWAY_TEMPORAL_UI_URL where the API runs\n", stderr)
 }
 
 func TestProjectsCreateProposesTheCheckout(t *testing.T) {

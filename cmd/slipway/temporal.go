@@ -18,8 +18,8 @@ attempt and error as Temporal has them. Without DEPLOYMENT it is the newest of t
 		RunE: c.onDeployment(func(ctx context.Context, _ *client.ClientWithResponses, d *client.Deployment) error {
 			if d.TemporalURL == nil {
 				return &shownError{
-					message: "the API does not know where Temporal's Web UI is",
-					fix:     "set SLIPWAY_TEMPORAL_UI_URL where the API runs; the workflow is " + d.WorkflowID,
+					message: "the API has no link to the workflow " + d.WorkflowID,
+					fix:     "a deployment that waits for its turn has no workflow yet (slipway show " + name(*d) + "); else set SLIPWAY_TEMPORAL_UI_URL where the API runs",
 				}
 			}
 			return c.lead(ctx, *d.TemporalURL, printOnly)

@@ -75,6 +75,9 @@ func (d Deployment) Scope() Scope {
 // Waiting reports whether an earlier deployment of the environment has to end before this one begins.
 func (d Deployment) Waiting() bool { return d.Status == StatusQueued && d.AdmittedAt == nil }
 
+// Unknown reports whether Temporal has never heard of it: it waits for its turn, or ended while it did.
+func (d Deployment) Unknown() bool { return d.AdmittedAt == nil && d.RunID == "" }
+
 // Due reports whether its turn has come and nobody has made its run yet.
 func (d Deployment) Due() bool {
 	return d.Status == StatusQueued && d.AdmittedAt != nil && (d.RunID == "" || d.RetryRequestedAt != nil)

@@ -35,6 +35,10 @@ func (s *Store) Delete(ctx context.Context, scope deployment.Scope) (d deploymen
 		if err != nil {
 			return err
 		}
+		waiting := db.CancelWaitingInParams{ProjectID: scope.ProjectID, EnvironmentID: environment}
+		if err := q.CancelWaitingIn(ctx, waiting); err != nil {
+			return err
+		}
 		if err := q.CancelAll(ctx, db.CancelAllParams{ProjectID: scope.ProjectID, EnvironmentID: environment}); err != nil {
 			return err
 		}

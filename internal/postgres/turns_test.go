@@ -340,12 +340,12 @@ func TestQueue_DeletionLeavesNobodyWaiting(t *testing.T) {
 	b := newBench(t)
 	all := b.line(b.project("app"), 3)
 	b.remove(all[0].Scope())
-	for _, d := range all {
-		require.Equal(t, deployment.StatusCanceling, b.status(d.ID))
+	for _, d := range all[1:] {
+		require.Equal(t, deployment.StatusCanceled, b.status(d.ID))
+		require.True(t, b.get(d.ID).Unknown())
 	}
-	for i, run := range []string{"run", "", ""} {
-		b.finish(all[i], run, deployment.StatusCanceled)
-	}
+	require.Equal(t, deployment.StatusCanceling, b.status(all[0].ID))
+	b.finish(all[0], "run", deployment.StatusCanceled)
 	require.NoError(t, b.Purge(t.Context(), all[0].Scope()))
 }
 

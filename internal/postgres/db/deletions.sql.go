@@ -26,6 +26,24 @@ func (q *Queries) CancelAll(ctx context.Context, arg CancelAllParams) error {
 	return err
 }
 
+const cancelWaitingIn = `-- name: CancelWaitingIn :exec
+UPDATE deployments
+   SET status = 'canceled', step = NULL, finished_at = now(), cancel_requested_at = now(), retry_requested_at = NULL
+ WHERE project_id = $1 AND status = 'queued' AND admitted_at IS NULL
+   AND ($2::uuid IS NULL OR environment_id = $2::uuid)
+`
+
+type CancelWaitingInParams struct {
+	ProjectID     string
+	EnvironmentID *string
+}
+
+// Nothing has been made for them that would have to be removed first.
+func (q *Queries) CancelWaitingIn(ctx context.Context, arg CancelWaitingInParams) error {
+	_, err := q.db.Exec(ctx, cancelWaitingIn, arg.ProjectID, arg.EnvironmentID)
+	return err
+}
+
 const deletions = `-- name: Deletions :many
 SELECT p.id AS project_id, NULL::uuid AS environment_id, p.name AS project_name, p.name, p.deleted_at::timestamptz AS deleted_at
   FROM projects p

@@ -8,6 +8,13 @@ UPDATE environments SET deleted_at = now(), host = NULL
  WHERE project_id = @project_id AND deleted_at IS NULL
    AND (sqlc.narg('environment_id')::uuid IS NULL OR id = sqlc.narg('environment_id')::uuid);
 
+-- name: CancelWaitingIn :exec
+-- Nothing has been made for them that would have to be removed first.
+UPDATE deployments
+   SET status = 'canceled', step = NULL, finished_at = now(), cancel_requested_at = now(), retry_requested_at = NULL
+ WHERE project_id = @project_id AND status = 'queued' AND admitted_at IS NULL
+   AND (sqlc.narg('environment_id')::uuid IS NULL OR environment_id = sqlc.narg('environment_id')::uuid);
+
 -- name: CancelAll :exec
 UPDATE deployments SET status = 'canceling', cancel_requested_at = coalesce(cancel_requested_at, now())
  WHERE project_id = @project_id AND status IN ('queued', 'fetching', 'planning', 'building', 'releasing')
