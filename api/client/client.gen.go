@@ -286,7 +286,7 @@ type ComponentState struct {
 	Status string `json:"status"`
 }
 
-// CurrentStep The step that a deployment is in; null before the first one and after the end.
+// CurrentStep The step that a deployment is in, or that it waits for its turn to begin; null before the first one and after the end.
 type CurrentStep struct {
 	Attempt int `json:"attempt"`
 
@@ -399,7 +399,7 @@ type Deployment struct {
 	StartedAt *time.Time       `json:"started_at"`
 	Status    DeploymentStatus `json:"status"`
 
-	// Step The step that a deployment is in; null before the first one and after the end.
+	// Step The step that a deployment is in, or that it waits for its turn to begin; null before the first one and after the end.
 	Step *CurrentStep `json:"step"`
 
 	// SupersededBy The id of the deployment that went before this one.
@@ -942,7 +942,7 @@ type Rollback struct {
 type StatusEvent struct {
 	Status DeploymentStatus `json:"status"`
 
-	// Step The step that a deployment is in; null before the first one and after the end.
+	// Step The step that a deployment is in, or that it waits for its turn to begin; null before the first one and after the end.
 	Step *CurrentStep `json:"step"`
 }
 

@@ -55,7 +55,7 @@ type Deployment struct {
 	Warnings      []Warning
 	SupersededBy  string
 	ReusedFrom    string
-	Step          *StepNow // nil before the first step and after the end
+	Step          *StepNow // nil before the first step, unless it waits for its turn, and after the end
 
 	CreatedAt         time.Time
 	AdmittedAt        *time.Time // when its turn in its environment came
