@@ -3,12 +3,16 @@ package api_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
 
 // awayStore is a store that cannot answer for projects.
@@ -45,4 +49,35 @@ func TestAway_OfWhatTheAPIDoesNotNeedIsInternal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *api.Options) { o.Store = awayStore{Store: o.Store, component: deployment.ComponentRegistry} })
 	require.Equal(t, "internal", w.call("GET", "/v1/projects/shop", "").problem(500).Code)
+}
+
+// Requests of every kind while the real server is dead, and after it is back.
+func TestAway_PostgresStoppedAndBack(t *testing.T) {
+	t.Parallel()
+	own := postgrestest.NewOwn(t)
+	store := own.Open(postgres.Options{PreviewDomain: "localhost", Cipher: reversing{}})
+	w := newWorld(t, func(o *api.Options) { o.Store = store })
+	_, err := store.CreateToken(t.Context(), deployment.Token{Name: "admin"}, deployment.HashToken(token))
+	require.NoError(t, err)
+	const body = `{"name": "shop", "repo_url": "https://git.example/shop.git"}`
+	require.Equal(t, 201, w.call("POST", "/v1/projects", body).status)
+
+	own.Kill()
+	begun := time.Now()
+	for path, body := range map[string]string{
+		"GET /v1/projects": "", "GET /v1/projects/shop": "", "POST /v1/projects/shop/deployments": "{}",
+		"GET /v1/deployments": "", "DELETE /v1/projects/shop": "",
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		a := w.call(method, path, body)
+		require.Equal(t, "postgres.unavailable", a.problem(503).Code, "%s %s", method, path)
+		require.Equal(t, "5", a.header.Get("Retry-After"), "%s %s", method, path)
+	}
+	ready := w.call("GET", "/readyz", "")
+	require.Equal(t, 503, ready.status)
+	require.Contains(t, string(ready.body), `"postgres":{"reason":"does not answer","status":"unavailable"}`)
+	require.Less(t, time.Since(begun), 5*time.Second, "what is away is said at once")
+
+	own.Start()
+	require.Equal(t, 202, w.call("POST", "/v1/projects/shop/deployments", "{}").status)
 }

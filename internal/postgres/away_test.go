@@ -2,10 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,24 +9,15 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
-	"github.com/slipway-dev/slipway/internal/postgres/cluster"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
 
 // A server that dies under a store, in the middle of a statement and before one, that is not there, and that is back.
 func TestStore_SaysThatPostgresIsAway(t *testing.T) {
 	t.Parallel()
-	socket, err := os.MkdirTemp("/tmp", "slipway-away-") //nolint:usetesting // t.TempDir's names are too long for a socket
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(socket)) })
-	c, err := cluster.Find("", filepath.Join(t.TempDir(), "postgres"), socket, "fsync=off")
-	require.NoError(t, err)
-	require.NoError(t, c.Init(t.Context()))
-	server := startPostgres(t, c)
-	require.NoError(t, c.EnsureDatabase(t.Context(), "slipway"))
-	store, err := postgres.Open(t.Context(), "host="+socket+" user=slipway dbname=slipway", postgres.Options{PreviewDomain: "localhost"})
-	require.NoError(t, err)
-	defer store.Close()
-	require.NoError(t, postgres.Migrate(t.Context(), store.Pool()))
+	own := postgrestest.NewOwn(t)
+	store := own.Open(postgres.Options{PreviewDomain: "localhost"})
+	require.Equal(t, 5*time.Second, store.Pool().Config().ConnConfig.ConnectTimeout, "a host that swallows packets is away too")
 
 	working := make(chan error, 1)
 	tx, err := store.Pool().Begin(t.Context())
@@ -46,13 +33,12 @@ func TestStore_SaysThatPostgresIsAway(t *testing.T) {
 		err := store.Pool().QueryRow(t.Context(), "SELECT query LIKE '%sleep%' FROM pg_stat_activity WHERE pid = $1", pid).Scan(&active)
 		return err == nil && active
 	}, 10*time.Second, 10*time.Millisecond)
-	require.NoError(t, server.Process.Signal(syscall.SIGQUIT)) // every connection is cut at once
+	own.Kill()
 	require.True(t, postgres.Unreachable(<-working))
-	_ = server.Wait()
 	require.Error(t, tx.Rollback(t.Context())) // gives the broken connection back: Close waits for it
 	requirePostgresAway(t, store)
 
-	startPostgres(t, c)
+	own.Start()
 	_, err = store.Project(t.Context(), "shop")
 	require.ErrorIs(t, err, deployment.ErrNotFound)
 }
@@ -77,22 +63,4 @@ func TestUnreachable_IsNotWhatAnswersOrWasNotWaitedFor(t *testing.T) {
 	_, err = b.Pool().Exec(late, "SELECT pg_sleep(600)")
 	require.Error(t, err)
 	require.False(t, postgres.Unreachable(err))
-}
-
-func startPostgres(t *testing.T, c *cluster.Cluster) *exec.Cmd {
-	t.Helper()
-	server := exec.Command(c.Path(), c.Args()...)
-	server.SysProcAttr = &syscall.SysProcAttr{Credential: c.Account(), AmbientCaps: c.Capabilities(), Pdeathsig: syscall.SIGQUIT}
-	server.Dir = "/"
-	require.NoError(t, server.Start())
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGQUIT) // one that the test has ended already
-		_ = server.Wait()
-	})
-	require.Eventually(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		return c.Ready(ctx) == nil
-	}, 30*time.Second, 20*time.Millisecond)
-	return server
 }

@@ -41,9 +41,20 @@ type Store struct {
 	options Options
 }
 
+// connectTimeout ends the wait for a host that swallows packets, unless the DSN says connect_timeout: a caller is told then
+// that Postgres is away.
+const connectTimeout = 5 * time.Second
+
 // Open connects to the database at dsn, whose schema Migrate has brought up to date.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	pool, err := pgxpool.New(ctx, dsn)
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open postgres: %w", err)
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
