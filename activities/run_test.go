@@ -120,7 +120,7 @@ func TestFetchSource_OwnsACheckoutThatIsHere(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, b.get(d).RunID, owned[0].RunID)
 	}
-	left, err := b.store.LeftOver(t.Context(), hostID, 0)
+	left, err := b.store.LeftOver(t.Context(), hostID, 0, 0)
 	require.NoError(t, err)
 	require.Empty(t, left)
 }

@@ -10,7 +10,7 @@ import (
 
 // LeftOvers lists what a host still holds although nobody needs it any more.
 type LeftOvers interface {
-	LeftOver(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error)
+	LeftOver(ctx context.Context, host string, age, settled time.Duration) ([]deployment.Resource, error)
 }
 
 // Sweeper removes what deployments left on one host: what a cancel, a failure or a drain could not remove because the
@@ -21,14 +21,15 @@ type Sweeper struct {
 	Engine     Engine
 	Workspaces Workspaces
 	HostID     string
-	Age        time.Duration // how long after its end a deployment's own workflow has to clean up
+	Age        time.Duration // how long after a deployment became ready its own workflow has to drain and clean up
+	Settled    time.Duration // after the end of one that did not, in which an activity of a terminated workflow stops
 	StopGrace  time.Duration // from SIGTERM to SIGKILL
 }
 
 // Sweep makes one pass and returns how many things it removed. Containers come before the networks that they are in, as
 // the list is sorted by kind; what cannot be removed does not keep the rest from it.
 func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
-	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age)
+	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age, s.Settled)
 	if err != nil {
 		return 0, err
 	}

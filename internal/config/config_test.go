@@ -61,6 +61,14 @@ func TestDefaultTimesAreThoseOfTheWorkflows(t *testing.T) {
 	})
 }
 
+func TestDefaultTimesRepairATerminateWithinAMinute(t *testing.T) {
+	t.Parallel()
+	d, err := config.LoadDev([]string{"HOME=/root", "PATH=/bin"})
+	require.NoError(t, err)
+	found, settled, removed := d.Timeouts.Reconcile, 5*d.Timeouts.HeartbeatInterval, d.Timeouts.Reconcile+d.Timeouts.StopWait
+	require.LessOrEqual(t, found+settled+removed, time.Minute)
+}
+
 func TestVariableWinsOverFileWinsOverDefault(t *testing.T) {
 	t.Parallel()
 	d, err := config.LoadDev([]string{

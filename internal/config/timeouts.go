@@ -50,7 +50,7 @@ func (t *Timeouts) keys() []key {
 		after("SLIPWAY_HEARTBEAT_INTERVAL", "heartbeat_interval", "1s", &t.HeartbeatInterval, "Between two heartbeats of a step: how fast a cancel is seen on a server that does not push it."),
 		after("SLIPWAY_SCHEDULE_TO_START", "schedule_to_start", "60s", &t.ScheduleToStart, "Wait on a host's own queue after which the host counts as gone."),
 		after("SLIPWAY_HOST_SEEN_INTERVAL", "host_seen", "10s", &t.HostSeen, "How often a host notes that it lives."),
-		after("SLIPWAY_RECONCILE_INTERVAL", "reconcile", "30s", &t.Reconcile, "How often what is gets compared with what should be."),
+		after("SLIPWAY_RECONCILE_INTERVAL", "reconcile", "20s", &t.Reconcile, "How often what is gets compared with what should be: a workflow that was terminated is found and what it left is removed within three times this."),
 		after("SLIPWAY_SHUTDOWN_TIMEOUT", "shutdown", "20s", &t.Shutdown, "How long running requests and steps may take when a process stops."),
 		after("SLIPWAY_RETRY_INITIAL", "retry_initial", "1s", &t.RetryInitial, "Wait before the second attempt at a step; it doubles with each further one."),
 		after("SLIPWAY_RETRY_MAXIMUM", "retry_maximum", "30s", &t.RetryMaximum, "Longest wait between two attempts at a step."),

@@ -46,8 +46,8 @@ func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resou
 // LeftOver lists the containers, networks and workspaces that a host still holds although nobody needs them any more:
 // their deployment ended without becoming ready, was replaced, runs elsewhere, or goes on under another run, longer than
 // age ago.
-func (s *Store) LeftOver(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error) {
-	rows, err := s.q.LeftOver(ctx, db.LeftOverParams{Host: host, Age: age})
+func (s *Store) LeftOver(ctx context.Context, host string, age, settled time.Duration) ([]deployment.Resource, error) {
+	rows, err := s.q.LeftOver(ctx, db.LeftOverParams{Host: host, Age: age, Settled: settled})
 	return toResources(rows), at(err, "list what is left on host %q", host)
 }
 

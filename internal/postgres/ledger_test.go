@@ -86,7 +86,7 @@ func TestLeftOver(t *testing.T) {
 		return r
 	}
 	left := func(host string) []deployment.Resource {
-		found, err := b.LeftOver(t.Context(), host, 0)
+		found, err := b.LeftOver(t.Context(), host, 0, 0)
 		require.NoError(t, err)
 		return found
 	}
@@ -128,7 +128,10 @@ func TestLeftOver(t *testing.T) {
 	require.NoError(t, b.Own(t.Context(), late))
 	require.Contains(t, left("host-1"), late, "the preview is another container")
 
-	young, err := b.LeftOver(t.Context(), "host-1", time.Hour)
+	young, err := b.LeftOver(t.Context(), "host-1", time.Hour, time.Hour)
 	require.NoError(t, err)
 	require.Empty(t, young, "whoever is about to remove it in order has time to")
+	lost, err := b.LeftOver(t.Context(), "host-1", time.Hour, 0)
+	require.NoError(t, err)
+	require.Equal(t, ofFailed, lost, "nobody is about to remove what is left of one that ended without becoming ready")
 }

@@ -101,7 +101,7 @@ func (h *host) noteLive() {
 func (h *host) sweepLeftOvers(ctx context.Context) {
 	sweeper := activities.Sweeper{
 		LeftOvers: h.Store, Ledger: h.Store, Engine: h.engine, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
-		Age: h.c.Timeouts.ScheduleToStart, StopGrace: h.c.Timeouts.StopWait,
+		Age: h.c.Timeouts.ScheduleToStart, Settled: 5 * h.c.Timeouts.HeartbeatInterval, StopGrace: h.c.Timeouts.StopWait,
 	}
 	removed, err := sweeper.Sweep(ctx)
 	h.Telemetry.Metrics.Repaired("swept", removed)

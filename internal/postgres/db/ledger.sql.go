@@ -43,23 +43,27 @@ SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removi
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
  WHERE r.host = $1 AND r.kind IN ('container', 'network', 'workspace')
-   AND (d.finished_at < now() - $2::interval AND coalesce(l.ready_at, d.finished_at) < now() - $2::interval
-        AND (d.status <> 'ready' OR r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
+   AND (d.status <> 'ready' AND d.finished_at < now() - $2::interval
+        OR d.finished_at < now() - $3::interval AND coalesce(l.ready_at, d.finished_at) < now() - $3::interval
+        AND (r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
              OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
-        OR d.finished_at IS NULL AND d.started_at < now() - $2::interval AND r.run_id <> d.run_id)
+        OR d.finished_at IS NULL AND d.started_at < now() - $3::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name
 `
 
 type LeftOverParams struct {
-	Host string
-	Age  time.Duration
+	Host    string
+	Settled time.Duration
+	Age     time.Duration
 }
 
 // What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
 // becoming ready, that were replaced, or whose preview runs on another host or in another container; and what a run left
-// that another has taken over from. The age leaves time to whoever is about to remove it in order.
+// that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a deployment that has
+// ended without becoming ready nobody is: its workflow removes first and records the end then, and one that was terminated
+// removes nothing. There settled is enough, in which an activity sees that its workflow is gone.
 func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource, error) {
-	rows, err := q.db.Query(ctx, leftOver, arg.Host, arg.Age)
+	rows, err := q.db.Query(ctx, leftOver, arg.Host, arg.Settled, arg.Age)
 	if err != nil {
 		return nil, err
 	}
