@@ -19,6 +19,9 @@ const (
 	QueueBuild   = "build"   // claims of build slots
 )
 
+// WorkerDeployment is the name under which Temporal knows the workers' builds, when they are told apart.
+const WorkerDeployment = "slipway"
+
 // QueueBuildHost returns the queue that only the build host with that id serves. It is stable over restarts, so that a
 // restarted worker picks up what its predecessor left.
 func QueueBuildHost(hostID string) string { return "build@" + hostID }

@@ -28,10 +28,12 @@ type host struct {
 	activities.Builder
 	activities.ImageStore
 	activities.Engine
-	id         string
-	store      *postgres.Store
-	workspaces activities.Workspaces
-	t          *testing.T
+	id          string
+	build       string // of the worker, when builds are told apart
+	controlOnly bool   // the worker runs workflows, and nothing that happens on the host
+	store       *postgres.Store
+	workspaces  activities.Workspaces
+	t           *testing.T
 
 	mu         sync.Mutex
 	building   int
@@ -198,7 +200,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 	turns := &activities.Turns{Line: h.store, Workflows: deploys, Log: quiet}
 	slots := worker.NewLeaseSlots(open, 1, 100*time.Millisecond, quiet)
 	w, err := worker.New(worker.Options{
-		Client: client, HostID: h.id, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
+		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
 		ReconcileEvery: time.Hour,
 		Recorder: &activities.Recorder{
 			Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet,

@@ -9,11 +9,15 @@ import (
 	"github.com/slipway-dev/slipway/workflows"
 )
 
-// RegisterWorkflows registers every workflow under the name that histories store.
+// RegisterWorkflows registers every workflow under the name that histories store. Where builds of the worker are told apart, each
+// ends on the build that began it: none lasts longer than an old build is kept for the deploys under way.
 func RegisterWorkflows(r sdkworker.WorkflowRegistry) {
-	r.RegisterWorkflowWithOptions(workflows.Deploy, workflow.RegisterOptions{Name: temporal.WorkflowDeploy})
-	r.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: temporal.WorkflowReconcile})
-	r.RegisterWorkflowWithOptions(workflows.Teardown, workflow.RegisterOptions{Name: temporal.WorkflowTeardown})
+	register := func(w any, name string) {
+		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name, VersioningBehavior: workflow.VersioningBehaviorPinned})
+	}
+	register(workflows.Deploy, temporal.WorkflowDeploy)
+	register(workflows.Reconcile, temporal.WorkflowReconcile)
+	register(workflows.Teardown, temporal.WorkflowTeardown)
 }
 
 // Activities are the sets of activities that a process can run; a nil set is not run here.

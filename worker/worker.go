@@ -21,6 +21,8 @@ import (
 type Options struct {
 	Client         sdkclient.Client
 	HostID         string
+	BuildID        string // of this build of the worker, for Temporal to tell it from others; empty for no difference
+	ControlOnly    bool   // workflows alone, beside another worker of the host, whose reconciler's schedule is left as it is
 	Activities     Activities
 	Recorder       *activities.Recorder
 	Leases         *LeaseSlots   // of this host, when it builds
@@ -41,6 +43,9 @@ type Worker struct {
 func New(o Options) (*Worker, error) {
 	w := &Worker{options: o}
 	w.addControl()
+	if o.ControlOnly {
+		return w, nil
+	}
 	if o.Activities.Build != nil {
 		if err := w.addBuild(); err != nil {
 			return nil, err
@@ -53,10 +58,18 @@ func New(o Options) (*Worker, error) {
 	return w, nil
 }
 
-// addControl serves workflows and the short activities that any host can run.
+// addControl serves workflows and the short activities that any host can run. It alone has a build: the queues of a host are
+// its own, whichever build serves them.
 func (w *Worker) addControl() {
 	a := w.options.Activities
-	control := w.add(temporal.QueueControl, sdkworker.Options{StickyScheduleToStartTimeout: 2 * time.Second})
+	options := sdkworker.Options{StickyScheduleToStartTimeout: 2 * time.Second}
+	if w.options.BuildID != "" {
+		options.DeploymentOptions = sdkworker.DeploymentOptions{
+			UseVersioning: true,
+			Version:       sdkworker.WorkerDeploymentVersion{DeploymentName: temporal.WorkerDeployment, BuildID: w.options.BuildID},
+		}
+	}
+	control := w.add(temporal.QueueControl, options)
 	RegisterWorkflows(control)
 	control.RegisterActivity(a.Control)
 	control.RegisterActivity(a.Reconciler)
@@ -117,7 +130,7 @@ func (w *Worker) Start(ctx context.Context) error {
 			return fmt.Errorf("start worker: %w", err)
 		}
 	}
-	if w.options.ReconcileEvery == 0 {
+	if w.options.ControlOnly || w.options.ReconcileEvery == 0 {
 		return nil
 	}
 	if err := w.schedule(ctx); err != nil {

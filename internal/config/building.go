@@ -14,6 +14,8 @@ type Worker struct {
 	BuildSlots   int    // deploys that fetch, plan or build at a time
 	WorkspaceDir string // of checkouts; never empty once loaded
 	LogLines     int    // of a log beyond which the oldest output of a live app is deleted
+	BuildID      string // of this build of slipway, for Temporal to tell it from others; empty for no difference
+	ControlOnly  bool   // runs workflows, and nothing that happens on a host
 }
 
 func (w *Worker) keys() []key {
@@ -34,6 +36,15 @@ func (w *Worker) keys() []key {
 		{
 			env: "SLIPWAY_APP_LOG_LINES", path: "worker.app_log_lines", initial: "100000", value: number(&w.LogLines, 1000, 100_000_000),
 			doc: "Lines of a deployment's log beyond which the oldest of what its live app printed are deleted. The lines of the deploy itself stay.",
+		},
+		{
+			env: "SLIPWAY_WORKER_BUILD_ID", path: "worker.build_id",
+			value: text(&w.BuildID, optional(matching(hostIDPattern, "give up to 63 letters, digits, dots, - or _"))),
+			doc:   "Name of this build of slipway, such as `1.4.0`, for Temporal's Worker Deployment Versioning: a deploy ends on the build that began it. New deploys go to the build that is made the current one (docs/operators.md, Upgrades). Empty for none: every worker takes every deploy.",
+		},
+		{
+			env: "SLIPWAY_WORKER_CONTROL_ONLY", path: "worker.control_only", initial: "false", value: yesNo(&w.ControlOnly),
+			doc: "Runs workflows only, and nothing that happens on a host: an old build beside the new one, until the deploys that it began have ended.",
 		},
 	}
 }

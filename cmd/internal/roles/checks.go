@@ -37,10 +37,13 @@ func listenerCheck(name string, addr net.Addr) ops.Check {
 }
 
 func (h *host) checks() []ops.Check {
-	return []ops.Check{
-		postgresCheck(h.Store), temporalCheck(h.Client),
+	control := []ops.Check{postgresCheck(h.Store), temporalCheck(h.Client)}
+	if h.c.Worker.ControlOnly {
+		return control
+	}
+	return append(control, []ops.Check{
 		{Name: "docker", Ask: h.engine.Ping, Fix: "check that the Docker engine runs and that SLIPWAY_DOCKER_HOST or DOCKER_HOST leads to it"},
 		{Name: "buildkit", Ask: h.builder.Ping, Fix: "check that buildkitd runs and that SLIPWAY_BUILDKIT_ADDR leads to it"},
 		{Name: "registry", Ask: h.images.Ping, Fix: "check that the registry runs and that SLIPWAY_REGISTRY_PUSH_HOST leads to it"},
-	}
+	}...)
 }

@@ -33,15 +33,18 @@ type WorkerParts struct {
 	Log       *slog.Logger
 }
 
-// RunWorker runs a build and preview host until ctx ends; then running steps have c.Timeouts.Shutdown to finish.
+// RunWorker runs a build and preview host until ctx ends; then running steps have c.Timeouts.Shutdown to finish. One that runs
+// workflows only leaves the host to another worker.
 func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 	host, err := openHost(ctx, c, p)
 	if err != nil {
 		return err
 	}
 	defer host.close(ctx)
-	if err := host.sweepPredecessor(ctx); err != nil {
-		return err
+	if !c.Worker.ControlOnly {
+		if err := host.sweepPredecessor(ctx); err != nil {
+			return err
+		}
 	}
 	running, err := worker.New(host.options())
 	if err != nil {
@@ -51,8 +54,13 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 	if err := running.Start(ctx); err != nil {
 		return err
 	}
-	p.Log.Info("worker polls", "host", c.Worker.HostID, "build_slots", c.Worker.BuildSlots)
-	host.tend(ctx)
+	if c.Worker.ControlOnly {
+		p.Log.Info("worker runs workflows only", "build_id", c.Worker.BuildID)
+		<-ctx.Done()
+	} else {
+		p.Log.Info("worker polls", "host", c.Worker.HostID, "build_slots", c.Worker.BuildSlots, "build_id", c.Worker.BuildID)
+		host.tend(ctx)
+	}
 	running.Stop()
 	return nil
 }
@@ -153,7 +161,7 @@ func (h *host) turns() *activities.Turns {
 
 func (h *host) options() worker.Options {
 	return worker.Options{
-		Client: h.Client, HostID: h.c.Worker.HostID, Leases: h.leases, BuildSlots: h.c.Worker.BuildSlots,
+		Client: h.Client, HostID: h.c.Worker.HostID, BuildID: h.c.Worker.BuildID, ControlOnly: h.c.Worker.ControlOnly, Leases: h.leases, BuildSlots: h.c.Worker.BuildSlots,
 		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: h.deploys.Limits, Log: h.Log,
 		Recorder: h.recorder,
 		Activities: worker.Activities{
