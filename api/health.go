@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // readyTimeout bounds one look at a component; whoever asks /readyz seldom waits longer than some seconds.
@@ -24,9 +26,9 @@ func (s *server) Healthz(c *gin.Context) {
 	c.JSON(http.StatusOK, oapi.Health{Status: stateOK})
 }
 
-// Readyz asks Postgres and Temporal at the same moment and answers 503 unless both answer.
+// Readyz asks Postgres, its schema and Temporal at the same moment and answers 503 unless all are well.
 func (s *server) Readyz(c *gin.Context) {
-	pings := map[string]func(context.Context) error{"postgres": s.Store.Ping, "temporal": s.Deploys.Ping}
+	pings := map[string]func(context.Context) error{"postgres": s.Store.Ping, "schema": s.Store.Schema, "temporal": s.Deploys.Ping}
 	answer := oapi.Readiness{Status: stateOK, Version: s.Version, Components: map[string]oapi.ComponentState{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -56,8 +58,12 @@ func (s *server) componentState(name string, err error) oapi.ComponentState {
 	if err == nil {
 		return oapi.ComponentState{Status: stateOK}
 	}
-	s.Logger.Warn("Component does not answer", "component", name, "error", err)
-	return oapi.ComponentState{Status: stateUnavailable, Reason: optional("does not answer")}
+	s.Logger.Warn("Component is not ready", "component", name, "error", err)
+	reason := "does not answer"
+	if f, ok := errors.AsType[*deployment.Failure](err); ok && f.Component == "" { // it has answered, with what is to be done
+		reason = f.Message + "; " + f.Fix
+	}
+	return oapi.ComponentState{Status: stateUnavailable, Reason: &reason}
 }
 
 // Openapi serves the contract as it stands in the repository.

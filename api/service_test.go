@@ -11,6 +11,8 @@ import (
 	"github.com/slipway-dev/slipway/api"
 	"github.com/slipway-dev/slipway/api/oapi"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
 
 func TestReadyz(t *testing.T) {
@@ -21,7 +23,7 @@ func TestReadyz(t *testing.T) {
 	a.into(&ready)
 	require.Equal(t, 200, a.status)
 	require.Equal(t, oapi.Readiness{
-		Status: "ok", Version: "test", Components: map[string]oapi.ComponentState{"postgres": {Status: "ok"}, "temporal": {Status: "ok"}},
+		Status: "ok", Version: "test", Components: map[string]oapi.ComponentState{"postgres": {Status: "ok"}, "schema": {Status: "ok"}, "temporal": {Status: "ok"}},
 	}, ready)
 
 	w.deploys.pingErr = errors.New("dial tcp 10.1.2.3:7233: password=hunter2 refused")
@@ -33,6 +35,26 @@ func TestReadyz(t *testing.T) {
 	require.Equal(t, "does not answer", *ready.Components["temporal"].Reason)
 	require.NotContains(t, string(a.body), "10.1.2.3")
 	require.Equal(t, 200, w.call("GET", "/healthz", "").status, "a process that waits for Temporal is alive")
+}
+
+// The database of a newer release serves a process that was there before; one of an older release does not.
+func TestReadyz_Schema(t *testing.T) {
+	t.Parallel()
+	pool := postgrestest.New(t)
+	w := newWorld(t, func(o *api.Options) { o.Store = postgres.New(pool, postgres.Options{}) })
+	state := func(version, status int) (ready oapi.Readiness) {
+		_, err := pool.Exec(t.Context(), "UPDATE schema_version SET version = $1", version)
+		require.NoError(t, err)
+		a := w.call("GET", "/readyz", "")
+		require.Equal(t, status, a.status)
+		a.into(&ready)
+		return ready
+	}
+	require.Equal(t, "ok", state(9999, 200).Components["schema"].Status)
+	older := state(1, 503).Components["schema"]
+	require.Equal(t, "unavailable", older.Status)
+	require.Contains(t, *older.Reason, "schema is older than this slipway")
+	require.Contains(t, *older.Reason, "slipway migrate")
 }
 
 func TestOpenAPI_IsTheFile(t *testing.T) {

@@ -73,6 +73,8 @@ type Store interface {
 	// DeleteToken removes a token; deployment.ErrLastToken when none that does not expire would be left.
 	DeleteToken(ctx context.Context, id string) error
 	Ping(ctx context.Context) error
+	// Schema reports whether the schema has what this process needs, as a deployment.Failure when it has not.
+	Schema(ctx context.Context) error
 }
 
 // What the Store is asked with; the words are deployment's, so that the adapter need not import this package.

@@ -85,7 +85,7 @@ func TestOperatorsListener(t *testing.T) {
 
 	status, ready := fetch(t, "http://"+dev.ops+"/readyz")
 	require.Equal(t, http.StatusOK, status, ready)
-	for _, name := range []string{"postgres", "temporal", "docker", "buildkit", "registry", "gateway"} {
+	for _, name := range []string{"postgres", "schema", "temporal", "docker", "buildkit", "registry", "gateway"} {
 		require.Contains(t, ready, `"`+name+`":{"status":"ok"}`)
 	}
 	status, text := fetch(t, "http://"+dev.ops+"/metrics")

@@ -904,7 +904,7 @@ type Promotion struct {
 
 // Readiness defines model for Readiness.
 type Readiness struct {
-	// Components By name (`postgres`, `temporal`).
+	// Components By name (`postgres`, `schema`, `temporal`).
 	Components map[string]ComponentState `json:"components"`
 
 	// Status `ok` or `unavailable`.

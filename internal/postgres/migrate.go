@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/tern/v2/migrate"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 //go:embed migrations/*.sql
@@ -58,27 +60,44 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// CheckSchema reports whether the schema is the one that this binary works with, and changes nothing.
+// CheckSchema reports whether the schema is the one that this binary works with, and changes nothing. It is for a process that
+// starts: what a newer slipway has in mind with its schema, an older one does not know.
 func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+	version, known, err := schemaVersion(ctx, pool)
 	if err != nil {
 		return fmt.Errorf("check schema: %w", err)
 	}
-	var version int32
-	err = pool.QueryRow(ctx, "SELECT version FROM "+versionTable).Scan(&version)
-	if code := (*pgconn.PgError)(nil); errors.As(err, &code) && code.Code == undefinedTable {
-		err = nil // nobody has migrated yet
+	if version < known {
+		return fmt.Errorf("check schema: %w: it has version %d, this one needs %d; run `slipway migrate` first", ErrOlderSchema, version, known)
 	}
-	if err != nil {
-		return fmt.Errorf("check schema: read version: %w", err)
-	}
-	if int(version) < len(files) {
-		return fmt.Errorf("check schema: %w: it has version %d, this one needs %d; run `slipway migrate` first", ErrOlderSchema, version, len(files))
-	}
-	if err := notNewer(version, len(files)); err != nil {
+	if err := notNewer(int32(version), known); err != nil {
 		return fmt.Errorf("check schema: %w", err)
 	}
 	return nil
+}
+
+// Schema reports whether the schema has what this process, which runs, needs. A newer one has: migrations only add what the
+// release before does without, and take away what it no longer uses (ADR 32).
+func (s *Store) Schema(ctx context.Context) error {
+	version, known, err := schemaVersion(ctx, s.pool)
+	if err == nil && version < known {
+		err = deployment.PlatformFailure("schema.older", "run `slipway migrate` of this release",
+			"%w: it has version %d, this one needs %d", ErrOlderSchema, version, known)
+	}
+	return at(err, "check schema")
+}
+
+// schemaVersion returns the version of the database, 0 when nobody has migrated it yet, and the one that this binary knows.
+func schemaVersion(ctx context.Context, pool *pgxpool.Pool) (version, known int, err error) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, 0, err
+	}
+	err = pool.QueryRow(ctx, "SELECT version FROM "+versionTable).Scan(&version)
+	if code, ok := errors.AsType[*pgconn.PgError](err); ok && code.Code == undefinedTable {
+		err = nil
+	}
+	return version, len(files), err
 }
 
 func notNewer(version int32, known int) error {

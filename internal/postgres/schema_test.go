@@ -117,6 +117,21 @@ func TestCheckSchema(t *testing.T) {
 	require.ErrorContains(t, err, "slipway migrate")
 }
 
+// A process that runs goes on with the schema of a newer release, and says so of an older one, as of a backup.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.Schema(t.Context()))
+	b.exec("UPDATE schema_version SET version = 9999")
+	require.NoError(t, b.Schema(t.Context()))
+	b.exec("UPDATE schema_version SET version = 1")
+	err := b.Schema(t.Context())
+	require.ErrorIs(t, err, postgres.ErrOlderSchema)
+	failure := deployment.AsFailure(err)
+	require.Equal(t, "schema.older", failure.Code)
+	require.Contains(t, failure.Fix, "slipway migrate")
+}
+
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	_, err := postgres.Open(t.Context(), "host=/nowhere", postgres.Options{})

@@ -58,7 +58,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 		return err
 	}
 	p.Telemetry.Metrics.Count(p.Store)
-	p.Telemetry.Ops.Needs(postgresCheck(p.Store), temporalCheck(p.Client))
+	p.Telemetry.Ops.Needs(postgresCheck(p.Store), schemaCheck(p.Store), temporalCheck(p.Client))
 	drained := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(drained)

@@ -17,6 +17,10 @@ func postgresCheck(store *postgres.Store) ops.Check {
 	return ops.Check{Name: "postgres", Ask: store.Ping, Fix: "check that Postgres runs and that SLIPWAY_DATABASE_URL leads to it"}
 }
 
+func schemaCheck(store *postgres.Store) ops.Check {
+	return ops.Check{Name: "schema", Ask: store.Schema, Fix: "run `slipway migrate` of this release"}
+}
+
 func temporalCheck(client sdkclient.Client) ops.Check {
 	return ops.Check{
 		Name: "temporal", Ask: (&temporal.Deploys{Client: client}).Ping,
@@ -37,7 +41,7 @@ func listenerCheck(name string, addr net.Addr) ops.Check {
 }
 
 func (h *host) checks() []ops.Check {
-	control := []ops.Check{postgresCheck(h.Store), temporalCheck(h.Client)}
+	control := []ops.Check{postgresCheck(h.Store), schemaCheck(h.Store), temporalCheck(h.Client)}
 	if h.c.Worker.ControlOnly {
 		return control
 	}

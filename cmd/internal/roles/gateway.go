@@ -19,7 +19,7 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 		return err
 	}
 	go store.ListenRoutes(ctx, log, handler.InvalidateAll, func(host string) { handler.Invalidate(host) })
-	t.Ops.Needs(postgresCheck(store), listenerCheck("gateway", listener.Addr()))
+	t.Ops.Needs(postgresCheck(store), schemaCheck(store), listenerCheck("gateway", listener.Addr()))
 	log.Info("gateway listens", "addr", listener.Addr())
 	return gateway.Serve(ctx, listener, t.Metrics.Gateway(handler), c.Timeouts.Shutdown)
 }

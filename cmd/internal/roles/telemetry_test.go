@@ -99,7 +99,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	a, err := config.LoadAPI(settings)
 	require.NoError(t, err)
 	a.Postgres.URL = database
-	found := start(t, ops, map[string]string{"postgres": "ok", "temporal": "ok"},
+	found := start(t, ops, map[string]string{"postgres": "ok", "schema": "ok", "temporal": "ok"},
 		func(ctx context.Context) error { return roles.RunAPI(ctx, a, "1.2.3", quiet) })
 	require.Equal(t, "1.2.3", found.Version)
 	require.Contains(t, metricsOf(t, ops), `slipway_deployments{status="queued"} 0`)
@@ -108,7 +108,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	w, err := config.LoadWorker(settings)
 	require.NoError(t, err)
 	w.Postgres.URL = database
-	found = start(t, ops, map[string]string{"postgres": "ok", "temporal": "ok", "docker": "ok", "buildkit": "unavailable", "registry": "unavailable"},
+	found = start(t, ops, map[string]string{"postgres": "ok", "schema": "ok", "temporal": "ok", "docker": "ok", "buildkit": "unavailable", "registry": "unavailable"},
 		func(ctx context.Context) error { return roles.RunHost(ctx, w, "1.2.3", quiet) })
 	require.Contains(t, found.Components["buildkit"].Fix, "SLIPWAY_BUILDKIT_ADDR")
 	require.Contains(t, found.Components["registry"].Reason, "refused")
@@ -118,7 +118,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	g, err := config.LoadGateway(settings)
 	require.NoError(t, err)
 	g.Postgres.URL = database
-	start(t, ops, map[string]string{"postgres": "ok", "gateway": "ok"},
+	start(t, ops, map[string]string{"postgres": "ok", "schema": "ok", "gateway": "ok"},
 		func(ctx context.Context) error { return roles.RunGateway(ctx, g, "1.2.3", quiet) })
 	require.Contains(t, metricsOf(t, ops), `slipway_build_info{version="1.2.3"} 1`)
 }

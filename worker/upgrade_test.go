@@ -1,0 +1,49 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/postgres"
+)
+
+// What the migration of a newer release adds, in every table that a deploy writes: a column that an old process does not
+// fill, a table, an index, and a rule that only new rows are held to.
+const expansion = `
+ALTER TABLE projects ADD COLUMN later text NOT NULL DEFAULT '';
+ALTER TABLE environments ADD COLUMN later jsonb;
+ALTER TABLE deployments ADD COLUMN later integer NOT NULL DEFAULT 0;
+ALTER TABLE steps ADD COLUMN later timestamptz;
+ALTER TABLE resources ADD COLUMN later text;
+ALTER TABLE previews ADD COLUMN later text;
+ALTER TABLE deployments ADD CONSTRAINT later_is_not_negative CHECK (later >= 0) NOT VALID;
+CREATE TABLE later (id uuid PRIMARY KEY, deployment_id uuid REFERENCES deployments);
+CREATE INDEX ON steps (later);
+UPDATE schema_version SET version = version + 1;`
+
+// The database is migrated under processes that run: deploys under way end, and new ones are taken.
+func TestUpgrade_AProcessGoesOnWithTheSchemaOfANewerRelease(t *testing.T) {
+	t.Parallel()
+	s := newIdleSystem(t)
+	solving, goOn := make(chan struct{}), make(chan struct{})
+	s.host.on("solve", func(ctx context.Context) error {
+		solving <- struct{}{}
+		<-goOn
+		return ctx.Err()
+	})
+	s.host.work(s.client, s.writer, s.deploys.Limits)
+	underWay := s.deploy()
+	<-solving
+	_, err := s.store.Pool().Exec(t.Context(), expansion)
+	require.NoError(t, err)
+	close(goOn)
+	s.until(underWay, deployment.StatusReady)
+
+	s.host.on("solve", func(context.Context) error { return nil })
+	s.until(s.deploy(), deployment.StatusReady)
+	require.NoError(t, s.store.Schema(t.Context()), "it is ready")
+	require.ErrorIs(t, postgres.CheckSchema(t.Context(), s.store.Pool()), postgres.ErrNewerSchema, "one that starts now is refused")
+}
