@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 
 	sdktemporal "go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
@@ -65,10 +67,21 @@ func failureOf(err error, step deployment.StepName) *deployment.Failure {
 	if errors.Is(err, context.DeadlineExceeded) && f.Code == "internal" {
 		f = deployment.TransientFailure("timeout", "", "%w", err)
 	}
+	if f.Class != deployment.ClassUser && f.Component != deployment.ComponentDisk && outOfSpace(err) {
+		f = deployment.DiskFailure("host.disk_full",
+			"free space on the disk of SLIPWAY_WORKSPACE_DIR on the step's host, or give it another; slipway tries again by itself", "the host's disk is full: %w", err)
+	}
 	if f.Step == "" {
 		f.Step = step
 	}
 	return f
+}
+
+// outOfSpace reports whether err is that of a full disk, or of a quota. Whoever met it may have taken it for something else: a
+// transport that cannot store what it receives says that the server broke off. Programs that are run have words alone for it.
+func outOfSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error())
 }
 
 // failureError wraps a failure for the wire: its code is the error's type, the whole of it the details. The message is what

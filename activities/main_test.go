@@ -228,6 +228,16 @@ func (b *bench) options(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// lookOn looks on from outside, as people do, and tells of the deployment when its step waits for the next attempt.
+func (b *bench) lookOn(d deployment.Deployment, waiting chan<- deployment.Deployment) {
+	for range time.Tick(interval / 4) {
+		if now := b.get(d); now.Step != nil && now.Step.NextAttemptAt != nil {
+			waiting <- now
+			return
+		}
+	}
+}
+
 // call executes one activity.
 func call[Out any](ctx workflow.Context, b *bench, activity any, in any) (out Out, err error) {
 	ctx = b.options(ctx)

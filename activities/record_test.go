@@ -76,14 +76,7 @@ func TestRecorder_FailureThenRetryThenSuccess(t *testing.T) {
 		ctx = b.options(ctx)
 		ctx = workflow.WithRetryPolicy(ctx, sdktemporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumAttempts: 2})
 		fetched := workflow.ExecuteActivity(ctx, b.source.FetchSource, temporal.CommitInput{DeploymentID: d.ID, Commit: b.commit})
-		go func() { // looks on from outside, as people do
-			for range time.Tick(interval / 4) {
-				if now := b.get(d); now.Step != nil && now.Step.NextAttemptAt != nil {
-					waiting <- now
-					return
-				}
-			}
-		}()
+		go b.lookOn(d, waiting)
 		return fetched.Get(ctx, nil)
 	}))
 	between := <-waiting

@@ -35,7 +35,7 @@ func classify(err error, address string, tale *narrator) error {
 	var exit *gatewaypb.ExitError
 	switch {
 	case diskFull.MatchString(text), failed != nil && diskFull.MatchString(strings.Join(failed.tail, "\n")):
-		return deployment.PlatformFailure("build.disk_full", "free space for the builder "+address+" or lower its cache limits", "build image: %w", err)
+		return deployment.DiskFailure("build.disk_full", "free space for the builder "+address+" or lower its cache limits", "build image: %w", err)
 	case errors.As(err, &exit):
 		return commandFailure(exit, failed)
 	case grpcerrors.Code(err) == codes.Unavailable:

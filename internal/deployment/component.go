@@ -46,6 +46,13 @@ func AwayFailure(c Component, code, fix, format string, args ...any) *Failure {
 	return f
 }
 
+// DiskFailure returns the platform failure of whatever found no room on a host.
+func DiskFailure(code, fix, format string, args ...any) *Failure {
+	f := newFailure(ClassPlatform, code, fix, format, args...)
+	f.Component = ComponentDisk
+	return f
+}
+
 // WaitsFor says in words what the next attempt after the failure waits for.
 func (f *Failure) WaitsFor() string {
 	if f == nil {

@@ -146,7 +146,7 @@ func (e *Engine) pullFailure(ctx context.Context, ref string, err error) error {
 	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), mentions(err, "unauthorized", "denied", "no basic auth credentials", "authentication required"):
 		return deployment.PlatformFailure("release.pull_denied", "check the pull credentials of the registry", "%s: %w", doing, err)
 	case mentions(err, "no space left"):
-		return deployment.PlatformFailure("release.disk_full", "free disk space on the preview host", "%s: %w", doing, err)
+		return deployment.DiskFailure("release.disk_full", "free disk space on the preview host", "%s: %w", doing, err)
 	default:
 		return deployment.AwayFailure(deployment.ComponentRegistry, "release.pull_failed", "see that the Docker engine reaches the registry", "%s: %w", doing, err)
 	}
