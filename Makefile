@@ -13,7 +13,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test chaos bench-cancel screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test chaos chaos-outages bench-cancel screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -53,6 +53,10 @@ chaos: deps images build ## kill every process, cancel, race and terminate at ev
 	go build -race -o bin/race/ ./cmd/slipway
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -timeout 6h -v ./e2e/chaos -args -cells single -posts 10000 -keys 100 \
 		-cancels 0 -report $(CURDIR)/docs/reliability.md
+
+chaos-outages: deps images build ## Postgres, Temporal, the registry and the Docker engine away for a minute with deploys at every moment under way
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run 'TestMatrix/(postgres|temporal|registry|dockerd)' \
+		-args -cells together -down 60s
 
 bench-cancel: deps images build ## cancel 1,000 deploys at random moments, for 30 minutes at most; writes docs/reliability.md
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestCancelLatency -args -cancels 1000 \

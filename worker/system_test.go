@@ -42,11 +42,16 @@ type system struct {
 // newIdleSystem is one whose worker does not run yet.
 func newIdleSystem(t *testing.T) *system {
 	t.Helper()
-	pool := postgrestest.New(t)
+	return newSystemOn(t, func(o postgres.Options) *postgres.Store { return postgres.New(postgrestest.New(t), o) })
+}
+
+// newSystemOn is one whose worker does not run yet, on the store that open returns.
+func newSystemOn(t *testing.T, open func(postgres.Options) *postgres.Store) *system {
+	t.Helper()
 	keys, err := secrets.OpenKeyset(filepath.Join(t.TempDir(), "keyset"))
 	require.NoError(t, err)
-	s := &system{t: t, store: postgres.New(pool, postgres.Options{PreviewDomain: "localhost", Cipher: keys})}
-	s.writer = logs.NewWriter(pool, slog.New(slog.DiscardHandler))
+	s := &system{t: t, store: open(postgres.Options{PreviewDomain: "localhost", Cipher: keys})}
+	s.writer = logs.NewWriter(s.store.Pool(), slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { assert.NoError(t, s.writer.Close(context.WithoutCancel(t.Context()))) })
 	namespace := devservertest.Namespace(t)
 	s.client = devservertest.ClientOf(t, namespace)

@@ -47,7 +47,7 @@ func kill(process string) act {
 			for _, h := range deploys {
 				h.let()
 			}
-			require.NoError(t, pause(t.Context(), down))
+			require.NoError(t, pause(t.Context(), *down))
 			require.NoError(t, in.part(process).start(t.Context()))
 		},
 		each: func(t *testing.T, h held) {
@@ -108,7 +108,7 @@ func cancelWithoutWorker(t *testing.T, deploys []held) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusAccepted, status)
 	}
-	require.NoError(t, pause(t.Context(), down))
+	require.NoError(t, pause(t.Context(), *down))
 	require.NoError(t, in.part("worker").start(t.Context()))
 }
 

@@ -21,12 +21,10 @@ import (
 var (
 	posts = flag.Int("posts", 1000, "requests of TestExactlyOnce")
 	keys  = flag.Int("keys", 20, "Idempotency-Keys of TestExactlyOnce, a multiple of 10")
+	down  = flag.Duration("down", 2*time.Second, "how long a killed process stays down")
 )
 
-const (
-	down     = 2 * time.Second // how long a killed process stays down
-	parallel = 32
-)
+const parallel = 32
 
 // Any number of requests with the same key, at once and while the API is killed twice, make one deployment with one
 // workflow. Nothing is built: the git server holds its answer until the deploys are counted.
@@ -176,7 +174,7 @@ func replace(ctx context.Context, names ...string) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := pause(ctx, down); err != nil {
+	if err := pause(ctx, *down); err != nil {
 		return err
 	}
 	for _, p := range in.parts {
