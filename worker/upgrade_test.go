@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
@@ -46,4 +47,46 @@ func TestUpgrade_AProcessGoesOnWithTheSchemaOfANewerRelease(t *testing.T) {
 	s.until(s.deploy(), deployment.StatusReady)
 	require.NoError(t, s.store.Schema(t.Context()), "it is ready")
 	require.ErrorIs(t, postgres.CheckSchema(t.Context(), s.store.Pool()), postgres.ErrNewerSchema, "one that starts now is refused")
+}
+
+// A worker that is told to stop lets a step that ends in time end, and claims nothing more; its successor goes on after it.
+func TestUpgrade_AWorkerThatStopsFinishesItsStep(t *testing.T) {
+	t.Parallel()
+	s := newIdleSystem(t)
+	solving := make(chan struct{}, 1)
+	s.host.on("solve", func(ctx context.Context) error {
+		solving <- struct{}{}
+		<-activity.GetWorkerStopChannel(ctx)
+		return ctx.Err()
+	})
+	stop := s.host.work(s.client, s.writer, s.deploys.Limits)
+	d := s.deploy()
+	<-solving
+	waiting, _, err := s.store.CreateDeployment(t.Context(), deployment.NewDeployment{Project: s.project, Environment: "branch/waiting"})
+	require.NoError(t, err)
+	require.NoError(t, s.deploys.Start(t.Context(), waiting, s.project))
+	stop()
+	built := s.buildSteps(d)
+	require.Len(t, built, 1)
+	require.Equal(t, deployment.StepSucceeded, built[0].Status)
+	require.Empty(t, s.buildSteps(waiting))
+
+	s.host.on("solve", func(context.Context) error { return nil })
+	s.host.work(s.client, s.writer, s.deploys.Limits)
+	s.until(d, deployment.StatusReady)
+	require.Len(t, s.buildSteps(d), 1, "what was built is not built again")
+	s.until(waiting, deployment.StatusReady)
+}
+
+// buildSteps are the attempts at the build of a deployment.
+func (s *system) buildSteps(d deployment.Deployment) (built []deployment.Step) {
+	s.t.Helper()
+	steps, err := s.store.Steps(s.t.Context(), d.ID)
+	require.NoError(s.t, err)
+	for _, step := range steps {
+		if step.Name == deployment.StepBuild {
+			built = append(built, step)
+		}
+	}
+	return built
 }

@@ -75,6 +75,9 @@ func TestVersioning_AnOldBuildStaysForItsWorkflowsAlone(t *testing.T) {
 	s.makeCurrent("two")
 	s.until(old, deployment.StatusReady)
 	require.Equal(t, "one", s.buildOf(old))
+	built := s.buildSteps(old)
+	require.Equal(t, "worker.shutdown", built[0].Failure.Code, "it was handed over, since it did not end in time")
+	require.Equal(t, deployment.ComponentWorker, built[0].Failure.Component)
 	require.Len(t, next.running(), 1, "the new worker of the host has done the work")
 }
 
