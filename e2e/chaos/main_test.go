@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -32,6 +33,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int) {
+	flag.Parse() // the installation is laid out by it
+	bridge := bridgeOfTheMachine()
 	release, err := prepare()
 	if err == nil {
 		defer release()
@@ -49,7 +52,21 @@ func run(m *testing.M) (code int) {
 			code = 1
 		}
 	}
+	if after := bridgeOfTheMachine(); after != bridge {
+		fmt.Fprintf(os.Stderr, "chaos: the bridge of the machine's Docker engine was %q and is %q: the installation's engine must leave it alone\n", bridge, after)
+		code = 1
+	}
 	return code
+}
+
+// bridgeOfTheMachine is the default bridge of the machine's Docker engine and its addresses.
+func bridgeOfTheMachine() string {
+	bridge, err := net.InterfaceByName("docker0")
+	if err != nil {
+		return "not there"
+	}
+	addresses, err := bridge.Addrs()
+	return fmt.Sprint(bridge.Index, addresses, err)
 }
 
 // prepare finds or builds the program and lays the installation out. BuildKit's cache is kept from run to run.

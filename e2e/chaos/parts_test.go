@@ -86,11 +86,12 @@ func (i *installation) buildkitd() *process {
 }
 
 // dockerEngine is an engine of the installation's own, so that it can be killed. It leaves the machine's packet filter alone,
-// which belongs to the machine's engine: previews are reached by their bridge's addresses, which needs none.
+// which belongs to the machine's engine: previews are reached by their bridge's addresses, which needs none. It shares that
+// engine's bridge, which no container uses here: told to have none, it would delete it.
 func (i *installation) dockerEngine() *process {
 	return i.newProcess("dockerd", func() *exec.Cmd {
 		return exec.Command("dockerd", "--host", i.dockerd, "--data-root", i.engineAt, "--exec-root", filepath.Join(i.engineAt, "run"),
-			"--pidfile", i.path("dockerd.pid"), "--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false")
+			"--pidfile", i.path("dockerd.pid"), "--iptables=false", "--ip6tables=false", "--ip-masq=false")
 	}, func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, "docker", "--host", i.dockerd, "version").CombinedOutput()
 		if err != nil {
@@ -114,7 +115,7 @@ func (i *installation) env(n int) []string {
 	if err != nil {
 		panic(err) // there is a working directory
 	}
-	return append(withoutSlipway(),
+	settings := append(withoutSlipway(),
 		"SLIPWAY_DATA_DIR="+i.path("data"), "SLIPWAY_HOST_ID="+hostID, "SLIPWAY_OPS_ADDR="+i.ops[n],
 		"SLIPWAY_API_ADDR="+i.api, "SLIPWAY_GATEWAY_ADDR="+i.gateway, "SLIPWAY_TEMPORAL_ADDR="+i.temporal, "SLIPWAY_REGISTRY_ADDR="+i.registry,
 		"SLIPWAY_DATABASE_URL=postgres://slipway@/slipway?host="+i.cluster.SocketDir,
@@ -122,9 +123,13 @@ func (i *installation) env(n int) []string {
 		"SLIPWAY_PREVIEW_SUBNETS="+previewSubnets, "SLIPWAY_BUILD_SLOTS=16",
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_NIXPACKS="+i.path("nixpacks"),
 		"SLIPWAY_GIT_ALLOW_SCHEMES=http", "SLIPWAY_GIT_ALLOW_NETS=127.0.0.0/8",
-		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_RETRY_MAXIMUM=2s",
-		"SLIPWAY_RETRY_ATTEMPTS=10", "SLIPWAY_STOP_WAIT=3s", "SLIPWAY_LOG_FORMAT=json",
+		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_STOP_WAIT=3s",
+		"SLIPWAY_LOG_FORMAT=json",
 	)
+	if *down < 10*time.Second { // a longer outage meets the retries that production has for it
+		settings = append(settings, "SLIPWAY_RETRY_MAXIMUM=2s", "SLIPWAY_RETRY_ATTEMPTS=10")
+	}
+	return settings
 }
 
 func withoutSlipway() []string {

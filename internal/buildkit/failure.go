@@ -139,7 +139,7 @@ func baseImageFailure(err error, text, full string, lines []string) error {
 	case denied.MatchString(text):
 		f = deployment.UserFailure("build.base_image_denied", add, "base image %s is private or does not exist: %w", image, rootOf(err))
 	case unreachable.MatchString(text):
-		f = deployment.TransientFailure("build.base_image_unreachable", add, "base image %s cannot be fetched: %w", image, rootOf(err))
+		f = deployment.AwayFailure(deployment.ComponentRegistry, "build.base_image_unreachable", add, "base image %s cannot be fetched: %w", image, rootOf(err))
 	default:
 		f = deployment.UserFailure("build.base_image_missing", add, "base image %s was not found", image)
 	}

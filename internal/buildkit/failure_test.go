@@ -54,6 +54,7 @@ func TestFailuresAreExplained(t *testing.T) {
 			require.Contains(t, strings.Join(f.Lines, "\n"), c.line)
 			if c.code == "build.base_image_unreachable" {
 				require.Equal(t, deployment.ClassTransient, f.Class)
+				require.Equal(t, deployment.ComponentRegistry, f.Component)
 			} else {
 				require.Equal(t, deployment.ClassUser, f.Class)
 			}
