@@ -201,31 +201,51 @@ var stepOf = map[string]string{
 	"ResolveRef": "resolve", "FetchSource": "fetch", "MakePlan": "plan", "BuildImage": "build", "ReleasePreview": "release",
 }
 
-// wrongSteps compares the steps with the workflow's history: each activity that completed has a step of that attempt that
-// succeeded, and no step counts as running.
+// wrongSteps compares the steps with the workflow's history: a step's last attempt succeeded, as many attempts did as the
+// history has completed, or more (a worker that died after the row and before its answer has the attempt done again), and
+// none counts as running. A run that takes a step again, as on another host, goes on counting the attempts, which Temporal
+// does not: so they are compared by number, not one by one.
 func wrongSteps(ctx context.Context, d client.Deployment) (wrong []string, err error) {
-	type attempt struct {
-		step string
-		n    int32
-	}
 	// Build and release stand there by their phases: the last one tells. A drain is another deployment's end.
-	query, err := in.db.Query(ctx, `SELECT DISTINCT ON (step, attempt) step, attempt, status FROM steps
+	query, err := in.db.Query(ctx, `SELECT DISTINCT ON (step, attempt) step, status FROM steps
 		WHERE deployment_id = $1 AND run_id = $2 AND phase <> 'drain' ORDER BY step, attempt, started_at DESC, id DESC`, d.ID, d.RunID)
 	if err != nil {
 		return nil, err
 	}
-	steps := map[attempt]string{}
-	var a attempt
-	var status string
-	if _, err := pgx.ForEachRow(query, []any{&a.step, &a.n, &status}, func() error { steps[a] = status; return nil }); err != nil {
+	succeeded, last := map[string]int{}, map[string]string{}
+	var step, status string
+	if _, err := pgx.ForEachRow(query, []any{&step, &status}, func() error {
+		last[step] = status
+		if status == "succeeded" || status == "reused" {
+			succeeded[step]++
+		}
+		if status == "running" {
+			wrong = append(wrong, step+" still counts as running")
+		}
+		return nil
+	}); err != nil {
 		return nil, err
 	}
-	for a, status := range steps {
-		if status == "running" {
-			wrong = append(wrong, fmt.Sprintf("%s, attempt %d, still counts as running", a.step, a.n))
+	completed, err := completedSteps(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range stepOf {
+		switch {
+		case completed[step] == 0:
+			wrong = append(wrong, step+" has not completed in the history of a ready deployment")
+		case succeeded[step] < completed[step]:
+			wrong = append(wrong, fmt.Sprintf("%s completed %d times in the history, and %d of its attempts count as succeeded", step, completed[step], succeeded[step]))
+		case last[step] != "succeeded" && last[step] != "reused":
+			wrong = append(wrong, fmt.Sprintf("%s completed, and its last attempt counts as %q", step, last[step]))
 		}
 	}
-	scheduled, started, completed := map[int64]string{}, map[int64]int32{}, map[string]int{}
+	return wrong, nil
+}
+
+// completedSteps counts, by step, the activities that the history of the deployment's run has as completed.
+func completedSteps(ctx context.Context, d client.Deployment) (map[string]int, error) {
+	scheduled, completed := map[int64]string{}, map[string]int{}
 	history := in.flows.GetWorkflowHistory(ctx, d.WorkflowID, *d.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		e, err := history.Next()
@@ -235,25 +255,11 @@ func wrongSteps(ctx context.Context, d client.Deployment) (wrong []string, err e
 		if s := e.GetActivityTaskScheduledEventAttributes(); s != nil {
 			scheduled[e.GetEventId()] = stepOf[s.GetActivityType().GetName()]
 		}
-		if s := e.GetActivityTaskStartedEventAttributes(); s != nil {
-			started[s.GetScheduledEventId()] = s.GetAttempt()
-		}
-		c := e.GetActivityTaskCompletedEventAttributes()
-		if c == nil || scheduled[c.GetScheduledEventId()] == "" {
-			continue
-		}
-		step, n := scheduled[c.GetScheduledEventId()], started[c.GetScheduledEventId()]
-		completed[step]++
-		if status := steps[attempt{step, n}]; status != "succeeded" && status != "reused" {
-			wrong = append(wrong, fmt.Sprintf("%s completed in attempt %d, which counts as %q", step, n, status))
+		if c := e.GetActivityTaskCompletedEventAttributes(); c != nil && scheduled[c.GetScheduledEventId()] != "" {
+			completed[scheduled[c.GetScheduledEventId()]]++
 		}
 	}
-	for _, step := range stepOf {
-		if completed[step] == 0 {
-			wrong = append(wrong, step+" has not completed in the history of a ready deployment")
-		}
-	}
-	return wrong, nil
+	return completed, nil
 }
 
 // engine runs docker and returns the words that it prints.
