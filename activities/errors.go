@@ -87,9 +87,11 @@ func outOfSpace(err error) bool {
 // failureError wraps a failure for the wire: its code is the error's type, the whole of it the details. The message is what
 // Temporal shows beside the attempt and the time of the next one, so there it names the component that is waited for.
 func failureError(f *deployment.Failure) error {
-	options := sdktemporal.ApplicationErrorOptions{Details: []any{*f}, NonRetryable: f.Class == deployment.ClassUser}
-	if f.Class == deployment.ClassUser {
-		options.Category = sdktemporal.ApplicationErrorCategoryBenign // their build failed, which is no fault of the worker's
+	options := sdktemporal.ApplicationErrorOptions{
+		Details: []any{*f}, NonRetryable: f.Class == deployment.ClassUser, NextRetryDelay: f.RetryAfter,
+	}
+	if f.Class == deployment.ClassUser || f.RetryAfter > 0 { // their build failed, or has to wait: no fault of the worker's
+		options.Category = sdktemporal.ApplicationErrorCategoryBenign
 	}
 	message := f.Message
 	if f.Component != "" {

@@ -56,6 +56,8 @@ type Runs interface {
 // Ledger is the ownership ledger: Own before making a thing, Disown after it is verified gone.
 type Ledger interface {
 	Own(ctx context.Context, r deployment.Resource) error
+	// Lease owns a build slot; *deployment.ProjectFullError when the deployment's project holds most already, 0 for no bound.
+	Lease(ctx context.Context, r deployment.Resource, most int) error
 	// Disown leaves the row of another run when r names one.
 	Disown(ctx context.Context, r deployment.Resource) error
 	// Gone disowns a thing that was looked for and not found, and writes it into the receipt of a cancel that is under way.

@@ -77,13 +77,13 @@ func (a *recorded) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteA
 	if temporal.IsDeployWorkflow(info.WorkflowExecution.ID) {
 		ctx = deployment.WithID(ctx, attempt.DeploymentID)
 	}
-	if info.ActivityType.Name == claim && info.Attempt == 1 {
-		r.meter().QueueWaited(info.StartedTime.Sub(info.ScheduledTime))
-	}
 	p := newPulse(ctx, step, attempt.Phase)
 	defer r.Heartbeats.run(ctx, p)() // also while the record waits for Postgres, before the work and after it
 	if !isStep {
 		out, err := a.unrecorded(ctx, in, attempt)
+		if err == nil && info.ActivityType.Name == claim {
+			r.meter().QueueWaited(info.StartedTime.Sub(info.ScheduledTime)) // scheduled once, however often it was refused
+		}
 		return out, r.redact(attempt.DeploymentID, atEdge(ctx, err, step))
 	}
 	return a.step(ctx, in, attempt, p)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/temporal"
@@ -20,16 +21,33 @@ type Slots struct {
 	Ledger     Ledger
 	Workspaces Workspaces
 	HostID     string
+	PerProject int    // slots of all hosts that one project may hold at a time; 0 for any number
 	Freed      func() // wakes the worker that waits for a free lease; may be nil
 }
 
-// ClaimHost takes a slot of this host for a deployment and names the queue that only this host serves.
+// ClaimHost takes a slot of this host for a deployment and names the queue that only this host serves. It is refused while the
+// deployment's project holds as many slots as it may, and tried again soon: meanwhile the slot is another project's.
 func (s *Slots) ClaimHost(ctx context.Context, in temporal.StepInput) (temporal.ClaimResult, error) {
-	run := activity.GetInfo(ctx).WorkflowExecution.RunID
-	if err := s.Ledger.Own(ctx, s.lease(in.DeploymentID, run)); err != nil {
+	info := activity.GetInfo(ctx)
+	err := s.Ledger.Lease(ctx, s.lease(in.DeploymentID, info.WorkflowExecution.RunID), s.PerProject)
+	if full, ok := errors.AsType[*deployment.ProjectFullError](err); ok {
+		err = projectFull(full, info.RetryPolicy)
+	}
+	if err != nil {
 		return temporal.ClaimResult{}, err
 	}
 	return temporal.ClaimResult{HostID: s.HostID, Queue: temporal.QueueBuildHost(s.HostID)}, nil
+}
+
+// projectFull asks for the next attempt when it may be this deployment's turn. The next of its project asks often; were all the
+// others to do the same, they would ask for nothing most of the time.
+func projectFull(full *deployment.ProjectFullError, policy *sdktemporal.RetryPolicy) error {
+	f := deployment.TransientFailure("build.project_slots",
+		"nothing: it begins when another build of the project has ended; SLIPWAY_BUILD_SLOTS_PER_PROJECT says how many there may be", "%w", full)
+	if policy != nil {
+		f.RetryAfter = min(time.Duration(full.Turn)*policy.InitialInterval, max(policy.MaximumInterval, policy.InitialInterval))
+	}
+	return f
 }
 
 // VacateHost removes a deployment's workspace from this host and gives the slot back.

@@ -31,6 +31,8 @@ type host struct {
 	id          string
 	build       string        // of the worker, when builds are told apart
 	controlOnly bool          // the worker runs workflows, and nothing that happens on the host
+	unscheduled bool          // another host makes the reconciler's schedule
+	perProject  int           // slots of all hosts that one project may hold; 0 for any number
 	patience    time.Duration // of the record with a Postgres that is away; 0 for its default
 	store       *postgres.Store
 	workspaces  activities.Workspaces
@@ -199,10 +201,14 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 	}
 	deploys := &temporal.Deploys{Client: client, Namespace: h.namespace, Limits: limits}
 	turns := &activities.Turns{Line: h.store, Workflows: deploys, Log: quiet}
+	every := time.Hour
+	if h.unscheduled {
+		every = 0
+	}
 	slots := worker.NewLeaseSlots(open, 1, 100*time.Millisecond, quiet)
 	w, err := worker.New(worker.Options{
 		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
-		ReconcileEvery: time.Hour,
+		ReconcileEvery: every,
 		Recorder: &activities.Recorder{
 			Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet, Patience: h.patience,
 			Heartbeats: &activities.Heartbeats{Client: client, Interval: 200 * time.Millisecond, Limit: time.Second},
@@ -214,7 +220,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			},
 			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{
-				Store: h.store, Steps: h.store, Ledger: h.store, Workspaces: h.workspaces, HostID: h.id, Freed: slots.Free,
+				Store: h.store, Steps: h.store, Ledger: h.store, Workspaces: h.workspaces, HostID: h.id, PerProject: h.perProject, Freed: slots.Free,
 			},
 			Plan:  &activities.Plan{Store: h.store, Logs: writer, Planner: h, Workspaces: h.workspaces},
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
@@ -236,7 +242,12 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 func (h *host) stayAlive() (silent func()) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
-	note := func(ctx context.Context) error { return h.store.SeenHost(ctx, h.id, []string{"build", "preview"}, 1) }
+	note := func(ctx context.Context) error {
+		if err := h.store.SeenHost(ctx, h.id, []string{"build", "preview"}, 1); err != nil {
+			return err
+		}
+		return h.store.LimitProjects(ctx, h.id, h.perProject)
+	}
 	require.NoError(h.t, note(ctx))
 	var noting sync.WaitGroup
 	noting.Go(func() {

@@ -303,7 +303,8 @@ type CurrentStep struct {
 
 	// QueuePosition The place in the line, from 1; null when the step is in none. Of a deployment that waits for its turn, the place among
 	// those of its environment that wait. Of one that waits for a build slot, an estimate: its place among all that wait for
-	// one, where projects take turns, so that the second of a project comes after the first of every other. Whoever comes
+	// one, where projects take turns, so that the second of a project comes after the first of every other, and whoever has
+	// to wait for other builds of its project after all that do not. Whoever comes
 	// later from a project without anything in line may still be before it.
 	//
 	//
@@ -311,8 +312,8 @@ type CurrentStep struct {
 	QueuePosition *int `json:"queue_position"`
 	Total         int  `json:"total"`
 
-	// WaitingFor What a step that is not running waits for, in words: a turn, such as `a build slot` or `deployment #41 of this
-	// environment`; a component that was away at the attempt before; or `the next attempt` when that failed for another
+	// WaitingFor What a step that is not running waits for, in words: a turn, such as `a build slot`, `the project's other builds (2 of 2
+	// under way)` or `deployment #41 of this environment`; a component that was away at the attempt before; or `the next attempt` when that failed for another
 	// reason.
 	//
 	// Example: the registry

@@ -12,6 +12,7 @@ import (
 type Worker struct {
 	HostID       string // stable name of this host; never empty once loaded
 	BuildSlots   int    // deploys that fetch, plan or build at a time
+	ProjectSlots int    // of one project, on all hosts together; 0 for any number
 	WorkspaceDir string // of checkouts; never empty once loaded
 	LogLines     int    // of a log beyond which the oldest output of a live app is deleted
 	BuildID      string // of this build of slipway, for Temporal to tell it from others; empty for no difference
@@ -28,6 +29,10 @@ func (w *Worker) keys() []key {
 		{
 			env: "SLIPWAY_BUILD_SLOTS", path: "worker.build_slots", initial: "2", value: number(&w.BuildSlots, 1, 256),
 			doc: "How many deploys may fetch, plan or build on this host at a time. The others wait in line.",
+		},
+		{
+			env: "SLIPWAY_BUILD_SLOTS_PER_PROJECT", path: "worker.build_slots_per_project", initial: "0", value: number(&w.ProjectSlots, 0, 4096),
+			doc: "How many deploys of one project may fetch, plan or build at a time, on all hosts together; 0 for as many as there are slots. Give every host the same.",
 		},
 		{
 			env: "SLIPWAY_WORKSPACE_DIR", path: "worker.workspace_dir", value: text(&w.WorkspaceDir),

@@ -1,6 +1,9 @@
 package deployment
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What a store answers when a request cannot be done as things stand. Callers test with errors.Is.
 var (
@@ -23,3 +26,14 @@ var (
 	ErrLastToken           = errors.New("no token would be left that does not expire")
 	ErrInvalidMove         = errors.New("status cannot follow the present one")
 )
+
+// ProjectFullError says that a project holds as many build slots as it may.
+type ProjectFullError struct {
+	Builds, Most int // under way, and how many may be
+	Turn         int // of the deployment that asked, among those of its project that wait: 1 is the next
+}
+
+// Error says how many builds there are.
+func (e *ProjectFullError) Error() string {
+	return fmt.Sprintf("the project has %d of at most %d builds under way", e.Builds, e.Most)
+}

@@ -3,6 +3,7 @@ package deployment
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Class says whose a failure is and therefore what is done about it.
@@ -26,7 +27,9 @@ type Failure struct {
 	Fix       string    `json:"fix,omitempty"`
 	ExitCode  *int      `json:"exit_code,omitempty"` // of the command that failed, where there was one
 	Lines     []string  `json:"lines,omitempty"`     // the last lines of output that explain it
-	cause     error
+
+	RetryAfter time.Duration `json:"-"` // to the next attempt at what is no step; 0 leaves that to the retry policy
+	cause      error
 }
 
 // MaxFailureLines bounds Failure.Lines: enough to explain, small enough for a workflow history.

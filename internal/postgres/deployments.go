@@ -92,6 +92,9 @@ func toDeployment(r db.DeploymentDetail) (deployment.Deployment, error) {
 		d.Step = turnOf(r)
 	case step != nil && step.WaitingFor == waitsForSlot:
 		step.QueuePosition = int(r.Place)
+		if r.SlotWait != "" {
+			step.WaitingFor = r.SlotWait
+		}
 	}
 	return d, errors.Join(failureErr, stepErr, warningsErr)
 }

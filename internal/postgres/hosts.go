@@ -19,6 +19,11 @@ func (s *Store) SeenHost(ctx context.Context, hostID string, roles []string, slo
 	return at(s.q.SeenHost(ctx, db.SeenHostParams{ID: hostID, Roles: roles, Slots: int32(slots)}), "note host %q", hostID)
 }
 
+// LimitProjects notes how many build slots of the installation a host lets one project hold at a time, 0 for any number.
+func (s *Store) LimitProjects(ctx context.Context, hostID string, most int) error {
+	return at(s.q.LimitProjects(ctx, db.LimitProjectsParams{ID: hostID, ProjectSlots: int32(most)}), "note the slots of a project on host %q", hostID)
+}
+
 // PreviewHost returns the id of a preview host that was seen lately and has the fewest previews; while there is none, a
 // transient failure.
 func (s *Store) PreviewHost(ctx context.Context) (string, error) {

@@ -14,13 +14,17 @@ var errOwned = errors.New("another deployment owns it")
 // Own writes the row of a thing that is about to be made. A later run of the same deployment takes the row over; what
 // another deployment owns is an error.
 func (s *Store) Own(ctx context.Context, r deployment.Resource) error {
-	n, err := s.q.Own(ctx, db.OwnParams{
+	return at(own(ctx, s.q, r), "own %s %s on host %q", r.Kind, r.Name, r.Host)
+}
+
+func own(ctx context.Context, q *db.Queries, r deployment.Resource) error {
+	n, err := q.Own(ctx, db.OwnParams{
 		Kind: string(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID, RunID: r.RunID,
 	})
 	if err == nil && n == 0 {
 		err = errOwned
 	}
-	return at(err, "own %s %s on host %q", r.Kind, r.Name, r.Host)
+	return err
 }
 
 // Disown removes the row of a thing that is verified gone; no row is not an error. When the resource names a run, the row

@@ -49,6 +49,9 @@ func (h *host) tend(ctx context.Context) {
 
 func (h *host) noteAlive(ctx context.Context) {
 	err := h.Store.SeenHost(ctx, h.c.Worker.HostID, []string{"build", "preview"}, h.c.Worker.BuildSlots)
+	if err == nil {
+		err = h.Store.LimitProjects(ctx, h.c.Worker.HostID, h.c.Worker.ProjectSlots)
+	}
 	if err != nil && ctx.Err() == nil {
 		h.Log.Warn("note that this host lives", "error", err)
 	}

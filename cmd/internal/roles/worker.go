@@ -151,7 +151,8 @@ func (h *host) openLeases(ctx context.Context) (int, error) {
 
 func (h *host) slots() *activities.Slots {
 	return &activities.Slots{
-		Store: h.Store, Steps: h.Store, Ledger: h.Store, Workspaces: h.workspaces, HostID: h.c.Worker.HostID, Freed: h.leases.Free,
+		Store: h.Store, Steps: h.Store, Ledger: h.Store, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
+		PerProject: h.c.Worker.ProjectSlots, Freed: h.leases.Free,
 	}
 }
 

@@ -11,6 +11,20 @@ import (
 	"time"
 )
 
+const limitProjects = `-- name: LimitProjects :exec
+UPDATE hosts SET project_slots = $2 WHERE id = $1
+`
+
+type LimitProjectsParams struct {
+	ID           string
+	ProjectSlots int32
+}
+
+func (q *Queries) LimitProjects(ctx context.Context, arg LimitProjectsParams) error {
+	_, err := q.db.Exec(ctx, limitProjects, arg.ID, arg.ProjectSlots)
+	return err
+}
+
 const previewHost = `-- name: PreviewHost :one
 SELECT h.id FROM hosts h
  WHERE 'preview' = ANY (h.roles) AND h.last_seen_at > now() - $1::interval

@@ -11,6 +11,17 @@ import (
 	"time"
 )
 
+const buildTurn = `-- name: BuildTurn :one
+SELECT turn::integer FROM build_line WHERE id = $1
+`
+
+func (q *Queries) BuildTurn(ctx context.Context, id string) (int32, error) {
+	row := q.db.QueryRow(ctx, buildTurn, id)
+	var turn int32
+	err := row.Scan(&turn)
+	return turn, err
+}
+
 const disown = `-- name: Disown :exec
 DELETE FROM resources
  WHERE kind = $1 AND name = $2 AND host = $3 AND deployment_id = $4 AND ($5::text = '' OR run_id = $5)
@@ -34,6 +45,17 @@ func (q *Queries) Disown(ctx context.Context, arg DisownParams) error {
 		arg.RunID,
 	)
 	return err
+}
+
+const holdsLease = `-- name: HoldsLease :one
+SELECT EXISTS (SELECT FROM resources WHERE deployment_id = $1 AND kind = 'lease') AS held
+`
+
+func (q *Queries) HoldsLease(ctx context.Context, deploymentID string) (bool, error) {
+	row := q.db.QueryRow(ctx, holdsLease, deploymentID)
+	var held bool
+	err := row.Scan(&held)
+	return held, err
 }
 
 const leftOver = `-- name: LeftOver :many
@@ -88,6 +110,18 @@ func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource,
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockProjectOf = `-- name: LockProjectOf :one
+SELECT p.id FROM projects p JOIN deployments d ON d.project_id = p.id WHERE d.id = $1 FOR NO KEY UPDATE OF p
+`
+
+// Of the deployment's project, whoever wants a build slot goes on alone: two hosts would count the same builds.
+func (q *Queries) LockProjectOf(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRow(ctx, lockProjectOf, id)
+	var id_2 string
+	err := row.Scan(&id_2)
+	return id_2, err
 }
 
 const openLeases = `-- name: OpenLeases :many
@@ -188,4 +222,15 @@ func (q *Queries) Owned(ctx context.Context, arg OwnedParams) ([]Resource, error
 		return nil, err
 	}
 	return items, nil
+}
+
+const projectBuilds = `-- name: ProjectBuilds :one
+SELECT project_builds($1)::integer AS builds
+`
+
+func (q *Queries) ProjectBuilds(ctx context.Context, project string) (int32, error) {
+	row := q.db.QueryRow(ctx, projectBuilds, project)
+	var builds int32
+	err := row.Scan(&builds)
+	return builds, err
 }

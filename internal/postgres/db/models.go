@@ -43,6 +43,7 @@ type DeploymentDetail struct {
 	RetryRequestedAt  *time.Time
 	WaitsFor          int32
 	Place             int32
+	SlotWait          string
 }
 
 type EnvironmentDetail struct {

@@ -34,3 +34,16 @@ SELECT r.* FROM resources r
              OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
         OR d.finished_at IS NULL AND d.started_at < now() - @age::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name;
+
+-- name: LockProjectOf :one
+-- Of the deployment's project, whoever wants a build slot goes on alone: two hosts would count the same builds.
+SELECT p.id FROM projects p JOIN deployments d ON d.project_id = p.id WHERE d.id = $1 FOR NO KEY UPDATE OF p;
+
+-- name: HoldsLease :one
+SELECT EXISTS (SELECT FROM resources WHERE deployment_id = $1 AND kind = 'lease') AS held;
+
+-- name: ProjectBuilds :one
+SELECT project_builds($1)::integer AS builds;
+
+-- name: BuildTurn :one
+SELECT turn::integer FROM build_line WHERE id = $1;

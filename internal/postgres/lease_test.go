@@ -1,0 +1,127 @@
+package postgres_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+func leaseOf(d deployment.Deployment, host string) deployment.Resource {
+	return deployment.Resource{Kind: deployment.ResourceLease, Name: d.ID, Host: host, DeploymentID: d.ID, RunID: "run"}
+}
+
+// requireFull is for a claim that its project's other builds stand in the way of.
+func requireFull(t *testing.T, err error, want deployment.ProjectFullError) {
+	t.Helper()
+	var full *deployment.ProjectFullError
+	require.ErrorAs(t, err, &full)
+	require.Equal(t, want, *full)
+}
+
+// All deploys of two projects claim at once, each on two hosts at once, as when an attempt is made again.
+func TestLease_ManyHostsAtOnceGiveAProjectNoMoreThanItMayHave(t *testing.T) {
+	t.Parallel()
+	const most, deploys = 2, 12
+	b := newBench(t)
+	var wait sync.WaitGroup
+	projects := []deployment.Project{b.project("a"), b.project("b")}
+	for _, p := range projects {
+		for n := range deploys {
+			d := b.inLine(p, fmt.Sprintf("branch/%d", n))
+			for _, host := range []string{"host-1", "host-2"} {
+				wait.Go(func() {
+					var full *deployment.ProjectFullError
+					if err := b.Lease(t.Context(), leaseOf(d, host), most); err != nil && assert.ErrorAs(t, err, &full) {
+						assert.Equal(t, most, full.Builds)
+					}
+				})
+			}
+		}
+	}
+	wait.Wait()
+	for _, p := range projects {
+		var builds int
+		require.NoError(t, b.Pool().QueryRow(t.Context(), `SELECT count(DISTINCT d.id) FROM resources r JOIN deployments d ON d.id = r.deployment_id
+			WHERE r.kind = 'lease' AND d.project_id = $1`, p.ID).Scan(&builds))
+		require.Equal(t, most, builds)
+	}
+}
+
+func TestLease_WhoHoldsASlotAndWhoHasEnded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p, other := b.project("app"), b.project("other")
+	first, second, third := b.inLine(p, "branch/1"), b.inLine(p, "branch/2"), b.inLine(p, "branch/3")
+	require.NoError(t, b.Lease(t.Context(), leaseOf(first, "host-1"), 1))
+	require.NoError(t, b.Lease(t.Context(), leaseOf(first, "host-1"), 1), "told twice")
+	require.NoError(t, b.Lease(t.Context(), leaseOf(first, "host-2"), 1), "it moves from a host that is gone")
+	requireFull(t, b.Lease(t.Context(), leaseOf(second, "host-3"), 1), deployment.ProjectFullError{Builds: 1, Most: 1, Turn: 1})
+	requireFull(t, b.Lease(t.Context(), leaseOf(third, "host-3"), 1), deployment.ProjectFullError{Builds: 1, Most: 1, Turn: 2})
+	require.NoError(t, b.Lease(t.Context(), leaseOf(b.inLine(other, "production"), "host-3"), 1), "another project's")
+	silent := b.deploy(p, "branch/4")
+	requireFull(t, b.Lease(t.Context(), leaseOf(silent, "host-3"), 1), deployment.ProjectFullError{Builds: 1, Most: 1, Turn: 1})
+	require.NoError(t, b.Lease(t.Context(), leaseOf(silent, "host-3"), 0), "no bound")
+	require.NoError(t, b.Disown(t.Context(), leaseOf(silent, "host-3")))
+
+	_, err := b.Finish(t.Context(), first.ID, "run", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	require.NoError(t, b.Lease(t.Context(), leaseOf(third, "host-3"), 1), "one that has ended builds no more, whatever a host that is gone keeps")
+	require.NoError(t, b.Disown(t.Context(), leaseOf(third, "host-3")))
+	require.NoError(t, b.Lease(t.Context(), leaseOf(second, "host-3"), 1))
+
+	b.remove(of(p))
+	err = b.Lease(t.Context(), deployment.Resource{Kind: deployment.ResourceLease, Name: p.ID, Host: "host-1", DeploymentID: p.ID}, 1)
+	require.ErrorIs(t, err, deployment.ErrNotFound, "there is no such deployment")
+}
+
+// What a deployment waits for, and its place, follow what its project may hold, as the hosts that are there say.
+func TestPlaceInLine_BehindTheProjectsOwnBuilds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	crowd, few := b.project("crowd"), b.project("few")
+	var all []deployment.Deployment
+	for n := range 4 {
+		all = append(all, b.inLine(crowd, fmt.Sprintf("branch/%d", n)))
+	}
+	all = append(all, b.inLine(few, "branch/1"), b.inLine(few, "branch/2"))
+	say := func(host string, most int) {
+		require.NoError(t, b.SeenHost(t.Context(), host, []string{"build"}, 4))
+		require.NoError(t, b.LimitProjects(t.Context(), host, most))
+	}
+	shown := func() (words []string, places []int) {
+		for _, d := range all {
+			now := b.now(d.ID)
+			words, places = append(words, now.WaitingFor), append(places, now.QueuePosition)
+		}
+		return words, places
+	}
+	const slot, others = "a build slot", "the project's other builds (2 of 2 under way)"
+	say("host-1", 2)
+	words, places := shown()
+	require.Equal(t, []string{slot, slot, slot, slot, slot, slot}, words)
+	require.Equal(t, []int{1, 3, 5, 6, 2, 4}, places, "two of each may go, then nobody can tell")
+
+	for _, d := range all[:2] {
+		require.NoError(t, b.Lease(t.Context(), leaseOf(d, "host-1"), 2))
+	}
+	words, places = shown()
+	require.Equal(t, []string{others, others, slot, slot}, words[2:])
+	require.Equal(t, []int{3, 4, 1, 2}, places[2:])
+
+	say("host-2", 4)
+	words, places = shown()
+	require.Equal(t, []string{slot, slot, slot, slot}, words[2:], "one host lets it have more")
+	require.Equal(t, []int{1, 3, 2, 4}, places[2:])
+	say("host-2", 0)
+	words, _ = shown()
+	require.Equal(t, slot, words[2], "or as many as there are")
+	b.exec("UPDATE hosts SET last_seen_at = $1 WHERE id = 'host-2'", time.Now().Add(-time.Minute))
+	words, _ = shown()
+	require.Equal(t, others, words[2], "that one is gone")
+}
