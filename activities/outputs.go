@@ -20,7 +20,6 @@ type Outputs struct {
 	Engine Engine
 	Logs   LogWriter
 	Hold   func(deploymentID string) (release func()) // of the Recorder that writes with the same Logs
-	Keep   int                                        // lines of a log beyond which an app's oldest output is deleted
 	Log    *slog.Logger
 
 	mu        sync.Mutex
@@ -86,21 +85,13 @@ func (o *Outputs) follow(ctx context.Context, p deployment.Preview) error {
 		})
 		if unstored++; unstored == outputBatch {
 			unstored = 0
-			if err := o.store(ctx, p.DeploymentID); err != nil {
+			if err := o.Logs.Flush(ctx, p.DeploymentID); err != nil {
 				stop(err)
 			}
 		}
 	})
 	if ctx.Err() == nil {
-		err = errors.Join(err, o.store(ctx, p.DeploymentID))
+		err = errors.Join(err, o.Logs.Flush(ctx, p.DeploymentID))
 	}
 	return err
-}
-
-// store waits until everything is stored, and keeps the log from growing for ever.
-func (o *Outputs) store(ctx context.Context, deploymentID string) error {
-	if err := o.Logs.Flush(ctx, deploymentID); err != nil {
-		return err
-	}
-	return o.Logs.TrimOutput(ctx, deploymentID, o.Keep)
 }

@@ -109,8 +109,6 @@ type LogWriter interface {
 	Forget(deploymentID string)
 	// Cursor returns how far the output of a container is stored.
 	Cursor(ctx context.Context, deploymentID, container string) (deployment.OutputCursor, error)
-	// TrimOutput deletes what an app printed after its deploy, but for the last lines.
-	TrimOutput(ctx context.Context, deploymentID string, keep int) error
 }
 
 // Git resolves refs and fetches commits.

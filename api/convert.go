@@ -162,8 +162,15 @@ func table(m map[string]string) map[string]string {
 
 func wireLogLine(l deployment.LogLine) oapi.LogLine {
 	return oapi.LogLine{
-		Seq: l.Seq, Time: l.Time.UTC(), Step: string(l.Step), Attempt: l.Attempt, Stream: l.Stream, Text: l.Text,
+		Seq: l.Seq, Time: l.Time.UTC(), Step: string(l.Step), Attempt: l.Attempt, Stream: l.Stream, Text: l.Text, Cut: wireLogCut(l.Cut),
 	}
+}
+
+func wireLogCut(c *deployment.LogCut) *oapi.LogCut {
+	if c == nil {
+		return nil
+	}
+	return &oapi.LogCut{From: c.From, To: c.To, Lines: c.Lines, Bytes: c.Bytes}
 }
 
 func wireEnvVar(v deployment.EnvVar) oapi.EnvVar {

@@ -688,12 +688,30 @@ type LiveDeployment struct {
 	Number int `json:"number"`
 }
 
+// LogCut On the one line that stands where a log that became longer than SLIPWAY_LOG_MAX_MB was cut: the lines before it are the log's first, those after it its newest. Its text says the same in words. As more is written the cut grows and the line moves on to higher numbers, so that who pages or follows never meets a gap without it; whoever is past it misses nothing.
+type LogCut struct {
+	// Bytes Of their texts.
+	Bytes int64 `json:"bytes"`
+
+	// From The first number that is not kept.
+	From int64 `json:"from"`
+
+	// Lines How many lines are not kept.
+	Lines int64 `json:"lines"`
+
+	// To The last one: the `seq` of this line.
+	To int64 `json:"to"`
+}
+
 // LogLine defines model for LogLine.
 type LogLine struct {
 	// Attempt 0 for the app's own lines.
 	Attempt int `json:"attempt"`
 
-	// Seq From 1, per deployment, without gaps but where old output of the app was deleted.
+	// Cut On the one line that stands where a log that became longer than SLIPWAY_LOG_MAX_MB was cut: the lines before it are the log's first, those after it its newest. Its text says the same in words. As more is written the cut grows and the line moves on to higher numbers, so that who pages or follows never meets a gap without it; whoever is past it misses nothing.
+	Cut *LogCut `json:"cut,omitempty"`
+
+	// Seq From 1, per deployment, without gaps but for a cut.
 	Seq int64 `json:"seq"`
 
 	// Step The step that the line belongs to; `app` for what the app prints once it is live.

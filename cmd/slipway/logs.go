@@ -19,13 +19,15 @@ func (c *cli) logsCommand() *cobra.Command {
 		Use: "logs [DEPLOYMENT]", Short: "Read or follow a deployment's log", Args: cobra.MaximumNArgs(1),
 		Long: `Print a deployment's log: clone, plan, Dockerfile, every line of the build, push, start and readiness, and what the app
 has printed since it is live. With -f it goes on until the deployment has ended, with -f --app for as long as it is live; a
-broken connection is taken up again without a lost or doubled line. Ctrl-C leaves the deployment running. The exit code says
+broken connection is taken up again without a lost or doubled line. Of a log that became too long (SLIPWAY_LOG_MAX_MB) the first
+and the newest lines are kept; a line between them, with "cut" in --output json, says how many are not. Ctrl-C leaves the deployment running. The exit code says
 whether the log was read, not how the deployment ended.`,
 		Example: `  slipway logs
   slipway logs shop
   slipway logs -f shop#3
   slipway logs -f --app shop
-  slipway logs shop#3 --since-seq 1200 --output json | jq -r .text`,
+  slipway logs shop#3 --since-seq 1200 --output json | jq -r .text
+  slipway logs shop#3 --output json | jq 'select(.cut).cut'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if since < 0 {
 				return usageError(cmd, "--since-seq is below 0")
@@ -77,5 +79,9 @@ func (c *cli) printLog(l client.LogLine) error {
 }
 
 func (c *cli) logText(l client.LogLine) string {
-	return fmt.Sprintf("%s %-7s  %s", l.Time.In(c.location).Format(clock), clean(l.Step), clean(l.Text))
+	text := fmt.Sprintf("%s %-7s  %s", l.Time.In(c.location).Format(clock), clean(l.Step), clean(l.Text))
+	if l.Cut != nil {
+		return paint(c.coloured(), yellow, text)
+	}
+	return text
 }

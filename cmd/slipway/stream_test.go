@@ -67,6 +67,39 @@ func TestAStreamThatBreaksIsTakenUpAgain(t *testing.T) {
 	require.True(t, strings.HasSuffix(stderr, "shop#1 is ready\n"), stderr)
 }
 
+func TestACutLogSaysSo(t *testing.T) {
+	t.Parallel()
+	mark := logLine(901)
+	mark.Stream, mark.Text = "slipway", "… 899 lines are not kept …"
+	mark.Cut = &oapi.LogCut{From: 3, To: 901, Lines: 899, Bytes: 12345}
+	api := withDeployment(t, "building")
+	api.lines = []oapi.LogLine{logLine(1), logLine(2), mark, logLine(902)}
+	want := []string{"line 1", "line 2", "… 899 lines are not kept …", "line 902"}
+	code, stdout, stderr := user(t, api).run("logs", "shop#1")
+	require.Zero(t, code, stderr)
+	require.Equal(t, want, texts(stdout))
+
+	code, stdout, stderr = user(t, api).run("logs", "shop#1", "--output", "json")
+	require.Zero(t, code, stderr)
+	require.Equal(t, 1, strings.Count(stdout, "cut"))
+	require.Contains(t, stdout, `"cut":{"bytes":12345,"from":3,"lines":899,"to":901}`)
+
+	api.stream = func(c *gin.Context, connection int, last int64) {
+		if connection == 1 {
+			send(c, "log", logLine(1))
+			send(c, "log", logLine(2))
+			return // and by the next connection the log is cut
+		}
+		require.EqualValues(t, 2, last)
+		send(c, "log", mark)
+		send(c, "log", logLine(902))
+		send(c, "end", oapi.EndEvent{Status: "ready"})
+	}
+	code, stdout, stderr = user(t, api).run("logs", "-f", "shop#1")
+	require.Zero(t, code, stderr)
+	require.Equal(t, want, texts(stdout))
+}
+
 func TestFollowingGoesOnWithoutAStream(t *testing.T) {
 	t.Parallel()
 	api := withDeployment(t, "building")

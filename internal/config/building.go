@@ -14,7 +14,6 @@ type Worker struct {
 	BuildSlots   int    // deploys that fetch, plan or build at a time
 	ProjectSlots int    // of one project, on all hosts together; 0 for any number
 	WorkspaceDir string // of checkouts; never empty once loaded
-	LogLines     int    // of a log beyond which the oldest output of a live app is deleted
 	BuildID      string // of this build of slipway, for Temporal to tell it from others; empty for no difference
 	ControlOnly  bool   // runs workflows, and nothing that happens on a host
 }
@@ -37,10 +36,6 @@ func (w *Worker) keys() []key {
 		{
 			env: "SLIPWAY_WORKSPACE_DIR", path: "worker.workspace_dir", value: text(&w.WorkspaceDir),
 			doc: "Folder of checkouts; empty for `workspaces` in the data directory.",
-		},
-		{
-			env: "SLIPWAY_APP_LOG_LINES", path: "worker.app_log_lines", initial: "100000", value: number(&w.LogLines, 1000, 100_000_000),
-			doc: "Lines of a deployment's log beyond which the oldest of what its live app printed are deleted. The lines of the deploy itself stay.",
 		},
 		{
 			env: "SLIPWAY_WORKER_BUILD_ID", path: "worker.build_id",

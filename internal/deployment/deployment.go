@@ -129,7 +129,7 @@ type Warning struct {
 
 // LogLine is one line of a deployment's log.
 type LogLine struct {
-	Seq     int64     `json:"seq"` // from 1, without gaps, per deployment
+	Seq     int64     `json:"seq"` // from 1, without gaps but for a cut, per deployment
 	Time    time.Time `json:"time"`
 	Step    StepName  `json:"step"`
 	Attempt int       `json:"attempt"`
@@ -139,6 +139,17 @@ type LogLine struct {
 	// Container is set on a line that a preview's container printed; Time is then the engine's stamp. Such a line is stored
 	// once, however often it is appended.
 	Container string `json:"-"`
+
+	// Cut is set on the line that stands where a log that became too long was cut.
+	Cut *LogCut `json:"cut,omitempty"`
+}
+
+// LogCut is what is not kept of a log, between its first lines and its newest.
+type LogCut struct {
+	From  int64 `json:"from"` // the first number that is gone
+	To    int64 `json:"to"`   // the last one, which is the number of the line that says so
+	Lines int64 `json:"lines"`
+	Bytes int64 `json:"bytes"` // of their texts
 }
 
 // The streams of a log line: what a command printed, and what slipway itself says.

@@ -92,17 +92,3 @@ func moveCursors(ctx context.Context, tx pgx.Tx, deploymentID string, cursors ma
 	}
 	return nil
 }
-
-const trimOutput = `
-DELETE FROM log_lines
- WHERE deployment_id = $1 AND step = $2
-   AND seq <= (SELECT h.seq - $3 FROM log_heads h WHERE h.deployment_id = $1)`
-
-// TrimOutput deletes what an app printed after its deploy, but for what is among the last lines of the log, as many as
-// keep. A reader who pages on notices nothing but that.
-func (w *Writer) TrimOutput(ctx context.Context, deploymentID string, keep int) error {
-	if _, err := w.store.pool.Exec(ctx, trimOutput, deploymentID, deployment.StepApp, keep); err != nil {
-		return fmt.Errorf("trim log of deployment %s: %w", deploymentID, err)
-	}
-	return nil
-}

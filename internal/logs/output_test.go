@@ -83,18 +83,3 @@ func TestOutputSurvivesAnOutageWithoutLossOrDouble(t *testing.T) {
 	require.NoError(t, w.Flush(t.Context(), b.id))
 	b.requireGapless(15)
 }
-
-func TestOldOutputIsTrimmedAndTheDeploysLinesStay(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	w := b.writer()
-	w.Append(b.id, line("of the build"))
-	w.Append(b.id, output(deployment.StreamStdout, 0, 50)...)
-	require.NoError(t, w.Flush(t.Context(), b.id))
-	require.NoError(t, w.TrimOutput(t.Context(), b.id, 10))
-	lines := b.lines()
-	require.Len(t, lines, 11)
-	require.Equal(t, "of the build", lines[0].Text)
-	require.EqualValues(t, 42, lines[1].Seq, "numbers stay what they were")
-	require.Equal(t, "stdout 49", lines[10].Text)
-}

@@ -40,25 +40,33 @@ func (r *Reader) Close() {
 }
 
 const selectLines = `
-SELECT seq, time, step, attempt, stream, text FROM log_lines
- WHERE deployment_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`
+SELECT l.seq, l.time, l.step, l.attempt, l.stream, l.text, h.head_to + 1, coalesce(h.cut_to, 0), h.cut_lines, h.cut_bytes
+  FROM log_lines l JOIN log_heads h ON h.deployment_id = l.deployment_id
+ WHERE l.deployment_id = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3`
 
-// Lines returns up to limit lines with seq > after, oldest first.
+// Lines returns up to limit lines with seq > after, oldest first. Numbers follow one another but for a cut: there one line
+// with the number of the last that is not kept says which they were.
 func (r *Reader) Lines(ctx context.Context, deploymentID string, after int64, limit int) ([]deployment.LogLine, error) {
 	rows, err := r.pool.Query(ctx, selectLines, deploymentID, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read log of deployment %s: %w", deploymentID, err)
 	}
-	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (deployment.LogLine, error) {
-		var l deployment.LogLine
-		err := row.Scan(&l.Seq, &l.Time, &l.Step, &l.Attempt, &l.Stream, &l.Text)
-		l.Time = l.Time.UTC()
-		return l, err
-	})
+	lines, err := pgx.CollectRows(rows, toLine)
 	if err != nil {
 		return nil, fmt.Errorf("read log of deployment %s: %w", deploymentID, err)
 	}
 	return lines, nil
+}
+
+func toLine(row pgx.CollectableRow) (deployment.LogLine, error) {
+	var l deployment.LogLine
+	var cut deployment.LogCut
+	err := row.Scan(&l.Seq, &l.Time, &l.Step, &l.Attempt, &l.Stream, &l.Text, &cut.From, &cut.To, &cut.Lines, &cut.Bytes)
+	l.Time = l.Time.UTC()
+	if l.Seq == cut.To {
+		l.Cut = &cut
+	}
+	return l, err
 }
 
 const selectNews = `

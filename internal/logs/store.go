@@ -15,7 +15,8 @@ import (
 
 // store writes batches.
 type store struct {
-	pool *pgxpool.Pool
+	pool     *pgxpool.Pool
+	maxBytes int64 // of one deployment's log
 }
 
 // takeNumbers reserves the batch's numbers and holds the deployment's head until the commit, so that numbers become
@@ -23,7 +24,7 @@ type store struct {
 const takeNumbers = `
 INSERT INTO log_heads AS h (deployment_id, seq) VALUES ($1, $2)
 ON CONFLICT (deployment_id) DO UPDATE SET seq = h.seq + excluded.seq
-RETURNING seq, pg_current_xact_id()::text`
+RETURNING seq, head_to, head_bytes, tail_bytes, coalesce(cut_to, 0), cut_lines, cut_bytes, pg_current_xact_id()::text`
 
 var columns = []string{"deployment_id", "seq", "time", "step", "attempt", "stream", "text"}
 
@@ -41,7 +42,7 @@ func (s store) write(ctx context.Context, deploymentID string, b *batch) error {
 		if err != nil || len(lines) == 0 {
 			return err
 		}
-		xid, err := appendLines(ctx, tx, deploymentID, lines)
+		xid, err := s.appendLines(ctx, tx, deploymentID, lines)
 		if err != nil {
 			return err
 		}
@@ -50,18 +51,29 @@ func (s store) write(ctx context.Context, deploymentID string, b *batch) error {
 	})
 }
 
-func appendLines(ctx context.Context, tx pgx.Tx, deploymentID string, lines []deployment.LogLine) (xid string, err error) {
-	var last int64
-	if err := tx.QueryRow(ctx, takeNumbers, deploymentID, len(lines)).Scan(&last, &xid); err != nil {
+// appendLines numbers the lines, stores them, and keeps the log within its bound.
+func (s store) appendLines(ctx context.Context, tx pgx.Tx, deploymentID string, lines []deployment.LogLine) (xid string, err error) {
+	var h head
+	err = tx.QueryRow(ctx, takeNumbers, deploymentID, len(lines)).Scan(
+		&h.seq, &h.firstTo, &h.firstBytes, &h.tailBytes, &h.cutTo, &h.cutLines, &h.cutBytes, &xid)
+	if err != nil {
 		return "", fmt.Errorf("number log lines: %w", err)
 	}
-	first := last - int64(len(lines)) + 1
+	first := h.seq - int64(len(lines)) + 1
 	_, err = tx.CopyFrom(ctx, pgx.Identifier{"log_lines"}, columns, pgx.CopyFromSlice(len(lines), func(i int) ([]any, error) {
 		line := lines[i]
 		return []any{deploymentID, first + int64(i), line.Time, string(line.Step), int32(line.Attempt), line.Stream, line.Text}, nil
 	}))
 	if err != nil {
 		return "", fmt.Errorf("copy log lines: %w", err)
+	}
+	h.take(lines, s.maxBytes/2)
+	if err := s.bound(ctx, tx, deploymentID, &h); err != nil {
+		return "", err
+	}
+	_, err = tx.Exec(ctx, saveHead, deploymentID, h.firstTo, h.firstBytes, h.tailBytes, h.cutTo, h.cutLines, h.cutBytes)
+	if err != nil {
+		return "", fmt.Errorf("count log lines: %w", err)
 	}
 	return xid, nil
 }

@@ -11,6 +11,7 @@ const (
 	maxPending      = 50_000
 	maxPendingBytes = 64 << 20
 	maxBatch        = 2_000
+	maxBatchBytes   = 1 << 20
 )
 
 // tail is the end of one deployment's log that is not stored yet. The writer's mutex guards it.
@@ -53,7 +54,7 @@ func (t *tail) next() *batch {
 	if t.batch != nil || len(t.pending) == 0 {
 		return t.batch
 	}
-	n := min(len(t.pending), maxBatch)
+	n := t.batchSize()
 	lines := make([]deployment.LogLine, 0, n+1)
 	if t.lost > 0 {
 		lines = append(lines, lossMark(t.pending[0], t.lost))
@@ -68,6 +69,16 @@ func (t *tail) next() *batch {
 		t.pending = nil // lets go of the lines
 	}
 	return t.batch
+}
+
+// batchSize is how many lines the next batch takes: one at least.
+func (t *tail) batchSize() (n int) {
+	for bytes := 0; n < min(len(t.pending), maxBatch); n++ {
+		if bytes += len(t.pending[n].Text); bytes > maxBatchBytes {
+			return max(n, 1)
+		}
+	}
+	return n
 }
 
 // lossMark stands where lines were dropped.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,14 +39,25 @@ type Writer struct {
 	abort    context.CancelFunc // ends a write under way
 }
 
-// NewWriter returns a Writer on pool and starts its background work, which Close ends.
-func NewWriter(pool *pgxpool.Pool, log *slog.Logger) *Writer { return NewCountedWriter(pool, log, nil) }
+// Options are what a Writer does without.
+type Options struct {
+	MaxBytes int64           // of one deployment's log, DefaultMaxBytes when 0
+	Stored   func(lines int) // told of every batch of lines that was stored; may be nil
+}
 
-// NewCountedWriter returns a Writer that tells stored of every batch of lines that it has stored.
-func NewCountedWriter(pool *pgxpool.Pool, log *slog.Logger, stored func(lines int)) *Writer {
+// DefaultMaxBytes bounds a log where nothing else does.
+const DefaultMaxBytes = 50 << 20
+
+// NewWriter returns a Writer on pool and starts its background work, which Close ends.
+func NewWriter(pool *pgxpool.Pool, log *slog.Logger) *Writer {
+	return NewWriterWith(pool, log, Options{})
+}
+
+// NewWriterWith does so with options.
+func NewWriterWith(pool *pgxpool.Pool, log *slog.Logger, o Options) *Writer {
 	ctx, abort := context.WithCancel(context.Background())
 	w := &Writer{
-		store: store{pool}, log: log, stored: stored, tails: map[string]*tail{}, abort: abort,
+		store: store{pool: pool, maxBytes: cmp.Or(o.MaxBytes, DefaultMaxBytes)}, log: log, stored: o.Stored, tails: map[string]*tail{}, abort: abort,
 		kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run(ctx)

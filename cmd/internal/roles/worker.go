@@ -106,14 +106,16 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		return nil, err
 	}
 	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
-	h.writer = logs.NewCountedWriter(p.Store.Pool(), p.Log, p.Telemetry.Metrics.LinesStored)
+	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{
+		MaxBytes: int64(c.Retention.LogMB) << 20, Stored: p.Telemetry.Metrics.LinesStored,
+	})
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
 	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
 	h.recorder = &activities.Recorder{
 		Steps: p.Store, Store: p.Store, Runs: h.deploys, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log, Meter: p.Telemetry.Metrics,
 		Heartbeats: &activities.Heartbeats{Client: p.Client, Interval: c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
 	}
-	h.outputs = &activities.Outputs{Engine: h.engine, Logs: h.writer, Hold: h.recorder.Hold, Keep: c.Worker.LogLines, Log: p.Log}
+	h.outputs = &activities.Outputs{Engine: h.engine, Logs: h.writer, Hold: h.recorder.Hold, Log: p.Log}
 	h.wentLive = make(chan struct{}, 1)
 	return h, nil
 }
