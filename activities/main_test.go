@@ -98,7 +98,7 @@ func newBench(t *testing.T) *bench {
 // newBenchOn is a bench on a server of the test's choice.
 func newBenchOn(t *testing.T, client sdkclient.Client) *bench {
 	t.Helper()
-	keys, err := secrets.OpenKeyset(filepath.Join(t.TempDir(), "keyset"))
+	keys, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: filepath.Join(t.TempDir(), "keyset")})
 	require.NoError(t, err)
 	b := &bench{t: t, pool: postgrestest.New(t), client: client, queue: "test-" + uuid.NewString(), silence: silence}
 	b.store = postgres.New(b.pool, postgres.Options{PreviewDomain: "localhost", Cipher: keys})

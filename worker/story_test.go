@@ -60,7 +60,7 @@ func TestStory_StandsInTemporalAlone(t *testing.T) {
 	for name, encrypt := range map[string]bool{"plain": false, "encrypted": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			keys, err := secrets.OpenKeyset(filepath.Join(t.TempDir(), "keyset.json"))
+			keys, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: filepath.Join(t.TempDir(), "keyset.json")})
 			require.NoError(t, err)
 			sealed := codec.Codec{Cipher: keys}
 			ns := devservertest.Namespace(t)

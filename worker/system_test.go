@@ -48,7 +48,7 @@ func newIdleSystem(t *testing.T) *system {
 // newSystemOn is one whose worker does not run yet, on the store that open returns.
 func newSystemOn(t *testing.T, open func(postgres.Options) *postgres.Store) *system {
 	t.Helper()
-	keys, err := secrets.OpenKeyset(filepath.Join(t.TempDir(), "keyset"))
+	keys, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: filepath.Join(t.TempDir(), "keyset")})
 	require.NoError(t, err)
 	s := &system{t: t, store: open(postgres.Options{PreviewDomain: "localhost", Cipher: keys})}
 	s.writer = logs.NewWriter(s.store.Pool(), slog.New(slog.DiscardHandler))

@@ -31,6 +31,9 @@ func main() {
 		os.Exit(3) // as service managers say it
 	case err != nil:
 		fmt.Fprintln(os.Stderr, errorMark+err.Error())
+		if fix := roles.FixOf(err); fix != "" {
+			fmt.Fprintln(os.Stderr, "fix: "+fix)
+		}
 		os.Exit(1)
 	}
 }

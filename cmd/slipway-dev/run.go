@@ -147,7 +147,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 			s.log.Warn("send the last traces", "error", err)
 		}
 	})
-	client, err := roles.DialTemporal(ctx, s.Temporal, s.Postgres.Keyset, telemetry, s.log)
+	client, err := roles.DialTemporal(ctx, s.Temporal, s.Postgres, telemetry, s.log)
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,12 @@ its database; slipway goes on meanwhile.`
 
 func (c *cli) adminKeys() *cobra.Command {
 	return c.group(&cobra.Command{
-		Use: "keys", Short: "List and rotate the keys that encrypt secrets",
+		Use: "keys", Short: "List, rotate and wrap the keys that encrypt secrets",
 		Long: `The values of env vars and git credentials are encrypted in Postgres, payloads in Temporal too where
 SLIPWAY_TEMPORAL_ENCRYPTION is on, with the keys of one file: the keyset. Everything new is sealed with its primary key; old keys stay
-for what they have sealed.` + keysNote,
-		Example: "  sudo -E slipway admin keys list\n  sudo -E slipway admin keys rotate\n  sudo -E slipway admin keys prune",
-	}, c.adminKeysList(), c.adminKeysRotate(), c.adminKeysPrune())
+for what they have sealed. A key in AWS KMS may wrap the file (SLIPWAY_KEYSET_KMS).` + keysNote,
+		Example: "  sudo -E slipway admin keys list\n  sudo -E slipway admin keys rotate\n  sudo -E slipway admin keys prune\n  sudo -E slipway admin keys wrap",
+	}, c.adminKeysList(), c.adminKeysRotate(), c.adminKeysPrune(), c.adminKeysWrap(), c.adminKeysUnwrap())
 }
 
 // shownKey is a key as it is answered.
@@ -71,7 +71,7 @@ Where each host has a keyset file of its own, first give all of them the new key
 file to every host, then rotate here, and copy it again. A retry after a rotation plans and builds again.` + keysNote,
 		Example: `  sudo -E slipway admin keys rotate
   sudo -E slipway admin keys rotate --prepare    # several hosts: then copy keyset.json to each, and rotate
-  docker compose -f deploy/compose.yaml exec api slipway admin keys rotate`,
+  docker compose -f deploy/compose.yaml run --rm migrate admin keys rotate`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.onMachine(cmd.Context(), func(m config.Dev, store *postgres.Store) error {
 				if prepare {

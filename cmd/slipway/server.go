@@ -89,7 +89,7 @@ func role[R any](command *cobra.Command, load func(environ []string) (R, error),
 		if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
 			return nil
 		}
-		return err
+		return withFix(err)
 	}
 	return command
 }

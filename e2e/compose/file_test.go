@@ -199,6 +199,20 @@ func TestFile_RolesUnderstandTheirSettings(t *testing.T) {
 	require.Equal(t, api.Git, worker.Git)
 }
 
+// Whoever has the keyset can unwrap it, and nobody else is given the credentials for that.
+func TestFile_KeysetMayBeWrapped(t *testing.T) {
+	t.Parallel()
+	const key = "aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/slipway"
+	project := load(t, "SLIPWAY_KEYSET_KMS="+key, "AWS_SECRET_ACCESS_KEY=s3cret")
+	require.Equal(t, key, roleOf(t, project, "migrate", config.LoadMigrate).Postgres.KeysetKMS)
+	require.Equal(t, key, roleOf(t, project, "api", config.LoadAPI).Postgres.KeysetKMS)
+	require.Equal(t, key, roleOf(t, project, "worker", config.LoadWorker).Postgres.KeysetKMS)
+	for name, s := range project.Services {
+		_, has := s.Environment["AWS_SECRET_ACCESS_KEY"]
+		require.Equal(t, slices.Contains([]string{"migrate", "api", "worker"}, name), has, name)
+	}
+}
+
 // .env.example lists what the file lets one set, all of it and with its default; a setting of slipway's is passed on under
 // its own name.
 func TestFile_EnvExampleIsComplete(t *testing.T) {

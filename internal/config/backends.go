@@ -14,6 +14,7 @@ type Postgres struct {
 	PasswordFile string // empty: the URL has the password, or needs none
 	BinDir       string // of initdb and postgres; empty: found on this machine
 	Keyset       string // file of the keys that encrypt secrets; empty for a role that needs none
+	KeysetKMS    string // key in AWS KMS that wraps that file; empty: the keys lie there in clear
 }
 
 func (p *Postgres) keys(check func(string) error) []key {
@@ -33,6 +34,11 @@ func (p *Postgres) keys(check func(string) error) []key {
 		{
 			env: "SLIPWAY_KEYSET_FILE", path: "postgres.keyset_file", value: text(&p.Keyset),
 			doc: "File of the keys that encrypt the values of env vars and git credentials, the same for every role; made when it is missing. Empty for `keyset.json` in the data directory.",
+		},
+		{
+			env: "SLIPWAY_KEYSET_KMS", path: "postgres.keyset_kms",
+			value: text(&p.KeysetKMS, optional(matching(kmsKeyPattern, "give the ARN of a key or an alias in AWS KMS as aws-kms://arn:aws:kms:<region>:<account>:key/<id>"))),
+			doc:   "Symmetric key in AWS KMS that wraps `SLIPWAY_KEYSET_FILE`, as `aws-kms://arn:aws:kms:<region>:<account>:key/<id>`, the same for every role. Credentials are found as the AWS SDK does (`AWS_*`, a profile, the machine's role); they need `kms:Encrypt` and `kms:Decrypt`. `slipway admin keys wrap` wraps a file that there is already. Empty: the file is not wrapped.",
 		},
 	}
 }

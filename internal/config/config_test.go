@@ -256,6 +256,26 @@ func TestRolesKeepTheirThingsInTheDataDirectory(t *testing.T) {
 	require.Equal(t, "/var/lib/slipway/admin.token", m.AdminTokenFile())
 }
 
+func TestTheKeyThatWrapsTheKeyset(t *testing.T) {
+	t.Parallel()
+	environ := []string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway"}
+	for _, key := range []string{
+		"", "aws-kms://arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+		"aws-kms://arn:aws-us-gov:kms:us-gov-west-1:111122223333:alias/slipway/keys",
+	} {
+		m, err := config.LoadMigrate(append(environ, "SLIPWAY_KEYSET_KMS="+key))
+		require.NoError(t, err)
+		require.Equal(t, key, m.Postgres.KeysetKMS)
+		g, err := config.LoadGateway(append(environ, "SLIPWAY_KEYSET_KMS="+key))
+		require.NoError(t, err)
+		require.Empty(t, g.Postgres.KeysetKMS)
+	}
+	for _, other := range []string{"arn:aws:kms:eu-central-1:111122223333:key/1", "gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k", "aws-kms://alias/slipway"} {
+		_, err := config.LoadMigrate(append(environ, "SLIPWAY_KEYSET_KMS="+other))
+		require.ErrorContains(t, err, "aws-kms://arn:aws:kms:<region>:<account>:key/<id>", other)
+	}
+}
+
 func TestTLSFilesOfTheBuilder(t *testing.T) {
 	t.Parallel()
 	const ca, cert, key = "SLIPWAY_BUILDKIT_CA_FILE=ca", "SLIPWAY_BUILDKIT_CERT_FILE=cert", "SLIPWAY_BUILDKIT_KEY_FILE=key"
@@ -304,7 +324,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
 	d, err := config.LoadDev([]string{
 		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8",
-		"SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=tcp://x:1", "SLIPWAY_IMAGES_DIR=x",
+		"SLIPWAY_KEYSET_KMS=aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1", "SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=tcp://x:1", "SLIPWAY_IMAGES_DIR=x",
 		"SLIPWAY_BUILDKIT_CA_FILE=x", "SLIPWAY_BUILDKIT_CERT_FILE=x", "SLIPWAY_BUILDKIT_KEY_FILE=x", "SLIPWAY_REGISTRY_PLAIN_HTTP=true",
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",

@@ -93,7 +93,7 @@ func (r *GatewayRole) keys() []key {
 
 func (r *GatewayRole) check() Faults {
 	r.Gateway.settle()
-	r.Postgres.Keyset = ""
+	r.Postgres.Keyset, r.Postgres.KeysetKMS = "", ""
 	return slices.Concat(r.Postgres.settle(), r.Timeouts.check())
 }
 

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"context"
 	"encoding/binary"
 
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
@@ -31,11 +32,11 @@ func (k Key) Prefix() []byte {
 }
 
 // Path is where the keys lie.
-func (k *Keyset) Path() string { return k.path }
+func (k *Keyset) Path() string { return k.place.File }
 
 // Keys returns the keys of the file as it is now, the oldest first.
-func (k *Keyset) Keys() ([]Key, error) {
-	if err := k.follow(); err != nil {
+func (k *Keyset) Keys(ctx context.Context) ([]Key, error) {
+	if err := k.follow(ctx); err != nil {
 		return nil, err
 	}
 	k.mu.RLock()

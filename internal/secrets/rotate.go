@@ -42,7 +42,7 @@ func (k *Keyset) Rotate(ctx context.Context) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("rotate keyset: %w", err)
 	}
-	keys, err := k.Keys()
+	keys, err := k.Keys(ctx)
 	return primaryOf(keys), err
 }
 
@@ -66,16 +66,16 @@ func (k *Keyset) Remove(ctx context.Context, ids ...uint32) error {
 }
 
 // Hold keeps the file as it is until release is called: nobody rotates it or removes a key.
-func (k *Keyset) Hold(ctx context.Context) (release func(), err error) { return lock(ctx, k.path) }
+func (k *Keyset) Hold(ctx context.Context) (release func(), err error) { return k.place.lock(ctx) }
 
 // change puts other keys into the file, from those that it holds now, while nobody else changes it.
 func (k *Keyset) change(ctx context.Context, edit func(m *keyset.Manager, now []Key) error) error {
-	unlock, err := lock(ctx, k.path)
+	unlock, err := k.place.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := k.load(); err != nil {
+	if err := k.load(ctx); err != nil {
 		return err
 	}
 	k.mu.RLock()
@@ -89,10 +89,10 @@ func (k *Keyset) change(ctx context.Context, edit func(m *keyset.Manager, now []
 	if err != nil {
 		return err
 	}
-	if err := replace(k.path, handle); err != nil {
+	if err := k.place.replace(ctx, handle); err != nil {
 		return err
 	}
-	return k.load()
+	return k.load(ctx)
 }
 
 // keysOf lists keys in their order in the file, in which each new one comes last.

@@ -27,7 +27,7 @@ func seal(t *testing.T, k *secrets.Keyset, plain string) []byte {
 
 func states(t *testing.T, k *secrets.Keyset) (states []secrets.KeyState) {
 	t.Helper()
-	keys, err := k.Keys()
+	keys, err := k.Keys(t.Context())
 	require.NoError(t, err)
 	for _, key := range keys {
 		states = append(states, key.State)
@@ -76,7 +76,7 @@ func TestOnlyOldKeysAreRemoved(t *testing.T) {
 	t.Parallel()
 	k := open(t, filepath.Join(t.TempDir(), "keyset.json"))
 	old := seal(t, k, "x")
-	first, err := k.Keys()
+	first, err := k.Keys(t.Context())
 	require.NoError(t, err)
 	primary := rotate(t, k)
 	fresh := seal(t, k, "x")

@@ -13,7 +13,7 @@ import (
 
 func open(t *testing.T, path string) *secrets.Keyset {
 	t.Helper()
-	k, err := secrets.OpenKeyset(path)
+	k, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: path})
 	require.NoError(t, err)
 	return k
 }
@@ -75,7 +75,7 @@ func TestProcessesThatStartAtOnceShareOneKeyset(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range keysets {
 		wait.Go(func() {
-			k, err := secrets.OpenKeyset(path)
+			k, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: path})
 			if err != nil {
 				t.Error(err)
 			}
@@ -99,13 +99,13 @@ func TestFilesThatAreRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyset.json")
 	open(t, path)
 	require.NoError(t, os.Chmod(path, 0o644))
-	_, err := secrets.OpenKeyset(path)
+	_, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: path})
 	require.ErrorContains(t, err, "0600")
 	require.NoError(t, os.Chmod(path, 0o600))
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
-	_, err = secrets.OpenKeyset(path)
+	_, err = secrets.OpenKeyset(t.Context(), secrets.Place{File: path})
 	require.ErrorContains(t, err, path)
-	_, err = secrets.OpenKeyset(filepath.Join(path, "below-a-file"))
+	_, err = secrets.OpenKeyset(t.Context(), secrets.Place{File: filepath.Join(path, "below-a-file")})
 	require.Error(t, err)
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Cache returns the folder of what is slow to make and kept between runs: SLIPWAY_CACHE, else ~/.cache/slipway.
@@ -39,6 +41,21 @@ func Binary(name, variable string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("there is no %s: make it with `make build`, or name one in %s", name, variable)
+}
+
+// Tool returns the path of a program of a module below tools/, which is built when it is missing.
+func Tool(module, name string) (string, error) {
+	root, err := repository()
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command(filepath.Join(root, "deploy", "dev", "tool.sh"), module)
+	build.Stderr = os.Stderr
+	folder, err := build.Output()
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w", module, err)
+	}
+	return filepath.Join(strings.TrimSpace(string(folder)), name), nil
 }
 
 // repository returns the nearest folder above the test's that holds go.mod.

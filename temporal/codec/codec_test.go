@@ -21,7 +21,7 @@ import (
 
 func keys(t *testing.T) *secrets.Keyset {
 	t.Helper()
-	k, err := secrets.OpenKeyset(filepath.Join(t.TempDir(), "keyset.json"))
+	k, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: filepath.Join(t.TempDir(), "keyset.json")})
 	require.NoError(t, err)
 	return k
 }

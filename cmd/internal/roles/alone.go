@@ -57,7 +57,7 @@ func withParts(ctx context.Context, service string, where place, version string,
 		return err
 	}
 	defer store.Close()
-	client, err := DialTemporal(ctx, where.temporal, where.postgres.Keyset, t, log)
+	client, err := DialTemporal(ctx, where.temporal, where.postgres, t, log)
 	if err != nil {
 		return err
 	}

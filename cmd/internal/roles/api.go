@@ -46,7 +46,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	if err != nil {
 		return err
 	}
-	if handler, err = withCodec(handler, c, p.Store); err != nil {
+	if handler, err = withCodec(ctx, handler, c, p.Store); err != nil {
 		return err
 	}
 	server := &http.Server{

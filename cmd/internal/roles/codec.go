@@ -9,20 +9,19 @@ import (
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
-	"github.com/slipway-dev/slipway/internal/secrets"
 	"github.com/slipway-dev/slipway/temporal/codec"
 )
 
-// openCodec returns the codec with the keys of a keyset file.
-func openCodec(keyset string) (codec.Codec, error) {
-	keys, err := secrets.OpenKeyset(keyset)
+// openCodec returns the codec with the keys of the keyset.
+func openCodec(ctx context.Context, c config.Postgres) (codec.Codec, error) {
+	keys, err := openKeyset(ctx, c)
 	return codec.Codec{Cipher: keys}, err
 }
 
 // withCodec serves the codec endpoint beside the API. It is there with encryption off, too: what was encrypted before that
 // is to be read on.
-func withCodec(handler http.Handler, c config.APIRole, store *postgres.Store) (http.Handler, error) {
-	payloads, err := openCodec(c.Postgres.Keyset)
+func withCodec(ctx context.Context, handler http.Handler, c config.APIRole, store *postgres.Store) (http.Handler, error) {
+	payloads, err := openCodec(ctx, c.Postgres)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func TestWithCodec(t *testing.T) {
 	require.NoError(t, err)
 	api := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	c := config.APIRole{Postgres: config.Postgres{Keyset: filepath.Join(t.TempDir(), "keyset.json")}}
-	handler, err := withCodec(api, c, store)
+	handler, err := withCodec(t.Context(), api, c, store)
 	require.NoError(t, err)
 	ask := func(path, token string) int {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(`{"payloads":[]}`))

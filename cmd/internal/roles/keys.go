@@ -22,7 +22,7 @@ type KeyUse struct {
 
 // Keys lists the keys of the keyset, the oldest first.
 func Keys(ctx context.Context, m config.Dev, store *postgres.Store) ([]KeyUse, error) {
-	keyset, err := secrets.OpenKeyset(m.Postgres.Keyset)
+	keyset, err := openKeyset(ctx, m.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func Keys(ctx context.Context, m config.Dev, store *postgres.Store) ([]KeyUse, e
 }
 
 func keyUses(ctx context.Context, keyset *secrets.Keyset, store *postgres.Store) ([]KeyUse, error) {
-	keys, err := keyset.Keys()
+	keys, err := keyset.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ type Rotated struct {
 
 // PrepareKey adds the key that the next rotation will seal with.
 func PrepareKey(ctx context.Context, m config.Dev) (secrets.Key, error) {
-	keyset, err := secrets.OpenKeyset(m.Postgres.Keyset)
+	keyset, err := openKeyset(ctx, m.Postgres)
 	if err != nil {
 		return secrets.Key{}, err
 	}
@@ -70,7 +70,7 @@ func PrepareKey(ctx context.Context, m config.Dev) (secrets.Key, error) {
 // RotateKeys makes a new key the one that everything is sealed with, and encrypts every secret in Postgres with it. The file comes
 // before the secrets, and keeps the old keys: killed anywhere, everything can be read, and the next call does the rest.
 func RotateKeys(ctx context.Context, m config.Dev, store *postgres.Store) (Rotated, error) {
-	keyset, err := secrets.OpenKeyset(m.Postgres.Keyset)
+	keyset, err := openKeyset(ctx, m.Postgres)
 	if err != nil {
 		return Rotated{}, err
 	}
@@ -106,7 +106,7 @@ type Pruned struct {
 
 // PruneKeys removes the old keys that nothing needs any more, neither a secret in Postgres nor a payload in Temporal.
 func PruneKeys(ctx context.Context, m config.Dev, store *postgres.Store, log *slog.Logger) (Pruned, error) {
-	keyset, err := secrets.OpenKeyset(m.Postgres.Keyset)
+	keyset, err := openKeyset(ctx, m.Postgres)
 	if err != nil {
 		return Pruned{}, err
 	}

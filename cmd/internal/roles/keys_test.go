@@ -86,7 +86,7 @@ func TestRotateKeys(t *testing.T) {
 func TestRotateKeys_FinishesWhatWasStopped(t *testing.T) {
 	t.Parallel()
 	m, store, p := withSecrets(t)
-	keyset, err := secrets.OpenKeyset(m.Postgres.Keyset)
+	keyset, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: m.Postgres.Keyset})
 	require.NoError(t, err)
 	key, err := keyset.Rotate(t.Context())
 	require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestPruneKeys(t *testing.T) {
 	m.Temporal = config.Temporal{Addr: devservertest.Start(t), Namespace: "prune-" + uuid.NewString(), Retention: 48 * time.Hour}
 	_, err := roles.Migrate(t.Context(), config.MigrateRole{DataDir: m.DataDir, Postgres: m.Postgres, Temporal: m.Temporal}, quiet)
 	require.NoError(t, err)
-	keyset, err := secrets.OpenKeyset(m.Postgres.Keyset)
+	keyset, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: m.Postgres.Keyset})
 	require.NoError(t, err)
 	options := sdkclient.Options{HostPort: m.Temporal.Addr, Namespace: m.Temporal.Namespace}
 	codec.Codec{Cipher: keyset}.Use(&options, true)

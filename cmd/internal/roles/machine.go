@@ -24,7 +24,7 @@ func JoinMachine(ctx context.Context, m config.Dev) (*postgres.Store, error) {
 	store, err := JoinStore(ctx, m.Postgres, m.Gateway.Domain)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		err = deployment.UserFailure("machine.denied", "run it as root, or as the user that slipway runs as", "%w", err)
+		err = deniedHere(err)
 	case own && err != nil && postgres.Unreachable(err):
 		err = deployment.UserFailure("machine.no_database",
 			"start slipway-dev (`make up`) in the folder that holds this data directory; or name another one with SLIPWAY_DATA_DIR, or a database with SLIPWAY_DATABASE_URL",

@@ -13,7 +13,6 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/postgres"
-	"github.com/slipway-dev/slipway/internal/secrets"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/namespace"
 )
@@ -39,7 +38,7 @@ func Migrate(ctx context.Context, c config.MigrateRole, log *slog.Logger) (Prepa
 	}
 	defer store.Close()
 	log.Info("schema is up to date")
-	if err := ensureKeyset(ctx, store, c.Postgres.Keyset); err != nil {
+	if err := ensureKeyset(ctx, store, c.Postgres); err != nil {
 		return Prepared{}, err
 	}
 	valid, err := EnsureAdminToken(ctx, store, c.AdminTokenFile(), log)
@@ -58,16 +57,16 @@ func Migrate(ctx context.Context, c config.MigrateRole, log *slog.Logger) (Prepa
 
 // ensureKeyset makes the keyset of a new installation. On a further host it has to be the first one's: what that has sealed
 // opens with nothing else.
-func ensureKeyset(ctx context.Context, store *postgres.Store, path string) error {
+func ensureKeyset(ctx context.Context, store *postgres.Store, c config.Postgres) error {
 	inUse, err := store.HasTokens(ctx) // asked first: another process makes the keyset, and then the first token
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(path); inUse && errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.Keyset); inUse && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keyset %s is missing, and the database belongs to an installation that has one: copy the file "+
-			"from a host that has it, or from a backup", path)
+			"from a host that has it, or from a backup", c.Keyset)
 	}
-	_, err = secrets.OpenKeyset(path)
+	_, err = openKeyset(ctx, c)
 	return err
 }
 

@@ -20,11 +20,19 @@ import (
 
 // OpenStore brings the schema up to date, makes the keyset when it is missing, and opens the store.
 func OpenStore(ctx context.Context, c config.Postgres, previewDomain string) (*postgres.Store, error) {
-	keyset, err := secrets.OpenKeyset(c.Keyset)
+	keyset, err := openKeyset(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	return openStore(ctx, c.URL, postgres.Options{PreviewDomain: previewDomain, Cipher: keyset}, postgres.Migrate)
+}
+
+func openKeyset(ctx context.Context, c config.Postgres) (*secrets.Keyset, error) {
+	return secrets.OpenKeyset(ctx, keysetPlace(c))
+}
+
+func keysetPlace(c config.Postgres) secrets.Place {
+	return secrets.Place{File: c.Keyset, KMS: c.KeysetKMS}
 }
 
 // JoinStore opens the store of an installation that `slipway migrate` has prepared. Nothing is made here: a second schema
@@ -35,7 +43,7 @@ func JoinStore(ctx context.Context, c config.Postgres, previewDomain string) (*p
 		if _, err := os.Stat(c.Keyset); err != nil {
 			return nil, fmt.Errorf("keyset: %w: run `slipway migrate` on this host first, or copy the file from where that ran", err)
 		}
-		keyset, err := secrets.OpenKeyset(c.Keyset)
+		keyset, err := openKeyset(ctx, c)
 		if err != nil {
 			return nil, err
 		}

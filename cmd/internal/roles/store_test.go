@@ -110,7 +110,7 @@ func TestJoinStore(t *testing.T) {
 	require.ErrorContains(t, err, "slipway migrate")
 	require.NoFileExists(t, c.Keyset, "a second keyset would read nothing that the first one sealed")
 
-	_, err = secrets.OpenKeyset(c.Keyset)
+	_, err = secrets.OpenKeyset(t.Context(), secrets.Place{File: c.Keyset})
 	require.NoError(t, err)
 	store, err := roles.JoinStore(t.Context(), c, "localhost")
 	require.NoError(t, err)

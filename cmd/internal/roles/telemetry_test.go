@@ -25,7 +25,7 @@ import (
 func environ(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
-	_, err := secrets.OpenKeyset(filepath.Join(dir, "keyset.json"))
+	_, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: filepath.Join(dir, "keyset.json")})
 	require.NoError(t, err)
 	return []string{
 		"SLIPWAY_DATA_DIR=" + dir, "SLIPWAY_DATABASE_URL=postgres://u@h/d", // the tests' own is given as no URL

@@ -12,10 +12,10 @@ import (
 	"github.com/slipway-dev/slipway/temporal"
 )
 
-// DialTemporal connects to the Temporal frontend. keyset is the file of the keys that payloads are encrypted with, and read
+// DialTemporal connects to the Temporal frontend. keyset says where the keys are that payloads are encrypted with, and read
 // with even when encryption is off by now. The SDK's metrics and the traces go where t says; call it once for each t.
-func DialTemporal(ctx context.Context, c config.Temporal, keyset string, t *Telemetry, logger *slog.Logger) (sdkclient.Client, error) {
-	payloads, err := openCodec(keyset)
+func DialTemporal(ctx context.Context, c config.Temporal, keyset config.Postgres, t *Telemetry, logger *slog.Logger) (sdkclient.Client, error) {
+	payloads, err := openCodec(ctx, keyset)
 	if err != nil {
 		return nil, err
 	}
