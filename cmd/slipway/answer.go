@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/slipway-dev/slipway/api/client"
 )
@@ -80,13 +81,14 @@ func problemError(resp *http.Response) error {
 	case resp.StatusCode >= 500 && problem.RequestID != "":
 		f.hints = []string{"request: " + problem.RequestID}
 	}
-	return &apiError{shownError: f, status: resp.StatusCode}
+	return &apiError{shownError: f, status: resp.StatusCode, retryAfter: retryAfter(resp)}
 }
 
 // apiError is an error that the API answered with.
 type apiError struct {
 	*shownError
-	status int
+	status     int
+	retryAfter time.Duration // when to ask again; 0 when the answer did not say
 }
 
 // Unwrap returns the error to show.

@@ -22,6 +22,7 @@ type cli struct {
 	now            func() time.Time
 	location       *time.Location // of the times in tables
 	pace           pace
+	waitBusy       time.Duration // how long a request is sent again while the API is busy
 	pollEvery      time.Duration // between two looks at a deployment that is waited for
 	completeWithin time.Duration // how long a shell waits for proposals
 	started        bool          // the command line was understood: an error from here on is no usage error

@@ -26,7 +26,7 @@ type completer func(ctx context.Context, api *client.ClientWithResponses, typed 
 // that somebody types.
 func (c *cli) completing(propose completer) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), c.completeWithin)
+		ctx, cancel := context.WithTimeout(impatient(cmd.Context()), c.completeWithin)
 		defer cancel()
 		api, err := c.api()
 		var found []cobra.Completion

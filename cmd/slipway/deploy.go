@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-dev/slipway/api/client"
@@ -75,17 +77,17 @@ func (c *cli) deploy(ctx context.Context, project string, given deploy) error {
 	if given.force {
 		body.Force = &given.force
 	}
-	resp, err := api.CreateDeploymentWithResponse(ctx, project, &client.CreateDeploymentParams{IdempotencyKey: filled(given.key)}, body)
+	resp, err := api.CreateDeploymentWithResponse(ctx, project, &client.CreateDeploymentParams{IdempotencyKey: keyOf(given.key)}, body)
 	d, err := ask[client.Deployment](resp, err)
 	if err != nil {
 		return unanswered(ctx, project, err)
 	}
-	return c.accepted(ctx, api, *d, resp.HTTPResponse, given.shown)
+	return c.accepted(ctx, api, *d, keySeen(given.key, resp.HTTPResponse), given.shown)
 }
 
-// accepted says what a request for a deployment has made and, if that is wanted, follows it.
-func (c *cli) accepted(ctx context.Context, api *client.ClientWithResponses, d client.Deployment, resp *http.Response, shown watch) error {
-	if resp.Header.Get("Idempotency-Replayed") == "true" {
+// accepted says what a request for a deployment has made (made before, when seen) and, if that is wanted, follows it.
+func (c *cli) accepted(ctx context.Context, api *client.ClientWithResponses, d client.Deployment, seen bool, shown watch) error {
+	if seen {
 		c.say("note: this key was sent before; %s is what it made then", name(d))
 	}
 	if shown.follow {
@@ -102,7 +104,7 @@ func (c *cli) accepted(ctx context.Context, api *client.ClientWithResponses, d c
 
 // unanswered tells an interruption from the API's refusal.
 func unanswered(ctx context.Context, project string, err error) error {
-	if ctx.Err() == nil {
+	if explained, ok := errors.AsType[*shownError](err); ctx.Err() == nil || ok && explained.exit == exitInterrupted {
 		return err
 	}
 	return &shownError{
@@ -141,6 +143,20 @@ func (c *cli) deployHere(ctx context.Context, api *client.ClientWithResponses, p
 
 func keyFlag(command *cobra.Command, key *string) {
 	command.Flags().StringVar(key, "idempotency-key", "", "make at most one deployment for `key`, however often it is sent")
+}
+
+// keyOf returns the key that was given, or one of this call's own: a request that is sent again while the API is busy or away
+// makes one deployment.
+func keyOf(given string) *string {
+	if given == "" {
+		given = uuid.NewString()
+	}
+	return &given
+}
+
+// keySeen reports whether a key that was given had made a deployment before.
+func keySeen(given string, resp *http.Response) bool {
+	return given != "" && resp.Header.Get("Idempotency-Replayed") == "true"
 }
 
 // argument returns the one optional argument, "" when it is not there.

@@ -45,6 +45,9 @@ type fakeAPI struct {
 	seen         []string // "POST /v1/projects {...}"
 	keys         map[string]int
 	problem      *oapi.Problem // answers everything when set
+	first        []refusal     // answer what comes first, one each
+	lose         *refusal      // answers the next deploy, although it was accepted
+	sentKeys     []string      // of requests for a deployment, in order
 	pageLimit    int           // smaller pages than asked for
 	stream       func(c *gin.Context, connection int, last int64)
 	connections  int
@@ -98,7 +101,22 @@ func (f *fakeAPI) guard(c *gin.Context) {
 		refuse(c, oapi.Problem{Status: 401, Code: "unauthenticated", Detail: "no valid token"})
 	} else if f.problem != nil {
 		refuse(c, *f.problem)
+	} else if len(f.first) > 0 {
+		now := f.first[0]
+		f.first = f.first[1:]
+		now.answer(c)
 	}
+}
+
+// refusal is a problem that says when to ask again.
+type refusal struct {
+	oapi.Problem
+	after string
+}
+
+func (r refusal) answer(c *gin.Context) {
+	c.Header("Retry-After", r.after)
+	refuse(c, r.Problem)
 }
 
 func refuse(c *gin.Context, p oapi.Problem) {
@@ -352,17 +370,22 @@ func (f *fakeAPI) PromoteDeployment(c *gin.Context, _ oapi.EnvironmentPath, para
 func (f *fakeAPI) accept(c *gin.Context, key, reusedFrom *string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if key != nil {
-		if i, known := f.keys[*key]; known {
-			c.Header("Idempotency-Replayed", "true")
-			c.JSON(202, f.deployments[len(f.deployments)-1-i])
-			return
-		}
-		f.keys[*key] = len(f.deployments)
+	require.NotNil(f.t, key, "every deploy carries a key")
+	f.sentKeys = append(f.sentKeys, *key)
+	if i, known := f.keys[*key]; known {
+		c.Header("Idempotency-Replayed", "true")
+		c.JSON(202, f.deployments[len(f.deployments)-1-i])
+		return
 	}
+	f.keys[*key] = len(f.deployments)
 	d := made(len(f.deployments)+1, oapi.DeploymentStatusQueued)
 	d.ReusedFrom = reusedFrom
 	f.deployments = append([]oapi.Deployment{d}, f.deployments...)
+	if f.lose != nil {
+		f.lose.answer(c)
+		f.lose = nil
+		return
+	}
 	c.Header("Location", "/v1/deployments/"+d.ID)
 	c.JSON(202, d)
 }

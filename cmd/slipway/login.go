@@ -48,7 +48,7 @@ func (c *cli) login(ctx context.Context, given login) error {
 	if err != nil {
 		return err
 	}
-	api, err := newAPI(s)
+	api, err := c.newAPI(s)
 	if err != nil {
 		return err
 	}

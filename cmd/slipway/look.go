@@ -46,6 +46,7 @@ func (s *stream) pages(ctx context.Context) (ended bool, err error) {
 // final returns the deployment after its end. The stream may have ended because the API restarts, so that one failure counts
 // little.
 func (s *stream) final(ctx context.Context) (*client.Deployment, error) {
+	ctx = impatient(ctx)
 	for wait := s.pace.first; ; wait *= 2 {
 		d, err := ask[client.Deployment](s.api.GetDeploymentWithResponse(ctx, s.id))
 		if err == nil || refused(err) || wait > s.pace.max {

@@ -65,12 +65,12 @@ func (c *cli) rollback(ctx context.Context, project, environment, to, key string
 	if err != nil {
 		return err
 	}
-	resp, err := api.RollbackEnvironmentWithResponse(ctx, e.ID, &client.RollbackEnvironmentParams{IdempotencyKey: filled(key)}, body)
+	resp, err := api.RollbackEnvironmentWithResponse(ctx, e.ID, &client.RollbackEnvironmentParams{IdempotencyKey: keyOf(key)}, body)
 	d, err := ask[client.Deployment](resp, err)
 	if err != nil {
 		return unanswered(ctx, e.Project, err)
 	}
-	return c.accepted(ctx, api, *d, resp.HTTPResponse, shown)
+	return c.accepted(ctx, api, *d, keySeen(key, resp.HTTPResponse), shown)
 }
 
 func (c *cli) promoteCommand() *cobra.Command {
@@ -104,10 +104,10 @@ func (c *cli) promote(ctx context.Context, given, to, key string, shown watch) e
 	if err != nil {
 		return err
 	}
-	resp, err := api.PromoteDeploymentWithResponse(ctx, e.ID, &client.PromoteDeploymentParams{IdempotencyKey: filled(key)}, client.Promotion{Deployment: source.ID})
+	resp, err := api.PromoteDeploymentWithResponse(ctx, e.ID, &client.PromoteDeploymentParams{IdempotencyKey: keyOf(key)}, client.Promotion{Deployment: source.ID})
 	d, err := ask[client.Deployment](resp, err)
 	if err != nil {
 		return unanswered(ctx, e.Project, err)
 	}
-	return c.accepted(ctx, api, *d, resp.HTTPResponse, shown)
+	return c.accepted(ctx, api, *d, keySeen(key, resp.HTTPResponse), shown)
 }

@@ -21,7 +21,10 @@ const rootLong = `slipway deploys git repositories and gives each deploy a previ
 The commands talk to slipway's REST API. Where it is and who you are comes from ` + "`slipway login`" + `, or from
 SLIPWAY_API_URL and SLIPWAY_TOKEN, which win. A DEPLOYMENT is an id, or PROJECT#NUMBER, or PROJECT for its newest one.
 In a git checkout the PROJECT that deploys its repository can be left out: where several do, the one whose folder you are in is
-meant. A name that is given always wins.`
+meant. A name that is given always wins.
+
+While the API is busy, or Postgres or Temporal is away from it, a command says so and tries again when the API says, for
+--wait-busy at most. A deploy that is asked for again is made once. Ctrl-C ends the wait.`
 
 const rootExample = `  slipway login
   slipway projects create shop https://git.example.com/team/shop.git
@@ -45,6 +48,7 @@ func (c *cli) newRoot() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupSettings)
 	root.PersistentFlags().VarP(&choice{&c.output, []string{outputTable, outputJSON}}, "output", "o",
 		"how to print answers; json is the API's own objects, for streams one a line")
+	c.waitBusyFlag(root)
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
 		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.rollbackCommand(),
 		c.promoteCommand(), c.openCommand(), c.temporalCommand())

@@ -124,14 +124,14 @@ func (c *cli) api() (*client.ClientWithResponses, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newAPI(s)
+	return c.newAPI(s)
 }
 
-func newAPI(s settings) (*client.ClientWithResponses, error) {
+func (c *cli) newAPI(s settings) (*client.ClientWithResponses, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own value
 	transport.ResponseHeaderTimeout = answerWithin
 	api, err := client.NewClientWithResponses(s.URL,
-		client.WithHTTPClient(caller{&http.Client{Transport: transport}}),
+		client.WithHTTPClient(patient{caller: caller{&http.Client{Transport: transport}}, bound: c.waitBusy, tell: func(line string) { c.say("%s", line) }}),
 		client.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 			req.Header.Set("User-Agent", "slipway/"+buildVersion().Version)
 			if s.Token != "" {

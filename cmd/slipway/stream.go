@@ -46,6 +46,7 @@ var errCut = errors.New("the stream was cut")
 // run returns the status in which the deployment ended. It ends early with ctx's error, with the API's refusal, or when the API
 // was away for longer than the pace's patience.
 func (s *stream) run(ctx context.Context) (client.DeploymentStatus, error) {
+	ctx = impatient(ctx)
 	wait := s.pace.first
 	heardAt := time.Now()
 	for {
