@@ -143,7 +143,7 @@ func daemonOf(p paths) buildkit.DaemonConfig {
 	return buildkit.DaemonConfig{
 		Root: filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
 		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
-		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(),
+		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(), CacheBytes: p.BuildKit.CacheSize,
 	}
 }
 

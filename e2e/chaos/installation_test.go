@@ -70,7 +70,7 @@ func layOut(root, cache, binary string) (*installation, error) {
 	}
 	i.daemon = buildkit.DaemonConfig{
 		Root: filepath.Join(root, "buildkit"), Address: "unix://" + i.path("buildkit.sock"), RegistryAddr: i.registry, DockerIOMirror: true,
-		BridgeName: buildBridge, BridgeSubnet: buildSubnet,
+		BridgeName: buildBridge, BridgeSubnet: buildSubnet, CacheBytes: 4 << 30,
 	}
 	if err := os.MkdirAll(i.daemon.Root, 0o700); err != nil {
 		return i, err

@@ -243,6 +243,9 @@ func TestFile_BuildkitdIsFresh(t *testing.T) {
 	have, err := os.ReadFile(buildkitdFile)
 	require.NoError(t, err)
 	require.Equal(t, want, string(have), "run: make generate")
+	dev, err := config.LoadDev(nil)
+	require.NoError(t, err)
+	require.Equal(t, dev.BuildKit.CacheSize, daemon().CacheBytes, "as everywhere")
 	entrypoint, err := os.ReadFile("../../deploy/buildkitd.sh")
 	require.NoError(t, err)
 	require.Contains(t, string(entrypoint), "\nbridge="+daemon().BridgeName+"\n")
@@ -251,6 +254,6 @@ func TestFile_BuildkitdIsFresh(t *testing.T) {
 func daemon() buildkit.DaemonConfig {
 	return buildkit.DaemonConfig{
 		Root: "/var/lib/buildkit", Address: "unix:///run/buildkit/buildkitd.sock", RegistryAddr: "registry:5000",
-		BridgeName: "slipway0", BridgeSubnet: "10.214.0.0/16",
+		BridgeName: "slipway0", BridgeSubnet: "10.214.0.0/16", CacheBytes: 20 << 30,
 	}
 }

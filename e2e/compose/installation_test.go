@@ -72,6 +72,7 @@ func (in *installation) settle(t *testing.T) {
 		"SLIPWAY_GIT_ALLOW_SCHEMES=http", "SLIPWAY_GIT_ALLOW_NETS="+in.host.String()+"/32", "SLIPWAY_PREVIEW_SUBNETS=10.222.0.0/16")
 	daemon := daemon()
 	daemon.RegistryAddr, daemon.DockerIOMirror = "registry:"+in.ports["REGISTRY_PORT"], true // of the base images
+	daemon.CacheBytes = 4 << 30
 	require.NoError(t, os.WriteFile(filepath.Join(in.dir, "buildkitd.toml"), []byte(daemon.TOML()), 0o644))
 }
 

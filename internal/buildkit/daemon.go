@@ -30,7 +30,7 @@ type DaemonConfig struct {
 	BridgeName     string   // an interface of this daemon alone, 15 characters at most
 	BridgeSubnet   string   // CIDR, disjoint from other daemons'
 	Nameservers    []string // for RUN steps; empty: the host's, or public ones where the host has a loopback one only
-	CacheBytes     int64    // bound on layers and caches together; 0: half of the disk
+	CacheBytes     int64    // bound on layers and caches together
 	MaxParallel    int      // RUN steps at a time; 0: no bound
 }
 
@@ -93,19 +93,12 @@ func (c DaemonConfig) worker(line func(string, ...any)) {
 	if bin == "" {
 		bin = defaultCNIBinDir
 	}
-	size := `"50%"`
-	if c.CacheBytes > 0 {
-		size = fmt.Sprint(c.CacheBytes)
-	}
 	line("[worker.containerd]\nenabled = false")
 	line("[worker.oci]\nenabled = true\ngc = true\nmax-parallelism = %d", c.MaxParallel)
 	line("networkMode = \"bridge\"\ncniBinaryPath = %q\ncniPoolSize = %d", bin, networkPool)
 	line("bridgeName = %q\nbridgeSubnet = %q", c.BridgeName, c.BridgeSubnet)
 	line("defaultCgroupParent = %q", c.cgroup())
-	line("# By default cache mounts are trimmed to 512 MB after two days, and every npm ci starts cold on a Monday.")
-	line("[[worker.oci.gcpolicy]]\nfilters = [\"type==source.local\", \"type==source.git.checkout\"]\nkeepDuration = \"48h\"\nmaxUsedSpace = \"2GB\"")
-	line("[[worker.oci.gcpolicy]]\nfilters = [\"type==exec.cachemount\"]\nkeepDuration = \"720h\"\nmaxUsedSpace = \"20%%\"")
-	line("[[worker.oci.gcpolicy]]\nall = true\nmaxUsedSpace = %s\nminFreeSpace = \"10%%\"", size)
+	c.cache(line)
 }
 
 func quoted(items []string) string {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/docker/go-units"
 )
 
 // Worker is a build and preview host.
@@ -126,6 +128,7 @@ type BuildKit struct {
 	Bridge       string       // interface of that child's RUN steps
 	Subnet       netip.Prefix // of that interface
 	CNIDir       string       // CNI plugins for that child
+	CacheSize    int64        // bytes that the child's layers and caches may take together
 	DockerMirror bool         // that child takes docker.io's images from the registry first
 }
 
@@ -159,6 +162,13 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 		{
 			env: "SLIPWAY_CNI_DIR", path: "buildkit.cni_dir", initial: "/usr/lib/cni", value: text(&b.CNIDir, given),
 			doc: "Folder of the CNI plugins bridge, firewall, host-local and loopback.",
+		},
+		{
+			env: "SLIPWAY_BUILD_CACHE_SIZE", path: "buildkit.cache_size", initial: "20GB", value: size(&b.CacheSize, units.GiB),
+			doc: "How much of the disk the layers and caches of slipway-dev's own buildkitd may take, such as `20GB` (1 GB is 1024³ bytes). Beyond it " +
+				"layers go first, those that no build has used for a day before others; a cache mount (of `npm`, `go` and the like) that was used within " +
+				"a week goes last. 10 % of the disk stays free of it, unless that left it less than a tenth of its size. " +
+				"Another buildkitd has it in its `buildkitd.toml`.",
 		},
 		{
 			env: "SLIPWAY_DOCKER_MIRROR", path: "buildkit.docker_mirror", initial: "false", value: yesNo(&b.DockerMirror),

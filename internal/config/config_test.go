@@ -45,6 +45,7 @@ func TestDefaults(t *testing.T) {
 	require.Empty(t, d.Git.AllowNets)
 	require.Equal(t, netip.MustParsePrefix("10.213.0.0/16"), d.Docker.PreviewSubnets)
 	require.Equal(t, 2, d.Worker.BuildSlots)
+	require.EqualValues(t, 20<<30, d.BuildKit.CacheSize)
 	require.NotEmpty(t, d.Worker.HostID)
 }
 
@@ -79,7 +80,7 @@ api: {addr: "127.0.0.1:1"}
 gateway: {addr: "127.0.0.1:2", public_port: 443}
 git: {allow_schemes: [https, http], allow_nets: ["10.0.0.0/8", "fd00::/8"]}
 worker: {build_slots: 7}
-buildkit: {docker_mirror: true}
+buildkit: {docker_mirror: true, cache_size: 1.5TB}
 timeouts: {heartbeat: 20s}`),
 		"SLIPWAY_API_ADDR=127.0.0.1:3", "SLIPWAY_BUILD_SLOTS=4", "SLIPWAY_EXAMPLES_DIR=",
 	})
@@ -94,6 +95,7 @@ timeouts: {heartbeat: 20s}`),
 	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}, d.Git.AllowNets)
 	require.Equal(t, 4, d.Worker.BuildSlots)
 	require.True(t, d.BuildKit.DockerMirror)
+	require.EqualValues(t, 3<<39, d.BuildKit.CacheSize)
 	require.Equal(t, 20*time.Second, d.Timeouts.Heartbeat)
 	require.Empty(t, d.Examples.Dir, "an empty variable switches off")
 }
@@ -112,7 +114,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		yamlFile(t, "gateway: {adr: 1, domain: 'Not A Domain'}\ntimeouts: {plan: 90}\nlog: {level: {a: 1}}\nworker: 3"),
 		"SLIPWAY_API_ADDR=0.0.0.0:8080", "SLIPWAY_BUILD_SLOTS=none", "SLIPWAY_GATEWAY_ADR=127.0.0.1:1",
 		"SLIPWAY_DATABASE_URL=mysql://u:hunter2@h/d", "SLIPWAY_NIXPACKS=", "SLIPWAY_BUILD_SUBNET=10.1.2.3/30",
-		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe",
+		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe", "SLIPWAY_BUILD_CACHE_SIZE=1000MB",
 	})
 	var faults config.Faults
 	require.ErrorAs(t, err, &faults)
@@ -130,6 +132,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		{"SLIPWAY_BUILD_SUBNET", `"10.1.2.3/30" does not fit`, "give an IPv4 network"},
 		{"SLIPWAY_GIT_ALLOW_NETS", `"10.0.0.0/8,home" does not fit`, `"home" is no network`},
 		{"SLIPWAY_DOCKER_MIRROR", `"maybe" does not fit`, "give true or false"},
+		{"SLIPWAY_BUILD_CACHE_SIZE", `"1000MB" does not fit`, "give a size of at least 1GB, such as 20GB"},
 	} {
 		found := false
 		for _, f := range faults {
@@ -137,7 +140,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		}
 		require.True(t, found, "%v in\n%v", want, err)
 	}
-	require.Len(t, faults, 13, err)
+	require.Len(t, faults, 14, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }
 

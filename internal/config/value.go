@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/docker/go-units"
 )
 
 // value writes a setting's text into its field. An error says what to give instead.
@@ -58,6 +60,18 @@ func number[T int | int32](into *T, lowest, highest T) value {
 			return fmt.Errorf("give a whole number from %d to %d", lowest, highest)
 		}
 		*into = T(n)
+		return nil
+	}
+}
+
+// size takes a number of bytes, of lowest at least. A unit is a power of 1024, as in Docker's and buildkitd's own settings.
+func size(into *int64, lowest int64) value {
+	return func(s string) error {
+		n, err := units.RAMInBytes(s)
+		if err != nil || n < lowest {
+			return fmt.Errorf("give a size of at least %s, such as 20GB", strings.ReplaceAll(units.BytesSize(float64(lowest)), "iB", "B"))
+		}
+		*into = n
 		return nil
 	}
 }

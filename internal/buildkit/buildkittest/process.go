@@ -3,23 +3,64 @@ package buildkittest
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Close ends buildkitd and the registry, takes the network away and frees the place.
+// Restart ends buildkitd in order and starts it again on its state. A second later it collects its garbage, which it does once a
+// minute at most otherwise.
+func (s *Stack) Restart(ctx context.Context) error {
+	if err := s.endDaemon(); err != nil {
+		return err
+	}
+	return s.startDaemon(ctx)
+}
+
+// Close ends buildkitd and the registry, takes the network away, removes what was pushed and frees the place.
 func (s *Stack) Close(ctx context.Context) error {
 	var errs []error
 	if s.Process != nil {
 		errs = append(errs, s.endDaemon())
 		errs = append(errs, s.config.Sweep(ctx), s.config.Unisolate(ctx))
 	}
+	if s.empty {
+		errs = append(errs, os.RemoveAll(s.config.Root))
+	}
 	if s.stop != nil {
+		errs = append(errs, s.untag(ctx))
 		s.stop()
 		errs = append(errs, <-s.stopped)
 	}
 	return errors.Join(append(errs, s.lock.Unlock())...)
+}
+
+// pushed is the repository whose images do not outlive a Stack.
+const pushed = "test"
+
+// untag removes the names of what tests have pushed, in runs that were killed too: the registry frees the layers when it starts
+// again.
+func (s *Stack) untag(ctx context.Context) error {
+	repository, err := name.NewRepository(s.Registry+"/"+pushed, name.Insecure)
+	if err != nil {
+		return err
+	}
+	tags, err := remote.List(repository, remote.WithContext(ctx))
+	var answer *transport.Error
+	if err != nil && (!errors.As(err, &answer) || answer.StatusCode != http.StatusNotFound) {
+		return err
+	}
+	for _, tag := range tags {
+		if err := s.Client().Delete(ctx, pushed+":"+tag); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Stack) endDaemon() error {

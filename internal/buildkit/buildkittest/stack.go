@@ -29,6 +29,8 @@ type Stack struct {
 	Process  *os.Process
 
 	config  buildkit.DaemonConfig
+	dir     string // of its place
+	empty   bool   // its cache is not kept
 	lock    *flock.Flock
 	ended   <-chan struct{} // closed when buildkitd has ended
 	stop    func()          // ends the registry
@@ -48,6 +50,21 @@ func StartKept(tb testing.TB) *Stack {
 	return started(tb, func(ctx context.Context) (*Stack, error) { return open(ctx, claimKept) })
 }
 
+// StartEmpty runs a Stack without anything in its cache, which is bounded by cacheBytes and not kept.
+func StartEmpty(tb testing.TB, cacheBytes int64) *Stack {
+	tb.Helper()
+	return started(tb, func(ctx context.Context) (*Stack, error) {
+		return open(ctx, func() (*Stack, error) {
+			s, err := claim()
+			if err != nil {
+				return nil, err
+			}
+			s.empty, s.config.Root, s.config.CacheBytes = true, filepath.Join(s.dir, "empty"), cacheBytes
+			return s, os.RemoveAll(s.config.Root) // of a run that was killed
+		})
+	})
+}
+
 func started(tb testing.TB, open func(context.Context) (*Stack, error)) *Stack {
 	tb.Helper()
 	s, err := open(tb.Context())
@@ -59,15 +76,15 @@ func started(tb testing.TB, open func(context.Context) (*Stack, error)) *Stack {
 // Open runs a Stack until Close, for a TestMain. It fails when buildkitd or the base images have not been made.
 func Open(ctx context.Context) (*Stack, error) { return open(ctx, claim) }
 
-func open(ctx context.Context, claim func() (*Stack, string, error)) (*Stack, error) {
-	s, dir, err := claim()
+func open(ctx context.Context, claim func() (*Stack, error)) (*Stack, error) {
+	s, err := claim()
 	if err != nil {
 		return nil, fmt.Errorf("start test builder: %w", err)
 	}
-	if err := s.serveRegistry(ctx, filepath.Join(dir, "registry")); err != nil {
+	if err := s.serveRegistry(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start test builder: %w", err), s.Close(context.WithoutCancel(ctx)))
 	}
-	if err := s.startDaemon(ctx, dir); err != nil {
+	if err := s.startDaemon(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start test builder: %w", err), s.Close(context.WithoutCancel(ctx)))
 	}
 	return s, nil
@@ -95,29 +112,29 @@ const (
 )
 
 // claim takes the first place that no other process holds.
-func claim() (*Stack, string, error) {
+func claim() (*Stack, error) {
 	for i := range places {
 		lock, dir, err := place(i)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		if ok, err := lock.TryLock(); err == nil && ok {
-			return stackIn(i, dir, lock, 4<<30), dir, nil
+			return stackIn(i, dir, lock, 2<<30), nil
 		}
 	}
-	return nil, "", fmt.Errorf("all %d places are taken", places)
+	return nil, fmt.Errorf("all %d places are taken", places)
 }
 
 // claimKept takes the place of StartKept, whose cache has room for Go's modules and build cache.
-func claimKept() (*Stack, string, error) {
+func claimKept() (*Stack, error) {
 	lock, dir, err := place(kept)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if err := lock.Lock(); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return stackIn(kept, dir, lock, 12<<30), dir, nil
+	return stackIn(kept, dir, lock, 6<<30), nil
 }
 
 func place(i int) (*flock.Flock, string, error) {
@@ -138,11 +155,11 @@ func stackIn(i int, dir string, lock *flock.Flock, cacheBytes int64) *Stack {
 		BridgeSubnet:   fmt.Sprintf("10.231.%d.0/24", 100+i),
 		CacheBytes:     cacheBytes,
 	}
-	return &Stack{config: config, lock: lock, Address: config.Address, Gateway: fmt.Sprintf("10.231.%d.1", 100+i)}
+	return &Stack{config: config, dir: dir, lock: lock, Address: config.Address, Gateway: fmt.Sprintf("10.231.%d.1", 100+i)}
 }
 
-func (s *Stack) serveRegistry(ctx context.Context, dir string) error {
-	server, err := registry.New(registry.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+func (s *Stack) serveRegistry(ctx context.Context) error {
+	server, err := registry.New(registry.Options{Dir: filepath.Join(s.dir, "registry"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -168,7 +185,7 @@ func (s *Stack) serveRegistry(ctx context.Context, dir string) error {
 }
 
 // startDaemon runs buildkitd and waits until it answers.
-func (s *Stack) startDaemon(ctx context.Context, dir string) error {
+func (s *Stack) startDaemon(ctx context.Context) error {
 	binary, err := testbed.Binary("buildkitd", "SLIPWAY_BUILDKITD")
 	if err != nil {
 		return err
@@ -186,7 +203,7 @@ func (s *Stack) startDaemon(ctx context.Context, dir string) error {
 	if err := s.config.Isolate(ctx); err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(dir, "buildkitd.log"))
+	log, err := os.Create(filepath.Join(s.dir, "buildkitd.log"))
 	if err != nil {
 		return err
 	}
