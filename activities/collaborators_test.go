@@ -178,6 +178,15 @@ func (s *shelf) Delete(ctx context.Context, image string) error {
 	return nil
 }
 
+func (s *shelf) Tags(_ context.Context, repository string) (list []string, err error) {
+	for _, name := range s.tags() {
+		if before, tag, found := strings.Cut(name, "/"+repository+":"); found && before == "registry:5000" {
+			list = append(list, tag)
+		}
+	}
+	return list, nil
+}
+
 func (s *shelf) push(image, digest string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -141,7 +141,7 @@ func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 func (b *bench) reconciler() *activities.Reconciler {
 	return &activities.Reconciler{
 		Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Retention: b.store, Keep: activities.Keep{Images: 5, Unused: time.Hour},
-		Workflows: b.deploys, Images: b.shelf, Age: time.Hour,
+		Workflows: b.deploys, Images: b.shelf, PushHost: "registry:5000", Tags: b.store, Age: time.Hour, Grace: time.Hour,
 	}
 }
 
@@ -167,7 +167,7 @@ func TestRepair_CountsNothingThatItDidNotRepair(t *testing.T) {
 	r.Workflows = movedMeanwhile{r.Workflows, func() {
 		require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "first", "second"))
 	}}
-	result, err := r.Repair(t.Context())
+	result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Zero(t, result)
 	require.Equal(t, "second", b.get(d).RunID)
@@ -181,10 +181,10 @@ func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {
 	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET admitted_at = admitted_at - interval '2 hours' WHERE id = $1", lost.ID)
 	require.NoError(t, err)
 	r := b.reconciler()
-	for range 2 { // the second pass finds the workflow there
-		result, err := r.Repair(t.Context())
+	for _, started := range []int{1, 0} { // the second pass finds the workflow there
+		result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
 		require.NoError(t, err)
-		require.Equal(t, temporal.ReconcileResult{Started: 1}, result)
+		require.Equal(t, temporal.ReconcileResult{Started: started}, result)
 	}
 	description, err := b.client.DescribeWorkflowExecution(t.Context(), temporal.DeployWorkflowID(lost.ID), "")
 	require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestRepair_RepeatsCancelsAndClosesWhatHasNoWorkflow(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, b.store.Own(t.Context(), b.lease(d, hostID)))
 	}
-	result, err := r.Repair(t.Context())
+	result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Equal(t, 2, result.Canceled)
 	require.Equal(t, deployment.StatusCanceled, b.get(without).Status)
@@ -223,11 +223,11 @@ func TestRepair_ClosesWhatWasTerminatedWhileItCanceled(t *testing.T) {
 	require.NoError(t, r.Workflows.Start(t.Context(), d, b.project))
 	_, err := b.store.RequestCancel(t.Context(), d.ID)
 	require.NoError(t, err)
-	_, err = r.Repair(t.Context())
+	_, err = r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Equal(t, deployment.StatusCanceling, b.get(d).Status)
 	require.NoError(t, b.client.TerminateWorkflow(t.Context(), temporal.DeployWorkflowID(d.ID), "", "test"))
-	_, err = r.Repair(t.Context())
+	_, err = r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Equal(t, deployment.StatusCanceled, b.get(d).Status)
 }
@@ -243,7 +243,7 @@ func TestRepair_OneThatCannotBeRepairedKeepsNoOtherFromIt(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.pool.Exec(t.Context(), "UPDATE projects SET deleted_at = now()") // under d's feet
 	require.NoError(t, err)
-	result, err := b.reconciler().Repair(t.Context())
+	result, err := b.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 	require.ErrorIs(t, err, deployment.ErrNotFound)
 	require.Equal(t, temporal.ReconcileResult{Canceled: 1, Torn: 1}, result)
 	require.Equal(t, deployment.StatusQueued, b.get(d).Status)

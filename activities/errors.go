@@ -111,11 +111,14 @@ func Failure(err error, step deployment.StepName) *deployment.Failure {
 		return &deployment.Failure{Class: deployment.ClassPlatform, Code: app.Type(), Step: step, Message: app.Message()}
 	}
 	if timeout, ok := errors.AsType[*sdktemporal.TimeoutError](err); ok {
-		return &deployment.Failure{
+		f := &deployment.Failure{
 			Class: deployment.ClassPlatform, Code: "timeout", Step: step,
-			Message: fmt.Sprintf("step %s: no answer in time (%s)", step, timeout.TimeoutType()),
-			Fix:     "look whether the worker of the host runs, then deploy again",
+			Message: fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType()), Fix: "look whether the worker of the host runs",
 		}
+		if step != "" {
+			f.Message, f.Fix = fmt.Sprintf("step %s: %s", step, f.Message), f.Fix+", then deploy again"
+		}
+		return f
 	}
 	return &deployment.Failure{Class: deployment.ClassPlatform, Code: "internal", Step: step, Message: err.Error(), Fix: deployment.InternalFix}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
-	"github.com/slipway-dev/slipway/temporal"
 )
 
 // Retention is what the reconciler asks the store for about images.
@@ -14,6 +13,8 @@ type Retention interface {
 	// ExpireImages gives up the images that nothing needs any more: no deployment begins with one from then on. Their tags are
 	// to be deleted.
 	ExpireImages(ctx context.Context, keep int, age time.Duration) (tags int, err error)
+	// ExpiredImages lists the deployments whose images ExpireImages would give up, with their ids alone.
+	ExpiredImages(ctx context.Context, keep int, age time.Duration) ([]deployment.Deployment, error)
 	// GivenUpTags lists tags that are to be deleted.
 	GivenUpTags(ctx context.Context, limit int) ([]deployment.Resource, error)
 	// PassTagsOn gives tags of a deleted scope to deployments outside it that run the same images.
@@ -31,8 +32,8 @@ const tagsAPass = 100
 
 // removeExpiredImages deletes the tags of images that nothing needs. What lies below a tag is freed by the registry itself, once
 // no other tag leads to it.
-func (r *Reconciler) removeExpiredImages(ctx context.Context, result *temporal.ReconcileResult) error {
-	if _, err := r.Retention.ExpireImages(ctx, r.Keep.Images, r.Keep.Unused); err != nil {
+func (r *Reconciler) removeExpiredImages(ctx context.Context, p *pass) error {
+	if err := r.expireImages(ctx, p); err != nil {
 		return err
 	}
 	tags, err := r.Retention.GivenUpTags(ctx, tagsAPass)
@@ -41,13 +42,28 @@ func (r *Reconciler) removeExpiredImages(ctx context.Context, result *temporal.R
 	}
 	var errs []error
 	for _, tag := range tags {
-		if err := r.removeTag(ctx, tag); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		result.Images++
+		found := deployment.Difference{Kind: string(tag.Kind), Thing: tag.Name, Found: "nothing needs it", Repair: "deleted from the registry"}
+		errs = append(errs, p.mend(&p.result.Images, found, func() error { return r.removeTag(ctx, tag) }))
 	}
 	return errors.Join(errs...)
+}
+
+// expireImages gives images up. Giving up is no repair that counts: the deletion of the tags is.
+func (r *Reconciler) expireImages(ctx context.Context, p *pass) error {
+	if p.names {
+		expired, err := r.Retention.ExpiredImages(ctx, r.Keep.Images, r.Keep.Unused)
+		if err != nil {
+			return err
+		}
+		for _, d := range expired {
+			p.name(deployment.Difference{Kind: "image", Thing: "of deployment " + d.ID, Found: "nothing needs it", Repair: "given up"})
+		}
+	}
+	if p.dry {
+		return nil
+	}
+	_, err := r.Retention.ExpireImages(ctx, r.Keep.Images, r.Keep.Unused)
+	return err
 }
 
 // removeTag deletes a tag and gives its row up once the registry has it no more.

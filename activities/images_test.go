@@ -43,19 +43,19 @@ func TestRepair_RemovesImagesThatNothingNeeds(t *testing.T) {
 		require.NoError(t, b.store.SetPreviewState(t.Context(), d.ID, deployment.PreviewStopped))
 	}
 
-	result, err := r.Repair(t.Context())
+	result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.ErrorContains(t, err, "died with the row of a image_tag")
 	require.Zero(t, result.Images)
 	require.Len(t, b.owned(first, deployment.ResourceImageTag), 1, "the tag is gone, its row is not yet")
 	require.Len(t, b.shelf.tags(), 2)
-	result, err = r.Repair(t.Context())
+	result, err = r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Equal(t, temporal.ReconcileResult{Images: 1}, result)
 	require.Empty(t, b.owned(first, deployment.ResourceImageTag))
 	for _, kept := range []deployment.Deployment{second, third} {
 		require.Contains(t, strings.Join(b.shelf.tags(), " "), kept.ID)
 	}
-	result, err = r.Repair(t.Context())
+	result, err = r.Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Zero(t, result, "a further pass finds nothing")
 	_, err = b.rollBackTo(first)

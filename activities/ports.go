@@ -147,6 +147,8 @@ type ImageStore interface {
 	Digest(ctx context.Context, image string) (string, error)
 	// Delete removes an image; one that is not there is not an error.
 	Delete(ctx context.Context, image string) error
+	// Tags lists the tags of a repository, without its name; none when it is not there.
+	Tags(ctx context.Context, repository string) ([]string, error)
 }
 
 // RunSpec and ProbeSpec live among the domain words, because adapters import nothing of activities.

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -12,11 +13,16 @@ import (
 // Stuck is what the reconciler asks the store for.
 type Stuck interface {
 	Line
+	// Stranded lists the environments whose next AdmitStranded would admit.
+	Stranded(ctx context.Context) ([]string, error)
 	// UnderWay lists the deployments that a run has begun longer ago than the given age and that are neither ended nor
 	// canceling.
 	UnderWay(ctx context.Context, olderThan time.Duration) ([]deployment.Deployment, error)
 	// CancelingDeployments lists the deployments whose cancel is not over.
 	CancelingDeployments(ctx context.Context) ([]deployment.Deployment, error)
+	// Needless returns those of the runs whose deployment is not there, or has ended under them without becoming ready longer
+	// ago than the given age.
+	Needless(ctx context.Context, runs []deployment.Run, age time.Duration) ([]deployment.Run, error)
 }
 
 // Workflows is what the reconciler asks Temporal for.
@@ -25,11 +31,18 @@ type Workflows interface {
 	Cancel(ctx context.Context, deploymentID string) (found bool, err error)
 	Runs
 	Teardown(ctx context.Context, d deployment.Deletion) error
+	// TeardownRuns reports whether the workflow that Teardown starts is there and goes on.
+	TeardownRuns(ctx context.Context, d deployment.Deletion) (bool, error)
+	// OpenRuns lists the open runs of deploy workflows that began longer ago than the given age.
+	OpenRuns(ctx context.Context, olderThan time.Duration) ([]deployment.Run, error)
+	// Terminate ends a run without a word to it; one that has ended is no error.
+	Terminate(ctx context.Context, run deployment.Run, reason string) error
 }
 
 // Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a turn that nobody took,
 // a retry that was not made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was
-// not begun; and it removes images that nothing needs any more. What hosts hold is swept by each host (Sweeper).
+// not begun, a workflow that no row needs; and it removes images that nothing needs any more. What hosts hold is compared by
+// each host (Sweeper).
 type Reconciler struct {
 	Store     Store
 	Ledger    Ledger
@@ -37,113 +50,88 @@ type Reconciler struct {
 	Deleted   Deleted
 	Workflows Workflows
 	Images    ImageStore
+	PushHost  string // the registry as the ledger's tags name it
 	Retention Retention
+	Tags      Tags
+	Known     KnownHosts
 	Keep      Keep
 	Age       time.Duration            // how long a row may wait for its workflow before that counts as lost
+	Grace     time.Duration            // how long what no row needs is let be: it may be about to end by itself
 	Repaired  func(kind string, n int) // told of what a pass repaired; may be nil
 }
 
 // Repair makes one pass. It may run twice at the same time: every repair is idempotent. What cannot be repaired does not
 // keep the rest from it.
-func (r *Reconciler) Repair(ctx context.Context) (temporal.ReconcileResult, error) {
-	var result temporal.ReconcileResult
-	err := errors.Join(r.beginDue(ctx, &result), r.followRuns(ctx, &result), r.repeatCancels(ctx, &result),
-		r.tearDown(ctx, &result), r.removeExpiredImages(ctx, &result))
-	if r.Repaired != nil {
-		for kind, n := range map[string]int{
-			"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled, "torn_down": result.Torn, "images_removed": result.Images,
-		} {
-			r.Repaired(kind, n)
-		}
-	}
-	return result, err
+func (r *Reconciler) Repair(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
+	p := passFor(in)
+	err := errors.Join(r.beginDue(ctx, p), r.followRuns(ctx, p), r.repeatCancels(ctx, p), r.endNeedless(ctx, p),
+		r.tearDown(ctx, p), r.removeExpiredImages(ctx, p))
+	r.count(p.result)
+	return p.result, err
 }
 
-// beginDue begins what was accepted, admitted or to be retried while whoever was to begin it died.
-func (r *Reconciler) beginDue(ctx context.Context, result *temporal.ReconcileResult) error {
-	errs := []error{r.Stuck.AdmitStranded(ctx)}
-	due, err := r.Stuck.Due(ctx, "", r.Age)
-	errs = append(errs, err)
-	for _, d := range due {
-		err := r.begin(ctx, d, result)
-		if errors.Is(err, deployment.ErrStaleRun) || errors.Is(err, deployment.ErrConflict) {
-			continue // it has moved on since it was listed
-		}
-		errs = append(errs, err)
+func (r *Reconciler) count(result temporal.ReconcileResult) {
+	if r.Repaired == nil {
+		return
 	}
-	return errors.Join(errs...)
+	for kind, n := range map[string]int{
+		"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled,
+		"terminated": result.Terminated, "torn_down": result.Torn, "images_removed": result.Images, "tags_matched": result.Tags,
+	} {
+		r.Repaired(kind, n)
+	}
 }
 
-// begin makes a run that is not there. A workflow that was terminated before it could begin is there, and will never run.
-func (r *Reconciler) begin(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
-	if err := temporal.Begin(ctx, r.Stuck, r.Workflows, d); err != nil {
-		return err
-	}
-	if d.RetryRequestedAt != nil {
-		result.Retried++
-		return nil
-	}
-	_, open, err := r.Workflows.CurrentRun(ctx, d.ID)
-	if err != nil {
-		return err
-	}
-	if !open {
-		return r.closeLost(ctx, d, result)
-	}
-	result.Started++
-	return nil
+// differenceOf is a difference of a deployment.
+func differenceOf(d deployment.Deployment, found, repair string) deployment.Difference {
+	return deployment.Difference{Kind: "deployment", Thing: fmt.Sprintf("%s#%d", d.ProjectName, d.Number), Found: found, Repair: repair}
 }
 
 // followRuns compares the run that a row names with the workflow's. One whose workflow was terminated has nobody left to
 // record its end or give its build slot back: it is closed. One whose workflow was reset may wait for the very slot that
 // the terminated run holds: its new run is begun here.
-func (r *Reconciler) followRuns(ctx context.Context, result *temporal.ReconcileResult) error {
+func (r *Reconciler) followRuns(ctx context.Context, p *pass) error {
 	underWay, err := r.Stuck.UnderWay(ctx, r.Age)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, d := range underWay {
-		err := r.followRun(ctx, d, result)
-		if errors.Is(err, deployment.ErrStaleRun) || errors.Is(err, deployment.ErrConflict) {
-			continue // it has moved on since it was listed
-		}
-		errs = append(errs, err)
+		errs = append(errs, r.followRun(ctx, d, p))
 	}
 	return errors.Join(errs...)
 }
 
-// followRun counts a repair once it is made.
-func (r *Reconciler) followRun(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
+func (r *Reconciler) followRun(ctx context.Context, d deployment.Deployment, p *pass) error {
 	run, open, err := r.Workflows.CurrentRun(ctx, d.ID)
 	switch {
 	case err != nil:
 		return err
 	case !open:
-		return r.closeLost(ctx, d, result)
+		return r.closeLost(ctx, d, p)
 	case run != d.RunID:
-		err := r.Store.BeginRun(ctx, d.ID, d.RunID, run)
-		if err == nil {
-			result.Moved++
-		}
-		return err
+		return p.mend(&p.result.Moved, differenceOf(d, "its workflow was reset", "moved to the new run"), func() error {
+			return r.Store.BeginRun(ctx, d.ID, d.RunID, run)
+		})
 	}
 	return nil
 }
 
-// repeatCancels sends lost cancel requests again.
-func (r *Reconciler) repeatCancels(ctx context.Context, result *temporal.ReconcileResult) error {
+// repeatCancels sends lost cancel requests again. Whether one was lost is not to be seen, so that it counts as a difference only
+// when it should have been heard by now.
+func (r *Reconciler) repeatCancels(ctx context.Context, p *pass) error {
 	canceling, err := r.Stuck.CancelingDeployments(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, d := range canceling {
-		if err := r.cancel(ctx, d); err != nil {
-			errs = append(errs, err)
+		if p.names && d.CancelRequestedAt != nil && time.Since(*d.CancelRequestedAt) < r.Age {
 			continue
 		}
-		result.Canceled++
+		errs = append(errs, p.mend(&p.result.Canceled, differenceOf(d, "its cancel is not over", "canceled once more"), func() error {
+			return r.cancel(ctx, d)
+		}))
 	}
 	return errors.Join(errs...)
 }
@@ -159,14 +147,12 @@ func (r *Reconciler) cancel(ctx context.Context, d deployment.Deployment) error 
 }
 
 // closeLost ends a deployment whose workflow has ended without a word.
-func (r *Reconciler) closeLost(ctx context.Context, d deployment.Deployment, result *temporal.ReconcileResult) error {
-	err := r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
-		"retry it; to stop a deploy, cancel it rather than terminate its workflow",
-		"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
-	if err == nil {
-		result.Closed++
-	}
-	return err
+func (r *Reconciler) closeLost(ctx context.Context, d deployment.Deployment, p *pass) error {
+	return p.mend(&p.result.Closed, differenceOf(d, "its workflow has ended without recording its end", "closed as failed"), func() error {
+		return r.close(ctx, d, deployment.StatusFailed, deployment.PlatformFailure("deploy.workflow_lost",
+			"retry it; to stop a deploy, cancel it rather than terminate its workflow",
+			"workflow %s has ended without recording the end of the deployment", d.WorkflowID))
+	})
 }
 
 func (r *Reconciler) close(ctx context.Context, d deployment.Deployment, outcome deployment.Status, f *deployment.Failure) error {
@@ -180,18 +166,30 @@ func (r *Reconciler) close(ctx context.Context, d deployment.Deployment, outcome
 	return turns.beginAll(ctx, d.ID) // the end has admitted the next
 }
 
-func (r *Reconciler) tearDown(ctx context.Context, result *temporal.ReconcileResult) error {
+// tearDown begins teardowns that nobody has begun.
+func (r *Reconciler) tearDown(ctx context.Context, p *pass) error {
 	deletions, err := r.Deleted.Deletions(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, d := range deletions {
-		if err := r.Workflows.Teardown(ctx, d); err != nil {
+		runs, err := r.Workflows.TeardownRuns(ctx, d)
+		if err != nil || runs {
 			errs = append(errs, err)
 			continue
 		}
-		result.Torn++
+		found := deployment.Difference{Kind: "deletion", Thing: d.Name, Found: "nothing removes what it owned", Repair: "begun"}
+		errs = append(errs, p.mend(&p.result.Torn, found, func() error { return r.Workflows.Teardown(ctx, d) }))
 	}
 	return errors.Join(errs...)
 }
+
+// KnownHosts is what the store knows of hosts.
+type KnownHosts interface {
+	// Hosts lists every host that was seen, or that something is said to be on.
+	Hosts(ctx context.Context) ([]deployment.Host, error)
+}
+
+// Hosts lists the hosts that there are to compare.
+func (r *Reconciler) Hosts(ctx context.Context) ([]deployment.Host, error) { return r.Known.Hosts(ctx) }

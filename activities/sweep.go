@@ -3,56 +3,144 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
 )
 
-// LeftOvers lists what a host still holds although nobody needs it any more.
+// LeftOvers is what the store knows of what hosts hold.
 type LeftOvers interface {
+	// LeftOver lists what a host still holds although nobody needs it any more.
 	LeftOver(ctx context.Context, host string, age, settled time.Duration) ([]deployment.Resource, error)
+	// OwnedAs lists the rows of things with these names, on whichever hosts.
+	OwnedAs(ctx context.Context, names []string) ([]deployment.Resource, error)
+	// NeededAs lists the containers and networks with these names that belong to previews which are to run.
+	NeededAs(ctx context.Context, names []string) ([]deployment.Resource, error)
 }
 
-// Sweeper removes what deployments left on one host: what a cancel, a failure or a drain could not remove because the
-// host, its engine or Postgres was away. It runs on the host itself, again and again, since only the host can remove it.
+// Sweeper compares one host with the ledger, and removes what nobody needs: what a cancel, a failure or a drain could not
+// remove because the host, its engine or Postgres was away, and what no row knows of. It runs on the host itself, again and
+// again, since only the host can remove it.
 type Sweeper struct {
 	LeftOvers  LeftOvers
 	Ledger     Ledger
 	Engine     Engine
 	Workspaces Workspaces
 	HostID     string
-	Age        time.Duration // how long after a deployment became ready its own workflow has to drain and clean up
+	Age        time.Duration // how long after a deployment became ready its own workflow has to drain and clean up; of what has no row
 	Settled    time.Duration // after the end of one that did not, in which an activity of a terminated workflow stops
 	StopGrace  time.Duration // from SIGTERM to SIGKILL
+	Swept      func(n int)   // told of what a pass put right; may be nil
 }
 
-// Sweep makes one pass and returns how many things it removed. Containers come before the networks that they are in, as
-// the list is sorted by kind; what cannot be removed does not keep the rest from it.
+// Sweep makes one pass and returns how many things it put right.
 func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
-	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age, s.Settled)
-	if err != nil {
-		return 0, err
+	result, err := s.CompareHost(ctx, temporal.ReconcileInput{})
+	return result.Swept, err
+}
+
+// CompareHost makes one pass. What cannot be removed does not keep the rest from it.
+func (s *Sweeper) CompareHost(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
+	p := passFor(in)
+	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p))
+	if s.Swept != nil {
+		s.Swept(p.result.Swept)
 	}
-	removed := 0
-	var errs []error
+	return p.result, err
+}
+
+// sweepLeftOvers removes what has a row and is not needed. Containers come before the networks that they are in, as the list
+// is sorted by kind.
+func (s *Sweeper) sweepLeftOvers(ctx context.Context, p *pass) error {
+	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age, s.Settled)
+	errs := []error{err}
 	for _, r := range left {
 		begun := time.Now()
-		err := s.remove(ctx, r)
-		if err == nil {
-			err = s.Ledger.Gone(ctx, r, time.Since(begun))
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed++
+		errs = append(errs, p.mend(&p.result.Swept, s.difference(r, "nobody needs it any more", "removed"), func() error {
+			if err := s.remove(ctx, r); err != nil {
+				return err
+			}
+			return s.Ledger.Gone(ctx, r, time.Since(begun))
+		}))
 	}
-	return removed, errors.Join(errs...)
+	return errors.Join(errs...)
+}
+
+// sweepStrays looks for things that no row knows of. A row is written before its thing is made, and rows are read here after the
+// things were listed: so nobody is about to need it. It was made late by an attempt that was given up as dead, or stands on a
+// host that was forgotten and has come back, or is newer than the backup that the database was restored from. What belongs to a
+// preview that is to run is needed all the same, and gets its row back.
+func (s *Sweeper) sweepStrays(ctx context.Context, p *pass) error {
+	things, lookErr := s.things(ctx)
+	strays, needed, err := s.strays(ctx, things)
+	errs := []error{lookErr, err}
+	for _, thing := range strays {
+		row := slices.IndexFunc(needed, named(thing))
+		switch {
+		case row < 0:
+			errs = append(errs, p.mend(&p.result.Swept, s.difference(thing, "no row knows of it", "removed"), func() error {
+				return s.remove(ctx, thing)
+			}))
+		case needed[row].Host == s.HostID: // else it is another's, on the same engine
+			errs = append(errs, p.mend(&p.result.Swept, s.difference(thing, "it is needed, and has no row", "written into the ledger"), func() error {
+				return s.Ledger.Own(ctx, needed[row])
+			}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// strays returns those of things that have stood for a while and have no row, and which things are needed.
+func (s *Sweeper) strays(ctx context.Context, things []deployment.Resource) (strays, needed []deployment.Resource, err error) {
+	var names []string
+	for _, thing := range things {
+		if time.Since(thing.Made) >= s.Age {
+			strays, names = append(strays, thing), append(names, thing.Name)
+		}
+	}
+	if len(strays) == 0 {
+		return nil, nil, nil
+	}
+	rows, err := s.LeftOvers.OwnedAs(ctx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	strays = slices.DeleteFunc(strays, func(thing deployment.Resource) bool { return slices.ContainsFunc(rows, named(thing)) })
+	if len(strays) > 0 {
+		needed, err = s.LeftOvers.NeededAs(ctx, names)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return strays, needed, nil
+}
+
+// named tells whether a resource is that thing.
+func named(thing deployment.Resource) func(deployment.Resource) bool {
+	return func(r deployment.Resource) bool { return r.Kind == thing.Kind && r.Name == thing.Name }
+}
+
+// things lists what stands on this host: containers, then networks, then workspaces. An engine that does not answer keeps
+// nobody from looking at the disk.
+func (s *Sweeper) things(ctx context.Context) ([]deployment.Resource, error) {
+	things, engineErr := s.Engine.Owned(ctx)
+	workspaces, diskErr := s.Workspaces.Held(s.HostID)
+	return append(things, workspaces...), errors.Join(engineErr, diskErr)
+}
+
+func (s *Sweeper) difference(r deployment.Resource, found, repair string) deployment.Difference {
+	return deployment.Difference{Kind: string(r.Kind), Thing: r.Name, Host: s.HostID, Found: found, Repair: repair}
 }
 
 func (s *Sweeper) remove(ctx context.Context, r deployment.Resource) error {
-	if r.Kind == deployment.ResourceWorkspace {
-		return s.Workspaces.Remove(r.DeploymentID)
+	switch r.Kind {
+	case deployment.ResourceLease: // its row and nothing else
+		return nil
+	case deployment.ResourceWorkspace:
+		return s.Workspaces.Remove(r.Name)
+	default:
+		return removeAndLook(ctx, s.Engine, r, s.StopGrace)
 	}
-	return removeAndLook(ctx, s.Engine, r, s.StopGrace)
 }

@@ -110,7 +110,7 @@ func TestRepair_BeginsWhatWasAdmittedAndNotStarted(t *testing.T) {
 	starter.away.Store(false)
 	b.repairTwice(starter)
 	require.True(t, b.begun(second))
-	require.EqualValues(t, 2, starter.starts.Load(), "both asked, and Temporal has started it once")
+	require.Contains(t, []int64{1, 2}, starter.starts.Load(), "both may have asked; there is one workflow")
 	require.True(t, b.get(third).Waiting())
 	require.False(t, b.begun(third))
 }
@@ -123,7 +123,7 @@ func (b *bench) repairTwice(workflows activities.Workflows) {
 		wait.Go(func() {
 			r := b.reconciler()
 			r.Age, r.Workflows = 0, workflows
-			_, err := r.Repair(b.t.Context())
+			_, err := r.Repair(b.t.Context(), temporal.ReconcileInput{})
 			assert.NoError(b.t, err)
 		})
 	}
@@ -169,7 +169,7 @@ func TestRepair_TheEndOfWhatWasTerminatedBeginsTheNext(t *testing.T) {
 	require.NoError(t, b.client.TerminateWorkflow(t.Context(), temporal.DeployWorkflowID(first.ID), "", "test"))
 	_, err = b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '2 hours' WHERE id = $1", first.ID)
 	require.NoError(t, err)
-	result, err := b.reconciler().Repair(t.Context())
+	result, err := b.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Equal(t, temporal.ReconcileResult{Closed: 1}, result)
 	require.Equal(t, "deploy.workflow_lost", b.get(first).Failure.Code)

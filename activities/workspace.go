@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
@@ -82,15 +84,31 @@ func (w Workspaces) Remove(deploymentID string) error {
 
 // List returns the ids of the deployments that have anything here.
 func (w Workspaces) List() ([]string, error) {
+	held, err := w.Held("")
+	ids := make([]string, len(held))
+	for i, r := range held {
+		ids[i] = r.Name
+	}
+	return ids, err
+}
+
+// Held lists the workspaces in the words of the ledger, as a host's. What is not named like one was not made by slipway.
+func (w Workspaces) Held(host string) ([]deployment.Resource, error) {
 	entries, err := os.ReadDir(w.Root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, workspaceFailure("list workspaces", err)
 	}
-	ids := make([]string, 0, len(entries))
+	var held []deployment.Resource
 	for _, entry := range entries {
-		ids = append(ids, entry.Name())
+		info, err := entry.Info()
+		if err != nil || uuid.Validate(entry.Name()) != nil { // an error: it is being removed
+			continue
+		}
+		held = append(held, deployment.Resource{
+			Kind: deployment.ResourceWorkspace, Name: entry.Name(), Host: host, DeploymentID: entry.Name(), Made: info.ModTime(),
+		})
 	}
-	return ids, nil
+	return held, nil
 }
 
 func (w Workspaces) folder(deploymentID string) string {

@@ -1,9 +1,12 @@
 package temporal
 
 import (
+	"slices"
 	"strings"
 
 	sdktemporal "go.temporal.io/sdk/temporal"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // Names of workflow types: what the Web UI shows and what histories store, so they never change.
@@ -29,6 +32,14 @@ func QueueBuildHost(hostID string) string { return "build@" + hostID }
 // QueuePreviewHost returns the queue that only the preview host with that id serves.
 func QueuePreviewHost(hostID string) string { return "preview@" + hostID }
 
+// QueueOf returns the queue that a host of whichever roles serves.
+func QueueOf(h deployment.Host) string {
+	if slices.Contains(h.Roles, "preview") {
+		return QueuePreviewHost(h.ID)
+	}
+	return QueueBuildHost(h.ID)
+}
+
 const deployPrefix = "deploy/"
 
 // DeployWorkflowID returns the id of a deployment's workflow; a retry is a new run of the same id.
@@ -42,6 +53,9 @@ func DeploymentOf(workflowID string) string { return strings.TrimPrefix(workflow
 
 // TeardownWorkflowID returns the id of the workflow that removes everything a deleted project or environment owns.
 func TeardownWorkflowID(id string) string { return "teardown/" + id }
+
+// ReconcileWorkflowID returns the id of a reconcile workflow that a person waits for.
+func ReconcileWorkflowID(id string) string { return "reconcile/" + id }
 
 // ReconcileScheduleID is the id of the schedule that starts the reconcile workflow.
 const ReconcileScheduleID = "reconcile"

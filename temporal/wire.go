@@ -179,12 +179,20 @@ type TeardownPlan struct {
 	Builds   []string `json:"builds,omitempty"`
 }
 
-// ReconcileInput starts a Reconcile workflow.
+// ReconcileInput starts a Reconcile workflow; it is its activities' input too.
 type ReconcileInput struct {
 	Limits Limits `json:"limits"`
+	List   bool   `json:"list,omitempty"`    // name every difference, and ask the hosts too: for a person who waits
+	DryRun bool   `json:"dry_run,omitempty"` // name them and repair none
 }
 
-// ReconcileResult counts what a pass repaired.
+// Named reports whether differences are to be named.
+func (in ReconcileInput) Named() bool { return in.List || in.DryRun }
+
+// MaxDifferences bounds how many differences a result names: it has to fit into a history.
+const MaxDifferences = 500
+
+// ReconcileResult counts what a pass repaired, and names what it found when it was asked to.
 type ReconcileResult struct {
 	Started  int `json:"started"`
 	Retried  int `json:"retried"` // retries that were asked for and not made
@@ -193,4 +201,38 @@ type ReconcileResult struct {
 	Closed   int `json:"closed"`
 	Torn     int `json:"torn"`
 	Images   int `json:"images,omitempty"` // tags that were deleted from the registry
+	Tags     int `json:"tags,omitempty"`   // rows of tags that were written, or given up, as the registry has them
+	Swept    int `json:"swept,omitempty"`  // things of hosts that were removed, or written into the ledger
+
+	Terminated int `json:"terminated,omitempty"` // workflows that no deployment needs
+
+	Differences []deployment.Difference `json:"differences,omitempty"`
+	More        int                     `json:"more,omitempty"` // differences beyond MaxDifferences
+}
+
+// Name adds a difference.
+func (r *ReconcileResult) Name(d deployment.Difference) {
+	if len(r.Differences) < MaxDifferences {
+		r.Differences = append(r.Differences, d)
+	} else {
+		r.More++
+	}
+}
+
+// Add adds what another part of the pass has found.
+func (r *ReconcileResult) Add(part ReconcileResult) {
+	r.Started += part.Started
+	r.Retried += part.Retried
+	r.Moved += part.Moved
+	r.Canceled += part.Canceled
+	r.Closed += part.Closed
+	r.Terminated += part.Terminated
+	r.Torn += part.Torn
+	r.Images += part.Images
+	r.Tags += part.Tags
+	r.Swept += part.Swept
+	r.More += part.More
+	for _, d := range part.Differences {
+		r.Name(d)
+	}
 }

@@ -129,6 +129,8 @@ func (h *host) Digest(context.Context, string) (string, error) {
 	return digest, nil
 }
 
+func (h *host) Tags(context.Context, string) ([]string, error) { return nil, nil }
+
 // lose is a registry that has lost its images.
 func (h *host) lose() {
 	h.mu.Lock()
@@ -217,6 +219,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns},
 			Reconciler: &activities.Reconciler{
 				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Retention: h.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Age: time.Hour, Workflows: deploys, Images: h,
+				PushHost: "r", Tags: h.store, Known: h.store, Grace: time.Minute,
 			},
 			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{
@@ -226,6 +229,9 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
 			Preview: &activities.Preview{
 				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r", Turns: turns,
+			},
+			Sweeper: &activities.Sweeper{
+				LeftOvers: h.store, Ledger: h.store, Engine: h, Workspaces: h.workspaces, HostID: h.id, Age: time.Minute, Settled: time.Minute,
 			},
 		},
 	})

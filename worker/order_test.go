@@ -25,7 +25,7 @@ func TestSupersede_TheReconcilerCancelsTheWorkflow(t *testing.T) {
 	newer := s.deploy()
 	require.Equal(t, deployment.StatusCanceling, s.get(older).Status)
 	for range 2 { // twice at the same time would be the same
-		_, err := s.reconciler().Repair(t.Context())
+		_, err := s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 		require.NoError(t, err)
 	}
 	d := s.until(older, deployment.StatusSuperseded)
@@ -139,7 +139,7 @@ func TestQueue_RetriesTakeTheirTurn(t *testing.T) {
 			all, release := s.queue(1)
 			require.NoError(t, retry(s, failed))
 			require.True(t, s.get(failed).Waiting())
-			_, err := s.reconciler().Repair(t.Context())
+			_, err := s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 			require.NoError(t, err)
 			require.True(t, s.get(failed).Waiting(), "nothing has begun")
 			_, err = s.store.RequestCancel(t.Context(), all[0].ID)
@@ -170,7 +170,7 @@ func TestQueue_TheReconcilerStartsWhatWasAdmitted(t *testing.T) {
 	run, _ := s.current(all[1])
 	require.Empty(t, run)
 	for range 2 {
-		_, err := s.reconciler().Repair(t.Context())
+		_, err := s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 		require.NoError(t, err)
 	}
 	s.until(all[1], deployment.StatusReady)

@@ -110,7 +110,7 @@ func TestProjectSlots_AreFreeAgainAfterEveryEnd(t *testing.T) {
 		},
 		"terminate": func(s *shared, d deployment.Deployment) {
 			require.NoError(s.t, s.client.TerminateWorkflow(s.t.Context(), temporal.DeployWorkflowID(d.ID), "", "test"))
-			_, err := s.reconciler().Repair(s.t.Context())
+			_, err := s.reconciler().Repair(s.t.Context(), temporal.ReconcileInput{})
 			require.NoError(s.t, err)
 			s.until(d, deployment.StatusFailed)
 		},

@@ -29,4 +29,5 @@ type Activities struct {
 	Plan       *activities.Plan
 	Build      *activities.Build
 	Preview    *activities.Preview
+	Sweeper    *activities.Sweeper
 }

@@ -247,7 +247,7 @@ func TestRetry_OfARunThatGoesOn(t *testing.T) {
 			run := s.reset(d, c.reset)
 			require.NotEqual(t, former, run)
 			require.Eventually(t, func() bool { // what waits for the slot of its own predecessor is helped by the reconciler
-				_, err := s.reconciler().Repair(t.Context())
+				_, err := s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 				return assert.NoError(t, err) && s.get(d).Status == deployment.StatusReady
 			}, eventually, 5*tick)
 			<-told
@@ -269,7 +269,10 @@ func TestRetry_ManyAtOnceMakeOneRun(t *testing.T) {
 	refused := make(chan error, 4)
 	for range cap(refused) {
 		wait.Go(func() { refused <- s.retry(t.Context(), d) })
-		wait.Go(func() { _, err := s.reconciler().Repair(t.Context()); assert.NoError(t, err) })
+		wait.Go(func() {
+			_, err := s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
+			assert.NoError(t, err)
+		})
 	}
 	wait.Wait()
 	close(refused)
@@ -310,7 +313,7 @@ func TestRetry_HalfDone(t *testing.T) {
 				made, err = s.deploys.Retry(t.Context(), d, s.project)
 				require.NoError(t, err)
 			}
-			_, err = s.reconciler().Repair(t.Context())
+			_, err = s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 			require.NoError(t, err)
 			s.until(d, deployment.StatusReady)
 			run, _ := s.current(d)

@@ -54,6 +54,7 @@ func New(o Options) (*Worker, error) {
 	if o.Activities.Preview != nil {
 		preview := w.add(temporal.QueuePreviewHost(o.HostID), sdkworker.Options{DisableWorkflowWorker: true})
 		preview.RegisterActivity(o.Activities.Preview)
+		preview.RegisterActivity(o.Activities.Sweeper)
 	}
 	return w, nil
 }
@@ -93,6 +94,7 @@ func (w *Worker) addBuild() error {
 	host.RegisterActivity(a.Plan)
 	host.RegisterActivity(a.Build)
 	host.RegisterActivity(a.Slots)
+	host.RegisterActivity(a.Sweeper)
 	return nil
 }
 

@@ -60,6 +60,11 @@ func working(ctx workflow.Context, limits temporal.Limits, queue string, timeout
 	return workflow.WithActivityOptions(ctx, options)
 }
 
+// inOneGo is for a look that is made again anyway: one attempt, and a host that is not there ends it.
+func inOneGo(ctx workflow.Context, limits temporal.Limits, queue, summary string) workflow.Context {
+	return workflow.WithRetryPolicy(working(ctx, limits, queue, limits.CleanUp, summary), sdktemporal.RetryPolicy{MaximumAttempts: 1})
+}
+
 // untilGone is for what gives back or removes what a host holds: nothing else would, so it outlasts an outage of
 // Postgres or of the engine, but it keeps no deployment from ending for ever. A host that is gone ends it sooner.
 func untilGone(ctx workflow.Context, limits temporal.Limits, queue string, attempt time.Duration, summary string) workflow.Context {

@@ -110,7 +110,7 @@ func (s scenario) start(t *testing.T, client sdkclient.Client) sdkclient.Workflo
 	})
 	switch s.workflow {
 	case temporal.WorkflowReconcile:
-		id, name, in = "reconcile", s.workflow, temporal.ReconcileInput{Limits: limits}
+		id, name, in = "reconcile", s.workflow, temporal.ReconcileInput{Limits: limits, List: s.named}
 	case temporal.WorkflowTeardown:
 		id, name, in = temporal.TeardownWorkflowID("p"), s.workflow, temporal.TeardownInput{ProjectID: "p", Limits: limits}
 	}

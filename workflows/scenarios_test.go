@@ -17,6 +17,7 @@ import (
 // scenario is one way that a workflow can go; its history is recorded under its name.
 type scenario struct {
 	workflow string // Deploy unless it says otherwise
+	named    bool   // a reconciliation names what differs
 	limits   func(*temporal.Limits)
 	arrange  func(s *standIns, begun chan<- struct{})
 	cancels  bool                                          // once begun is closed
@@ -28,7 +29,12 @@ func scenarios() map[string]scenario {
 	return map[string]scenario{
 		"success":   {},
 		"reconcile": {workflow: temporal.WorkflowReconcile},
-		"teardown":  {workflow: temporal.WorkflowTeardown},
+		"reconcile_with_hosts": {workflow: temporal.WorkflowReconcile, named: true, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["CompareTags"] = func(context.Context) error {
+				return appError(deployment.AwayFailure(deployment.ComponentRegistry, "registry.unreachable", "", "connection refused"))
+			}
+		}},
+		"teardown": {workflow: temporal.WorkflowTeardown},
 		"user_failure_in_build": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
 			s.on["BuildImage"] = brokenOnce()
 		}},

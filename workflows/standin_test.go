@@ -74,8 +74,23 @@ func (s *standIns) CloseDeployment(ctx context.Context, in temporal.CloseInput) 
 	return temporal.CloseResult{Outcome: in.Outcome, RunID: activity.GetInfo(ctx).WorkflowExecution.RunID}, nil
 }
 
-func (s *standIns) Repair(context.Context) (temporal.ReconcileResult, error) {
+func (s *standIns) Repair(context.Context, temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	return temporal.ReconcileResult{Started: 1}, nil
+}
+
+func (s *standIns) CompareTags(ctx context.Context, _ temporal.ReconcileInput) (temporal.ReconcileResult, error) {
+	return temporal.ReconcileResult{Tags: 1}, s.does(ctx)
+}
+
+func (s *standIns) Hosts(context.Context) ([]deployment.Host, error) {
+	return []deployment.Host{
+		{ID: "gone", Roles: []string{"build"}}, {ID: "h1", Roles: []string{"build"}, Alive: true},
+		{ID: "p1", Roles: []string{"build", "preview"}, Alive: true},
+	}, nil
+}
+
+func (s *standIns) CompareHost(context.Context, temporal.ReconcileInput) (temporal.ReconcileResult, error) {
+	return temporal.ReconcileResult{Swept: 1, Differences: []deployment.Difference{{Kind: "container", Thing: "c"}}}, nil
 }
 
 func (s *standIns) EndDeployments(context.Context, temporal.TeardownInput) error { return nil }

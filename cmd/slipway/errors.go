@@ -15,6 +15,7 @@ const (
 	exitFailedUser  = 3
 	exitFailedOther = 4
 	exitNotDeployed = 5
+	exitDiffers     = 6
 	exitInterrupted = 130
 )
 
@@ -24,6 +25,7 @@ const exitCodesText = `0    done. For deploy --follow: the preview is live; for 
 3    the deploy failed, class user: the code or configuration deployed is at fault
 4    the deploy failed, class transient or platform: trying again may help, or slipway is at fault
 5    the deploy was canceled, or superseded by a newer one
+6    admin reconcile: something differs (--dry-run), or was not repaired
 130  interrupted (Ctrl-C); a deploy that was followed goes on
 
 3 to 5 come from deploy --follow alone.`

@@ -1,5 +1,7 @@
 package deployment
 
+import "time"
+
 // ResourceKind names what a row of the ownership ledger stands for. The row is written before the thing is made, so a
 // crash between the two leaves a row without a thing (harmless), never a thing without a row.
 type ResourceKind string
@@ -20,6 +22,7 @@ type Resource struct {
 	Host         string // host id; empty for what no host holds
 	DeploymentID string
 	RunID        string
+	Made         time.Time // when the thing was made, as its host says; zero in a row
 }
 
 // PreviewStates lists every state of a preview.

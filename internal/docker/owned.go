@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -35,16 +36,16 @@ func (e *Engine) Owned(ctx context.Context) ([]deployment.Resource, error) {
 		if len(c.Names) > 0 { // none while it is being removed
 			name = strings.TrimPrefix(c.Names[0], "/")
 		}
-		owned = append(owned, e.resource(deployment.ResourceContainer, name, c.Labels))
+		owned = append(owned, e.resource(deployment.ResourceContainer, name, time.Unix(c.Created, 0), c.Labels))
 	}
 	for _, n := range networks {
-		owned = append(owned, e.resource(deployment.ResourceNetwork, n.Name, n.Labels))
+		owned = append(owned, e.resource(deployment.ResourceNetwork, n.Name, n.Created, n.Labels))
 	}
 	return owned, nil
 }
 
-func (e *Engine) resource(kind deployment.ResourceKind, name string, labels map[string]string) deployment.Resource {
+func (e *Engine) resource(kind deployment.ResourceKind, name string, made time.Time, labels map[string]string) deployment.Resource {
 	return deployment.Resource{
-		Kind: kind, Name: name, Host: e.options.HostID, DeploymentID: labels[LabelDeployment], RunID: labels[LabelRun],
+		Kind: kind, Name: name, Host: e.options.HostID, DeploymentID: labels[LabelDeployment], RunID: labels[LabelRun], Made: made,
 	}
 }

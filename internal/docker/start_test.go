@@ -75,6 +75,10 @@ func TestConcurrentStartsEndWithOneContainerAndOneNetwork(t *testing.T) {
 	}
 	owned, err := e.Owned(t.Context())
 	require.NoError(t, err)
+	for i := range owned {
+		require.WithinDuration(t, time.Now(), owned[i].Made, time.Minute)
+		owned[i].Made = time.Time{}
+	}
 	require.ElementsMatch(t, []deployment.Resource{
 		{Kind: deployment.ResourceContainer, Name: s.Name, Host: "host-1", DeploymentID: s.DeploymentID, RunID: s.RunID},
 		{Kind: deployment.ResourceNetwork, Name: e.NetworkName(s.DeploymentID), Host: "host-1", DeploymentID: s.DeploymentID},

@@ -102,3 +102,39 @@ func (s *Store) PassTagsOn(ctx context.Context, scope deployment.Scope) error {
 	}
 	return at(err, "pass image tags of environment %s on", scope.EnvironmentID)
 }
+
+// Repositories lists repositories that the installation may have images in: at most limit of them, each time others; all of them
+// when that is 0.
+func (s *Store) Repositories(ctx context.Context, limit int) ([]string, error) {
+	var most *int32
+	if limit > 0 {
+		n := int32(limit) //nolint:gosec // a small number
+		most = &n
+	}
+	names, err := s.q.Repositories(ctx, most)
+	return names, at(err, "list repositories")
+}
+
+// StrayTags returns those of tags that no row knows of although their deployment is known, and has ended longer than age ago.
+func (s *Store) StrayTags(ctx context.Context, tags []deployment.Resource, age time.Duration) ([]deployment.Resource, error) {
+	in := db.StrayTagsParams{Age: age}
+	for _, tag := range tags {
+		in.Names, in.Ids = append(in.Names, tag.Name), append(in.Ids, tag.DeploymentID)
+	}
+	rows, err := s.q.StrayTags(ctx, in)
+	strays := make([]deployment.Resource, len(rows))
+	for i, row := range rows {
+		strays[i] = deployment.Resource{Kind: deployment.ResourceImageTag, Name: row.Name, DeploymentID: row.ID, RunID: row.RunID}
+	}
+	return strays, at(err, "list tags without a row")
+}
+
+// LostTags lists the rows of tags with names that begin with prefix and are not among there, of deployments that have ended
+// longer than age ago.
+func (s *Store) LostTags(ctx context.Context, prefix string, there []string, age time.Duration) ([]deployment.Resource, error) {
+	if there == nil {
+		there = []string{} // null would make the comparison neither true nor false
+	}
+	rows, err := s.q.LostTags(ctx, db.LostTagsParams{Age: age, Prefix: prefix, There: there})
+	return toResources(rows), at(err, "list tags that are gone")
+}

@@ -47,9 +47,28 @@ func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resou
 	return toResources(rows), at(err, "list open leases of host %q", host)
 }
 
-// LeftOver lists the containers, networks and workspaces that a host still holds although nobody needs them any more:
-// their deployment ended without becoming ready, was replaced, runs elsewhere, or goes on under another run, longer than
-// age ago.
+// OwnedAs lists the rows of things with these names, on whichever hosts.
+func (s *Store) OwnedAs(ctx context.Context, names []string) ([]deployment.Resource, error) {
+	rows, err := s.q.OwnedAs(ctx, names)
+	return toResources(rows), at(err, "list the rows of %d things", len(names))
+}
+
+// NeededAs lists the containers and networks with these names that belong to previews which are to run, whether they have a
+// row or not.
+func (s *Store) NeededAs(ctx context.Context, names []string) ([]deployment.Resource, error) {
+	rows, err := s.q.NeededAs(ctx, names)
+	needed := make([]deployment.Resource, len(rows))
+	for i, r := range rows {
+		needed[i] = deployment.Resource{
+			Kind: deployment.ResourceKind(r.Kind), Name: r.Name, Host: r.Host, DeploymentID: r.DeploymentID, RunID: r.RunID,
+		}
+	}
+	return needed, at(err, "list which of %d things are needed", len(names))
+}
+
+// LeftOver lists the containers, networks, workspaces and build slots that a host still holds although nobody needs them
+// any more: their deployment ended without becoming ready, was replaced, runs elsewhere, or goes on under another run, longer
+// than age ago.
 func (s *Store) LeftOver(ctx context.Context, host string, age, settled time.Duration) ([]deployment.Resource, error) {
 	rows, err := s.q.LeftOver(ctx, db.LeftOverParams{Host: host, Age: age, Settled: settled})
 	return toResources(rows), at(err, "list what is left on host %q", host)

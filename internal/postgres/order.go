@@ -97,6 +97,12 @@ func (s *Store) Due(ctx context.Context, beside string, olderThan time.Duration)
 	return items, at(err, "list deployments that are due")
 }
 
+// Stranded lists the environments whose next AdmitStranded would admit.
+func (s *Store) Stranded(ctx context.Context) ([]string, error) {
+	environments, err := s.q.Stranded(ctx)
+	return environments, at(err, "list environments in which deployments wait for nothing")
+}
+
 // AdmitStranded admits the next of every environment in which something waits and nothing is under way: whoever ended the last
 // deployment there was a process of an older slipway, which admits nobody.
 func (s *Store) AdmitStranded(ctx context.Context) error {

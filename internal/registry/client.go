@@ -63,6 +63,22 @@ func (c Client) Delete(ctx context.Context, image string) error {
 	return nil
 }
 
+// Tags lists the tags of a repository, none when it is not there.
+func (c Client) Tags(ctx context.Context, repository string) ([]string, error) {
+	ref, err := c.parse(repository)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := remote.List(ref.Context(), remote.WithContext(ctx))
+	if isStatus(err, http.StatusNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list tags of %s: %w", repository, err)
+	}
+	return tags, nil
+}
+
 // parse reads an image's name; one without a host is the client's own.
 func (c Client) parse(image string) (name.Reference, error) {
 	opts := []name.Option{name.WithDefaultRegistry(c.Host)}

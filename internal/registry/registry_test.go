@@ -249,6 +249,27 @@ func TestTwoServersKeepTheirImagesApart(t *testing.T) {
 	require.NotEmpty(t, digest, "a restart keeps the images")
 }
 
+func TestTags(t *testing.T) {
+	t.Parallel()
+	c := serve(t, t.TempDir(), nil)
+	tags, err := c.Tags(t.Context(), "x/none")
+	require.NoError(t, err)
+	require.Empty(t, tags)
+	root := rootfs(t, map[string]string{"etc/x": "1"})
+	for _, tag := range []string{"1", "2"} {
+		require.NoError(t, c.ImportRootFS(t.Context(), "x/y:"+tag, root, registry.RootFS{}))
+	}
+	tags, err = c.Tags(t.Context(), "x/y")
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"1", "2"}, tags)
+	require.NoError(t, c.Delete(t.Context(), "x/y:1"))
+	tags, err = c.Tags(t.Context(), "x/y")
+	require.NoError(t, err)
+	require.Equal(t, []string{"2"}, tags)
+	_, err = registry.Client{Host: "127.0.0.1:1", Insecure: true}.Tags(t.Context(), "x/y")
+	require.ErrorContains(t, err, "list tags of x/y")
+}
+
 func TestAbandonedUploadsArePurged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -101,15 +101,18 @@ func (h *host) noteLive() {
 	}
 }
 
-func (h *host) sweepLeftOvers(ctx context.Context) {
-	sweeper := activities.Sweeper{
+func (h *host) sweeper() *activities.Sweeper {
+	return &activities.Sweeper{
 		LeftOvers: h.Store, Ledger: h.Store, Engine: h.engine, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
 		Age: h.c.Timeouts.ScheduleToStart, Settled: 5 * h.c.Timeouts.HeartbeatInterval, StopGrace: h.c.Timeouts.StopWait,
+		Swept: func(n int) { h.Telemetry.Metrics.Repaired("swept", n) },
 	}
-	removed, err := sweeper.Sweep(ctx)
-	h.Telemetry.Metrics.Repaired("swept", removed)
-	if removed > 0 {
-		h.Log.Info("removed what deployments had left", "things", removed)
+}
+
+func (h *host) sweepLeftOvers(ctx context.Context) {
+	swept, err := h.sweeper().Sweep(ctx)
+	if swept > 0 {
+		h.Log.Info("put right what the ledger and this host did not agree on", "things", swept)
 	}
 	if err != nil && ctx.Err() == nil {
 		h.Log.Warn("sweep what deployments left", "error", err)

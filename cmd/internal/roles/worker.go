@@ -171,7 +171,8 @@ func (h *host) options() worker.Options {
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns()},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
-				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Keep: keep(h.c.Retention),
+				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Keep: keep(h.c.Retention), Known: h.Store,
+				PushHost: h.c.Registry.PushHost, Tags: h.Store, Grace: 5 * h.c.Timeouts.ScheduleToStart,
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces,
@@ -189,6 +190,7 @@ func (h *host) options() worker.Options {
 				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, StopGrace: h.c.Timeouts.StopWait,
 				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive, Turns: h.turns(),
 			},
+			Sweeper: h.sweeper(),
 		},
 	}
 }

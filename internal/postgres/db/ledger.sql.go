@@ -64,10 +64,10 @@ SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removi
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
- WHERE r.host = $1 AND r.kind IN ('container', 'network', 'workspace')
+ WHERE r.host = $1 AND r.kind IN ('container', 'network', 'workspace', 'lease')
    AND (d.status <> 'ready' AND d.finished_at < now() - $2::interval
         OR d.finished_at < now() - $3::interval AND coalesce(l.ready_at, d.finished_at) < now() - $3::interval
-        AND (r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
+        AND (r.kind IN ('workspace', 'lease') OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host OR v.state = 'failed'
              OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
         OR d.finished_at IS NULL AND d.started_at < now() - $3::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name
@@ -79,9 +79,9 @@ type LeftOverParams struct {
 	Age     time.Duration
 }
 
-// What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
-// becoming ready, that were replaced, or whose preview runs on another host or in another container; and what a run left
-// that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a deployment that has
+// What a host still holds of previews, checkouts and build slots that nobody needs any more: of deployments that have ended
+// without becoming ready, that were replaced, or whose preview has failed or runs on another host or in another container; and
+// what a run left that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a deployment that has
 // ended without becoming ready nobody is: its workflow removes first and records the end then, and one that was terminated
 // removes nothing. There settled is enough, in which an activity sees that its workflow is gone.
 func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource, error) {
@@ -122,6 +122,50 @@ func (q *Queries) LockProjectOf(ctx context.Context, id string) (string, error) 
 	var id_2 string
 	err := row.Scan(&id_2)
 	return id_2, err
+}
+
+const neededAs = `-- name: NeededAs :many
+SELECT n.kind::text AS kind, n.name::text AS name, v.host, v.deployment_id, d.run_id
+  FROM previews v
+  JOIN deployments d ON d.id = v.deployment_id AND (d.status = 'ready' OR d.finished_at IS NULL)
+  CROSS JOIN LATERAL (VALUES ('container', v.container), ('network', v.network)) AS n (kind, name)
+ WHERE v.state IN ('starting', 'live', 'asleep') AND n.name = ANY ($1::text[])
+ ORDER BY 1, 2
+`
+
+type NeededAsRow struct {
+	Kind         string
+	Name         string
+	Host         string
+	DeploymentID string
+	RunID        string
+}
+
+// Those things of these names that previews consist of which are to run, whether the ledger knows of them or not.
+func (q *Queries) NeededAs(ctx context.Context, names []string) ([]NeededAsRow, error) {
+	rows, err := q.db.Query(ctx, neededAs, names)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NeededAsRow
+	for rows.Next() {
+		var i NeededAsRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Name,
+			&i.Host,
+			&i.DeploymentID,
+			&i.RunID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const openLeases = `-- name: OpenLeases :many
@@ -198,6 +242,39 @@ type OwnedParams struct {
 
 func (q *Queries) Owned(ctx context.Context, arg OwnedParams) ([]Resource, error) {
 	rows, err := q.db.Query(ctx, owned, arg.DeploymentID, arg.Host, arg.Kinds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Resource
+	for rows.Next() {
+		var i Resource
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Name,
+			&i.Host,
+			&i.DeploymentID,
+			&i.RunID,
+			&i.CreatedAt,
+			&i.RemovingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ownedAs = `-- name: OwnedAs :many
+SELECT kind, name, host, deployment_id, run_id, created_at, removing_since FROM resources WHERE kind IN ('container', 'network', 'workspace', 'lease') AND name = ANY ($1::text[]) ORDER BY kind, name, host
+`
+
+// Whichever hosts they name: two of them may share an engine or a disk.
+func (q *Queries) OwnedAs(ctx context.Context, names []string) ([]Resource, error) {
+	rows, err := q.db.Query(ctx, ownedAs, names)
 	if err != nil {
 		return nil, err
 	}

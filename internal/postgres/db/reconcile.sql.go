@@ -71,6 +71,156 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 	return items, nil
 }
 
+const lostTags = `-- name: LostTags :many
+SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since FROM resources r
+  JOIN deployments d ON d.id = r.deployment_id AND d.finished_at < now() - $1::interval
+ WHERE r.kind = 'image_tag' AND r.removing_since IS NULL AND starts_with(r.name, $2::text) AND NOT r.name = ANY ($3::text[])
+ ORDER BY r.name
+`
+
+type LostTagsParams struct {
+	Age    time.Duration
+	Prefix string
+	There  []string
+}
+
+// Those that are being deleted lose their rows to whoever deletes them.
+func (q *Queries) LostTags(ctx context.Context, arg LostTagsParams) ([]Resource, error) {
+	rows, err := q.db.Query(ctx, lostTags, arg.Age, arg.Prefix, arg.There)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Resource
+	for rows.Next() {
+		var i Resource
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Name,
+			&i.Host,
+			&i.DeploymentID,
+			&i.RunID,
+			&i.CreatedAt,
+			&i.RemovingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const needless = `-- name: Needless :many
+SELECT o.id::uuid AS id, o.run_id::text AS run_id
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS run_id) o
+  LEFT JOIN deployments d ON d.id = o.id
+ WHERE d.id IS NULL OR d.status <> 'ready' AND d.run_id = o.run_id AND d.finished_at < now() - $3::interval
+ ORDER BY 1
+`
+
+type NeedlessParams struct {
+	Ids    []string
+	RunIds []string
+	Age    time.Duration
+}
+
+type NeedlessRow struct {
+	ID    string
+	RunID string
+}
+
+// Those of the runs that work for nothing. A deployment that is ready has what it replaced to drain still; one that has ended
+// under another run may be about to begin again under this one.
+func (q *Queries) Needless(ctx context.Context, arg NeedlessParams) ([]NeedlessRow, error) {
+	rows, err := q.db.Query(ctx, needless, arg.Ids, arg.RunIds, arg.Age)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NeedlessRow
+	for rows.Next() {
+		var i NeedlessRow
+		if err := rows.Scan(&i.ID, &i.RunID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const repositories = `-- name: Repositories :many
+SELECT name FROM projects WHERE deleted_at IS NULL ORDER BY random() LIMIT $1::integer
+`
+
+// The images of a project are in the repository of its name.
+func (q *Queries) Repositories(ctx context.Context, most *int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, repositories, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const strayTags = `-- name: StrayTags :many
+SELECT t.name::text AS name, d.id, d.run_id
+  FROM (SELECT unnest($1::text[]) AS name, unnest($2::uuid[]) AS id) t
+  JOIN deployments d ON d.id = t.id AND d.finished_at < now() - $3::interval
+  JOIN environments e ON e.id = d.environment_id AND e.deleted_at IS NULL
+ WHERE NOT EXISTS (SELECT FROM resources r WHERE r.kind = 'image_tag' AND r.name = t.name)
+ ORDER BY 1
+`
+
+type StrayTagsParams struct {
+	Names []string
+	Ids   []string
+	Age   time.Duration
+}
+
+type StrayTagsRow struct {
+	Name  string
+	ID    string
+	RunID string
+}
+
+// What is deleted is left to its teardown.
+func (q *Queries) StrayTags(ctx context.Context, arg StrayTagsParams) ([]StrayTagsRow, error) {
+	rows, err := q.db.Query(ctx, strayTags, arg.Names, arg.Ids, arg.Age)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StrayTagsRow
+	for rows.Next() {
+		var i StrayTagsRow
+		if err := rows.Scan(&i.Name, &i.ID, &i.RunID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const underWay = `-- name: UnderWay :many
 SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status <> 'canceling' AND v.run_id <> '' AND v.started_at < now() - $1::interval

@@ -16,10 +16,23 @@ SELECT * FROM resources
 -- name: OpenLeases :many
 SELECT * FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, name;
 
+-- name: OwnedAs :many
+-- Whichever hosts they name: two of them may share an engine or a disk.
+SELECT * FROM resources WHERE kind IN ('container', 'network', 'workspace', 'lease') AND name = ANY (@names::text[]) ORDER BY kind, name, host;
+
+-- name: NeededAs :many
+-- Those things of these names that previews consist of which are to run, whether the ledger knows of them or not.
+SELECT n.kind::text AS kind, n.name::text AS name, v.host, v.deployment_id, d.run_id
+  FROM previews v
+  JOIN deployments d ON d.id = v.deployment_id AND (d.status = 'ready' OR d.finished_at IS NULL)
+  CROSS JOIN LATERAL (VALUES ('container', v.container), ('network', v.network)) AS n (kind, name)
+ WHERE v.state IN ('starting', 'live', 'asleep') AND n.name = ANY (@names::text[])
+ ORDER BY 1, 2;
+
 -- name: LeftOver :many
--- What a host still holds of previews and checkouts that nobody needs any more: of deployments that have ended without
--- becoming ready, that were replaced, or whose preview runs on another host or in another container; and what a run left
--- that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a deployment that has
+-- What a host still holds of previews, checkouts and build slots that nobody needs any more: of deployments that have ended
+-- without becoming ready, that were replaced, or whose preview has failed or runs on another host or in another container; and
+-- what a run left that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a deployment that has
 -- ended without becoming ready nobody is: its workflow removes first and records the end then, and one that was terminated
 -- removes nothing. There settled is enough, in which an activity sees that its workflow is gone.
 SELECT r.* FROM resources r
@@ -27,10 +40,10 @@ SELECT r.* FROM resources r
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
- WHERE r.host = @host AND r.kind IN ('container', 'network', 'workspace')
+ WHERE r.host = @host AND r.kind IN ('container', 'network', 'workspace', 'lease')
    AND (d.status <> 'ready' AND d.finished_at < now() - @settled::interval
         OR d.finished_at < now() - @age::interval AND coalesce(l.ready_at, d.finished_at) < now() - @age::interval
-        AND (r.kind = 'workspace' OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
+        AND (r.kind IN ('workspace', 'lease') OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host OR v.state = 'failed'
              OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
         OR d.finished_at IS NULL AND d.started_at < now() - @age::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name;
