@@ -3,7 +3,10 @@ package roles
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/activities"
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -21,26 +24,41 @@ func (h *host) sweepPredecessor(ctx context.Context) error {
 	return nil
 }
 
-// tend looks after this host until ctx ends: it notes that the host lives, starts the live previews that stand still, logs
-// what they print, and sweeps what deployments could not remove themselves.
+// tend looks after this host until ctx ends: it starts the live previews that stand still, logs what they print, and sweeps
+// what deployments could not remove themselves. That it lives it notes beside that, however long any of it takes.
 func (h *host) tend(ctx context.Context) {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { h.keepNotingAlive(ctx) })
 	defer h.outputs.Wait()
-	seen := time.NewTicker(h.c.Timeouts.HostSeen)
-	defer seen.Stop()
+	look := time.NewTicker(h.c.Timeouts.HostSeen)
+	defer look.Stop()
 	sweep := time.NewTicker(h.c.Timeouts.Reconcile)
 	defer sweep.Stop()
 	for resumed := false; ; {
-		h.noteAlive(ctx)
 		if !resumed {
 			resumed = h.resumePreviews(ctx)
 		}
 		h.followPreviews(ctx)
 		select {
-		case <-seen.C:
+		case <-look.C:
 		case <-h.wentLive:
 		case <-sweep.C:
 			h.sweepLeftOvers(ctx)
 			resumed = false
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *host) keepNotingAlive(ctx context.Context) {
+	again := time.NewTicker(h.c.Timeouts.HostSeen)
+	defer again.Stop()
+	for {
+		h.noteAlive(ctx)
+		select {
+		case <-again.C:
 		case <-ctx.Done():
 			return
 		}
@@ -57,6 +75,9 @@ func (h *host) noteAlive(ctx context.Context) {
 	}
 }
 
+// resumesAtOnce is how many previews are started at once: an engine takes a while for each, and a host may have hundreds.
+const resumesAtOnce = 8
+
 // resumePreviews starts the live previews that stand still, as after `make down`, a restart of the machine or the death of
 // the Docker engine, which counts what it finds running then as stopped by hand. It reports whether it could look at every
 // one of them.
@@ -66,19 +87,27 @@ func (h *host) resumePreviews(ctx context.Context) bool {
 		h.Log.Warn("list live previews", "error", err)
 		return false
 	}
-	all := true
+	var group errgroup.Group // what cannot be started keeps no other from it
+	group.SetLimit(resumesAtOnce)
 	for _, p := range previews {
-		there, err := h.engine.Resume(ctx, p.Container)
-		if err == nil && !there {
-			h.Log.Warn("container of a live preview is gone", "deployment", p.DeploymentID, "container", p.Container)
-			err = h.Store.SetPreviewState(ctx, p.DeploymentID, deployment.PreviewFailed)
-		}
-		if err != nil {
-			h.Log.Warn("resume preview", "deployment", p.DeploymentID, "error", err)
-			all = false
-		}
+		group.Go(func() error {
+			err := h.resume(ctx, p)
+			if err != nil {
+				h.Log.Warn("resume preview", "deployment", p.DeploymentID, "error", err)
+			}
+			return err
+		})
 	}
-	return all
+	return group.Wait() == nil
+}
+
+func (h *host) resume(ctx context.Context, p deployment.Preview) error {
+	there, err := h.engine.Resume(ctx, p.Container)
+	if err != nil || there {
+		return err
+	}
+	h.Log.Warn("container of a live preview is gone", "deployment", p.DeploymentID, "container", p.Container)
+	return h.Store.SetPreviewState(ctx, p.DeploymentID, deployment.PreviewFailed)
 }
 
 // followPreviews logs what previews of this host print from now on, and what they have printed since they were followed last.
