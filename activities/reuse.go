@@ -8,11 +8,16 @@ import (
 	"github.com/slipway-dev/slipway/temporal"
 )
 
-// reuse answers for a deployment that was made with the image of another: nothing is left to build, if it is still there.
+// reuse answers for a deployment that was made with the image of another: nothing is left to build, if it is still there. When it
+// is not, what is live stays; where nothing is live, as after a restore, the commit is built again.
 func (s *Source) reuse(ctx context.Context, d deployment.Deployment) (temporal.ResolveResult, error) {
 	digest, err := s.imageOf(ctx, d)
 	if err != nil {
 		return temporal.ResolveResult{}, err
+	}
+	if digest == "" && d.BuildAgain {
+		logOf(ctx, s.Logs).say("image %s@%s is gone from the registry: commit %s is built again", d.Image, d.ImageDigest, d.Commit)
+		return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true}, nil
 	}
 	if digest == "" {
 		again := fmt.Sprintf("build the commit again: slipway deploy %s --commit %s --environment %s", d.ProjectName, d.Commit, d.Environment)

@@ -51,10 +51,7 @@ func newInstallation(t *testing.T) *installation {
 	in.settle(t, cache)
 	in.down(t, "--purge") // what a test that was killed has left
 	t.Cleanup(func() { in.down(t, "--purge") })
-	// BuildKit's cache outlives the data: that is what makes a warm run quick.
-	require.NoError(t, os.RemoveAll(in.data))
-	require.NoError(t, os.Mkdir(in.data, 0o700))
-	require.NoError(t, os.Symlink(filepath.Join(root, "buildkit"), filepath.Join(in.data, "buildkit")))
+	in.layOutData(t)
 	return in
 }
 

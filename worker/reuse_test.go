@@ -57,3 +57,35 @@ func TestRollback_OfAnImageThatIsGone(t *testing.T) {
 	require.Contains(t, d.Failure.Fix, d.Commit)
 	s.requireLive(live, live.RunID)
 }
+
+// What a restore brings back runs its image again, and without that its commit is built again.
+func TestBroughtBack(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.host.on("solve", failing(0))
+	live := s.until(s.deploy(), deployment.StatusReady)
+	bringBack := func() deployment.Deployment {
+		d, _, err := s.store.CreateDeployment(t.Context(), deployment.NewDeployment{
+			Project: s.project, Environment: "production", Reuse: &deployment.Reuse{From: live.ID},
+		})
+		require.NoError(t, err)
+		_, err = s.store.Pool().Exec(t.Context(), "UPDATE environments SET live_deployment_id = NULL") // as Restore does
+		require.NoError(t, err)
+		require.NoError(t, s.deploys.Start(t.Context(), d, s.project))
+		return s.until(d, deployment.StatusReady)
+	}
+	d := bringBack()
+	run, _ := s.current(d)
+	require.Equal(t, map[deployment.StepName]deployment.StepStatus{"resolve": "reused", "release": "succeeded"}, s.steps(d, run))
+	require.Equal(t, live.ID, d.ReusedFrom)
+
+	s.host.lose()
+	d = bringBack()
+	run, _ = s.current(d)
+	require.Equal(t, map[deployment.StepName]deployment.StepStatus{
+		"resolve": "reused", "fetch": "succeeded", "plan": "succeeded", "build": "succeeded", "release": "succeeded",
+	}, s.steps(d, run))
+	require.Equal(t, live.Commit, d.Commit)
+	require.Empty(t, d.ReusedFrom)
+	s.requireLive(d, run)
+}

@@ -7,15 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"go.temporal.io/api/operatorservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/buildkit"
-	"github.com/slipway-dev/slipway/internal/postgres/cluster"
 	"github.com/slipway-dev/slipway/internal/supervise"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/codec"
@@ -47,18 +46,11 @@ func (s *system) startPostgres(ctx context.Context) error {
 	if s.Postgres.URL != "" {
 		return nil
 	}
-	c, err := cluster.Find(s.Postgres.BinDir, filepath.Join(s.DataDir, "postgres"), s.paths.PostgresSocketDir(), "max_connections=200", "shared_buffers=128MB")
+	c, spec, err := roles.OwnPostgres(ctx, s.Dev)
 	if err != nil {
 		return err
 	}
-	if err := c.Init(ctx); err != nil {
-		return fmt.Errorf("make private postgres: %w", err)
-	}
-	err = s.start(ctx, "Postgres", supervise.Spec{
-		Name: "postgres", Path: c.Path(), Args: c.Args(), Dir: "/", Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"},
-		Credential: c.Account(), AmbientCaps: c.Capabilities(), Ready: c.Ready,
-		StopSignal: syscall.SIGINT /* fast shutdown */, StopTimeout: 20 * time.Second,
-	})
+	err = s.start(ctx, "Postgres", spec)
 	if err != nil {
 		return err
 	}

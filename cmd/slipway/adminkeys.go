@@ -71,7 +71,7 @@ Where each host has a keyset file of its own, first give all of them the new key
 file to every host, then rotate here, and copy it again. A retry after a rotation plans and builds again.` + keysNote,
 		Example: `  sudo -E slipway admin keys rotate
   sudo -E slipway admin keys rotate --prepare    # several hosts: then copy keyset.json to each, and rotate
-  docker compose -f deploy/compose.yaml run --rm migrate admin keys rotate`,
+  docker compose -f deploy/compose.yaml run --rm --no-deps migrate admin keys rotate`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.onMachine(cmd.Context(), func(m config.Dev, store *postgres.Store) error {
 				if prepare {

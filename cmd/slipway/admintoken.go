@@ -29,7 +29,7 @@ other tokens stay.`,
   slipway admin token list
   slipway admin token revoke ci/shop
   sudo -E slipway admin token                  # on the machine itself: the admin token was lost
-  docker compose -f deploy/compose.yaml run --rm migrate admin token`,
+  docker compose -f deploy/compose.yaml run --rm --no-deps migrate admin token`,
 	}, c.adminTokenCreate(), c.adminTokenList(), c.adminTokenRevoke())
 	command.Flags().StringVar(&name, "name", "admin", "the `name` of the token to replace")
 	command.Flags().BoolVar(&keep, "keep", false, "leave the old one valid, under another name")

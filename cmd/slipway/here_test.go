@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
 
 // TestMain keeps the git configuration of whoever runs the tests out of them.
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(postgrestest.Main(m))
 }
 
 func git(t *testing.T, dir string, args ...string) string {

@@ -52,25 +52,14 @@ func loaded[T any, S interface {
 // load fills in s from the environment (NAME=value) and the file that it names. The error is of type Faults, unless the
 // file cannot be read.
 func load(s settings, environ []string) error {
-	variables, err := readEnviron(environ)
-	if err != nil {
-		return err
-	}
-	path, values, err := readFile(variables[fileVariable])
+	said, err := readSources(environ)
 	if err != nil {
 		return err
 	}
 	keys := s.keys()
-	faults := append(unknownVariables(variables), unknownPaths(path, values)...)
-	fileText := texts(values)
+	faults := append(unknownVariables(said.variables), unknownPaths(said.path, said.values)...)
 	for _, k := range keys {
-		from, v := k.env, k.initial
-		if given, ok := fileText[k.path]; ok {
-			from, v = path+": "+k.path, given
-		}
-		if given, ok := variables[k.env]; ok {
-			from, v = k.env, given
-		}
+		from, v, _ := said.find(k)
 		if fault, ok := k.set(from, v); !ok {
 			faults = append(faults, fault)
 		}
@@ -79,6 +68,34 @@ func load(s settings, environ []string) error {
 		faults = s.check()
 	}
 	return faults.orNil()
+}
+
+// sources are what the environment and the file say.
+type sources struct {
+	variables map[string]string
+	path      string         // of the file
+	values    map[string]any // of the file, and its texts by key
+	texts     map[string]string
+}
+
+func readSources(environ []string) (sources, error) {
+	variables, err := readEnviron(environ)
+	if err != nil {
+		return sources{}, err
+	}
+	path, values, err := readFile(variables[fileVariable])
+	return sources{variables: variables, path: path, values: values, texts: texts(values)}, err
+}
+
+// find returns a key's text and where it stands: in the environment, else in the file, else it is the default.
+func (s sources) find(k key) (from, text string, given bool) {
+	if v, ok := s.variables[k.env]; ok {
+		return k.env, v, true
+	}
+	if v, ok := s.texts[k.path]; ok {
+		return s.path + ": " + k.path, v, true
+	}
+	return k.env, k.initial, false
 }
 
 // readEnviron returns slipway's variables.

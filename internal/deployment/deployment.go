@@ -54,7 +54,8 @@ type Deployment struct {
 	Failure       *Failure
 	Warnings      []Warning
 	SupersededBy  string
-	ReusedFrom    string
+	ReusedFrom    string   // the deployment whose image it runs
+	BuildAgain    bool     // that image, if the registry has it no more: nothing is live instead; false in lists
 	Step          *StepNow // nil before the first step, unless it waits for its turn, and after the end
 
 	CreatedAt         time.Time

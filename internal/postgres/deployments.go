@@ -22,7 +22,7 @@ func (s *Store) Deployment(ctx context.Context, id string) (deployment.Deploymen
 	if err != nil {
 		return deployment.Deployment{}, at(err, "deployment %s", id)
 	}
-	d.Dockerfile, d.PlanInput, d.ImageInput = row.Dockerfile, row.PlanInput, row.ImageInput
+	d.Dockerfile, d.PlanInput, d.ImageInput, d.BuildAgain = row.Dockerfile, row.PlanInput, row.ImageInput, row.BuildAgain
 	d.Plan, err = fromJSON[deployment.Plan](row.Plan, "plan")
 	return d, at(err, "deployment %s", id)
 }

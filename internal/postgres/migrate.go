@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/tern/v2/migrate"
@@ -36,16 +37,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	defer conn.Release()
-	m, err := migrate.NewMigrator(ctx, conn.Conn(), versionTable)
-	if err != nil {
-		return fmt.Errorf("migrate: read version: %w", err)
-	}
-	files, err := fs.Sub(migrations, "migrations")
+	m, err := newMigrator(ctx, conn.Conn(), &migrate.MigratorOptions{})
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
-	}
-	if err := m.LoadMigrations(files); err != nil {
-		return fmt.Errorf("migrate: load migrations: %w", err)
 	}
 	version, err := m.GetCurrentVersion(ctx)
 	if err != nil {
@@ -58,6 +52,22 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// newMigrator returns a migrator that knows every migration of this binary.
+func newMigrator(ctx context.Context, conn *pgx.Conn, o *migrate.MigratorOptions) (*migrate.Migrator, error) {
+	m, err := migrate.NewMigratorEx(ctx, conn, versionTable, o)
+	if err != nil {
+		return nil, fmt.Errorf("read version: %w", err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := m.LoadMigrations(files); err != nil {
+		return nil, fmt.Errorf("load migrations: %w", err)
+	}
+	return m, nil
 }
 
 // CheckSchema reports whether the schema is the one that this binary works with, and changes nothing. It is for a process that

@@ -13,15 +13,17 @@ import (
 
 // SealedBy counts the secrets by the first length bytes of what is stored, which name the key that has sealed them.
 func (s *Store) SealedBy(ctx context.Context, length int) (map[string]int, error) {
-	rows, err := s.q.SealedBy(ctx, int32(length)) //nolint:gosec // a few bytes
-	if err != nil {
-		return nil, at(err, "count secrets by key")
-	}
+	counts, err := sealedBy(ctx, s.q, length)
+	return counts, at(err, "count secrets by key")
+}
+
+func sealedBy(ctx context.Context, q *db.Queries, length int) (map[string]int, error) {
+	rows, err := q.SealedBy(ctx, int32(length)) //nolint:gosec // a few bytes
 	counts := map[string]int{}
 	for _, row := range rows {
 		counts[string(row.Key)] = int(row.Secrets)
 	}
-	return counts, nil
+	return counts, err
 }
 
 // Reseal encrypts every secret anew that does not begin with key, each in a transaction of its own, and returns how many. What

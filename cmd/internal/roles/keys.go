@@ -29,12 +29,17 @@ func Keys(ctx context.Context, m config.Dev, store *postgres.Store) ([]KeyUse, e
 	return keyUses(ctx, keyset, store)
 }
 
-func keyUses(ctx context.Context, keyset *secrets.Keyset, store *postgres.Store) ([]KeyUse, error) {
+// sealed counts secrets by the bytes that they begin with.
+type sealed interface {
+	SealedBy(ctx context.Context, length int) (map[string]int, error)
+}
+
+func keyUses(ctx context.Context, keyset *secrets.Keyset, in sealed) ([]KeyUse, error) {
 	keys, err := keyset.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	counts, err := store.SealedBy(ctx, secrets.PrefixLength)
+	counts, err := in.SealedBy(ctx, secrets.PrefixLength)
 	if err != nil {
 		return nil, err
 	}

@@ -22,15 +22,20 @@ func JoinMachine(ctx context.Context, m config.Dev) (*postgres.Store, error) {
 		m.Postgres.URL = (&cluster.Cluster{SocketDir: m.PostgresSocketDir()}).DSN("slipway")
 	}
 	store, err := JoinStore(ctx, m.Postgres, m.Gateway.Domain)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		err = deniedHere(err)
-	case own && err != nil && postgres.Unreachable(err):
+	if own && err != nil && postgres.Unreachable(err) && !errors.Is(err, fs.ErrPermission) {
 		err = deployment.UserFailure("machine.no_database",
 			"start slipway-dev (`make up`) in the folder that holds this data directory; or name another one with SLIPWAY_DATA_DIR, or a database with SLIPWAY_DATABASE_URL",
 			"no Postgres runs for data directory %s: %w", m.DataDir, err)
 	}
-	return store, err
+	return store, denied(err)
+}
+
+// denied says who may do what was refused.
+func denied(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return deniedHere(err)
+	}
+	return err
 }
 
 // FixOf returns what to do about an error, empty where it does not say.

@@ -11,7 +11,9 @@ import (
 )
 
 const deployment = `-- name: Deployment :one
-SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, v.slot_wait, d.plan, d.dockerfile, d.plan_input, d.image_input
+SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, v.slot_wait, d.plan, d.dockerfile, d.plan_input, d.image_input,
+       EXISTS (SELECT FROM environments e JOIN deployments s ON s.environment_id = e.id
+                WHERE e.id = v.environment_id AND e.live_deployment_id IS NULL AND s.id = v.reused_from) AS build_again
   FROM deployment_details v JOIN deployments d ON d.id = v.id
  WHERE v.id = $1
 `
@@ -22,8 +24,11 @@ type DeploymentRow struct {
 	Dockerfile       string
 	PlanInput        string
 	ImageInput       string
+	BuildAgain       bool
 }
 
+// An image that the environment ran before, and that is gone, is built again where nothing is live that would stay instead: a
+// restore leaves it so.
 func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, error) {
 	row := q.db.QueryRow(ctx, deployment, id)
 	var i DeploymentRow
@@ -67,6 +72,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 		&i.Dockerfile,
 		&i.PlanInput,
 		&i.ImageInput,
+		&i.BuildAgain,
 	)
 	return i, err
 }

@@ -100,7 +100,7 @@ func (q *Queries) SetCommit(ctx context.Context, arg SetCommitParams) error {
 }
 
 const setImage = `-- name: SetImage :exec
-UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL WHERE id = $1
+UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL, reused_from = NULL WHERE id = $1
 `
 
 type SetImageParams struct {
@@ -110,6 +110,7 @@ type SetImageParams struct {
 	ImageInput  string
 }
 
+// Whoever has an image of its own runs no other's.
 func (q *Queries) SetImage(ctx context.Context, arg SetImageParams) error {
 	_, err := q.db.Exec(ctx, setImage,
 		arg.ID,

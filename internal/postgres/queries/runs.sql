@@ -39,4 +39,5 @@ UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
 UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1;
 
 -- name: SetImage :exec
-UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL WHERE id = $1;
+-- Whoever has an image of its own runs no other's.
+UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL, reused_from = NULL WHERE id = $1;
