@@ -20,6 +20,7 @@ import (
 func TestRestoreOnAnotherMachine(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
+	in.env = append(in.env, "SLIPWAY_RECONCILE_INTERVAL=2s") // it starts what a restore has queued
 	out := in.up(t)
 	in.requirePlaces(t, out)
 	var live client.DeploymentList
