@@ -2,9 +2,12 @@ package roles
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +21,8 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
 
-// A host that is busy with its previews, here for ever, since the engine takes connections and answers none, still lives:
-// silence would have its deploys moved to others. And one preview that cannot be started keeps no other waiting.
+// A host that is busy with its previews, here for ever, since the engine starts none, still lives: silence would have its
+// deploys moved to others. And one preview that does not start keeps no other waiting.
 func TestTend_BusyHostLives(t *testing.T) {
 	t.Parallel()
 	store := postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"})
@@ -27,9 +30,19 @@ func TestTend_BusyHostLives(t *testing.T) {
 		goLive(t, store, name)
 	}
 	socket := filepath.Join(t.TempDir(), "docker.sock")
-	silent, err := net.Listen("unix", socket)
+	listener, err := net.Listen("unix", socket)
 	require.NoError(t, err)
-	defer silent.Close()
+	starts := make(chan struct{}, 2)
+	hangs := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/start") {
+			starts <- struct{}{}
+			<-r.Context().Done()
+		}
+		w.Header().Set("Api-Version", "1.43")
+		fmt.Fprint(w, `{"NCPU": 2}`)
+	})}
+	go func() { _ = hangs.Serve(listener) }()
+	defer hangs.Close()
 	engine, err := docker.New(docker.Options{Host: "unix://" + socket, Installation: "test", HostID: "host-1"})
 	require.NoError(t, err)
 	c := config.WorkerRole{}
@@ -38,10 +51,12 @@ func TestTend_BusyHostLives(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); h.tend(ctx) }()
-	for range 2 { // one for each preview
-		conn, err := silent.Accept()
-		require.NoError(t, err)
-		defer conn.Close()
+	for range 2 { // neither has been answered
+		select {
+		case <-starts:
+		case <-time.After(time.Minute):
+			require.FailNow(t, "the previews are started one after the other")
+		}
 	}
 	begun := lastSeen(t, store)
 	require.Eventually(t, func() bool { return lastSeen(t, store).After(begun) }, 10*time.Second, 20*time.Millisecond)
@@ -51,7 +66,7 @@ func TestTend_BusyHostLives(t *testing.T) {
 
 func lastSeen(t *testing.T, store *postgres.Store) (at time.Time) {
 	t.Helper()
-	require.NoError(t, store.Pool().QueryRow(t.Context(), "SELECT last_seen_at FROM hosts WHERE id = 'host-1'").Scan(&at))
+	require.NoError(t, store.Pool().QueryRow(t.Context(), "SELECT coalesce(max(last_seen_at), 'epoch') FROM hosts WHERE id = 'host-1'").Scan(&at))
 	return at
 }
 
