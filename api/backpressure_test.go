@@ -20,7 +20,7 @@ func TestCreateDeployment_IsRefusedWhenTooManyHaveNotEnded(t *testing.T) {
 	p := refused.problem(429)
 	require.Equal(t, "too_many_deployments", p.Code)
 	require.Contains(t, *p.Fix, "SLIPWAY_MAX_QUEUED")
-	require.Equal(t, "30", refused.header.Get("Retry-After"))
+	require.Equal(t, "10", refused.header.Get("Retry-After"))
 	require.Len(t, w.deploys.started, 1)
 
 	again := w.call("POST", "/v1/projects/shop/deployments", `{"branch":"a","environment":"branch/a"}`, key)

@@ -68,8 +68,8 @@ var sentinels = []struct {
 		status: http.StatusTooManyRequests, code: "too_many_deployments",
 		detail: "as many deployments have not ended as this installation takes; nothing was stored",
 		fix:    "try again after the seconds of Retry-After, cancel what is not needed, or have the operator raise SLIPWAY_MAX_QUEUED",
-		// About the time of a short build: places come one by one, and whoever asks too early is told again.
-		retryAfter: 30,
+		// Less than a short build takes: places come one by one, and whoever asks too early is told again.
+		retryAfter: 10,
 	}},
 	{deployment.ErrNotCancelable, problemError{
 		status: http.StatusConflict, code: "not_cancelable", detail: "the deployment has ended", field: "id",

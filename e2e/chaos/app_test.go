@@ -20,17 +20,24 @@ import (
 	"github.com/slipway-dev/slipway/internal/gitserve/gitservetest"
 )
 
-// call sends a request to the API. A transport error is for the caller: the API may have been killed.
-func (i *installation) call(ctx context.Context, method, path, key string, body, out any) (status int, err error) {
+// answer is what the API answers.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// send sends a request to the API. A transport error is for the caller: the API may have been killed.
+func (i *installation) send(ctx context.Context, method, path, key string, body any) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	data, err := json.Marshal(body)
 	if err != nil {
-		return 0, err
+		return a, err
 	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+i.api+path, bytes.NewReader(data))
 	if err != nil {
-		return 0, err
+		return a, err
 	}
 	request.Header.Set("Authorization", "Bearer "+i.token)
 	request.Header.Set("Content-Type", "application/json")
@@ -39,20 +46,26 @@ func (i *installation) call(ctx context.Context, method, path, key string, body,
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, err
+		return a, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	a.status, a.header = response.StatusCode, response.Header
+	a.body, err = io.ReadAll(response.Body)
+	return a, err
+}
+
+// call sends a request and reads what it answers into out. An answer that is no success is an error.
+func (i *installation) call(ctx context.Context, method, path, key string, body, out any) (status int, err error) {
+	a, err := i.send(ctx, method, path, key, body)
 	if err != nil {
 		return 0, err
 	}
-	if out != nil && response.StatusCode < 300 {
-		err = json.Unmarshal(answer, out)
+	if a.status >= 300 {
+		err = fmt.Errorf("%s %s: %d: %s", method, path, a.status, a.body)
+	} else if out != nil {
+		err = json.Unmarshal(a.body, out)
 	}
-	if response.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
-	}
-	return response.StatusCode, err
+	return a.status, err
 }
 
 // app is a project over a repository of its own.

@@ -36,6 +36,7 @@ type installation struct {
 	temporal string
 	registry string
 	token    string
+	settings []string // of a test's own, for roles that it restarts
 	daemon   buildkit.DaemonConfig
 	cluster  *cluster.Cluster
 	parts    []*process // in the order in which they are started

@@ -106,7 +106,13 @@ func (i *installation) role(name string, n int) *process {
 		cmd := exec.Command(i.binary, name)
 		cmd.Env = i.env(n)
 		return cmd
-	}, func(ctx context.Context) error { return answers(ctx, "http://"+i.ops[n]+"/readyz") })
+	}, func(ctx context.Context) error {
+		err := answers(ctx, "http://"+i.ops[n]+"/readyz")
+		if err == nil && name == "api" { // operators are told before its own address is listened on
+			err = answers(ctx, "http://"+i.api+"/readyz")
+		}
+		return err
+	})
 }
 
 // env is the environment of the roles; each has an address of its own for operators.
@@ -129,7 +135,7 @@ func (i *installation) env(n int) []string {
 	if *down < 10*time.Second { // a longer outage meets the retries that production has for it
 		settings = append(settings, "SLIPWAY_RETRY_MAXIMUM=2s", "SLIPWAY_RETRY_ATTEMPTS=10")
 	}
-	return settings
+	return append(settings, i.settings...)
 }
 
 func withoutSlipway() []string {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var report = flag.String("report", "", "file whose parts between the marks are written anew with the tables of TestMatrix and TestCancelLatency")
+var report = flag.String("report", "", "file whose parts between the marks are written anew with the tables of TestMatrix, TestCancelLatency and TestBackpressure")
 
 // result is how one cell went.
 type result struct {
