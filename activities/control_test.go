@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	sdktemporal "go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/slipway-dev/slipway/activities"
@@ -108,6 +110,48 @@ func TestVacateHost_Repeats(t *testing.T) {
 	require.Empty(t, b.owned(d))
 	require.NoDirExists(t, filepath.Join(b.workspaces.Root, d.ID))
 	require.Equal(t, deployment.StatusCanceling, b.get(d).Status)
+}
+
+// A claim that was asked for while the host had room finds that it has none: it goes back into the line and takes nothing.
+func TestClaimHost_IsRefusedWhileTheHostIsClosed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	asked := 0
+	b.slots.Closed = func() error {
+		if asked++; asked > 1 {
+			return nil
+		}
+		require.Empty(t, b.owned(d))
+		return deployment.DiskFailure("host.disk_low", "free some", "host %s: 1 GB free of 3 GB needed", hostID)
+	}
+	var refused error
+	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
+		once := workflow.WithRetryPolicy(b.options(ctx), sdktemporal.RetryPolicy{MaximumAttempts: 1})
+		refused = workflow.ExecuteActivity(once, b.slots.ClaimHost, temporal.StepInput{DeploymentID: d.ID}).Get(ctx, nil)
+		_, err := call[temporal.ClaimResult](ctx, b, b.slots.ClaimHost, temporal.StepInput{DeploymentID: d.ID})
+		return err
+	}))
+	require.True(t, activities.IsType(refused, "host.disk_low"), "%v", refused)
+	require.ErrorContains(t, refused, "needs disk space on the host: host "+hostID)
+	require.Len(t, b.owned(d, deployment.ResourceLease), 1)
+}
+
+func TestSweepStrays_LeavesWhatADeploymentHas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	_, err := b.store.Finish(t.Context(), d.ID, "", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	stray := filepath.Join(b.workspaces.Root, uuid.NewString())
+	for _, folder := range []string{stray, filepath.Join(b.workspaces.Root, d.ID)} {
+		require.NoError(t, os.MkdirAll(filepath.Join(folder, "fetch-1"), 0o700))
+	}
+	for range 2 {
+		require.NoError(t, b.slots.SweepStrays(t.Context()))
+	}
+	require.NoDirExists(t, stray)
+	require.DirExists(t, filepath.Join(b.workspaces.Root, d.ID), "a retry of it may be about to begin")
 }
 
 func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {

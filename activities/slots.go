@@ -21,13 +21,20 @@ type Slots struct {
 	Ledger     Ledger
 	Workspaces Workspaces
 	HostID     string
-	PerProject int    // slots of all hosts that one project may hold at a time; 0 for any number
-	Freed      func() // wakes the worker that waits for a free lease; may be nil
+	PerProject int          // slots of all hosts that one project may hold at a time; 0 for any number
+	Closed     func() error // why the host gives no slot away now, nil while it does; may be nil
+	Freed      func()       // wakes the worker that waits for a free lease; may be nil
 }
 
 // ClaimHost takes a slot of this host for a deployment and names the queue that only this host serves. It is refused while the
-// deployment's project holds as many slots as it may, and tried again soon: meanwhile the slot is another project's.
+// deployment's project holds as many slots as it may, or the host has no room for a build, and tried again soon: meanwhile the
+// slot is another project's, and the deployment another host's.
 func (s *Slots) ClaimHost(ctx context.Context, in temporal.StepInput) (temporal.ClaimResult, error) {
+	if s.Closed != nil { // since the claim was asked for
+		if err := s.Closed(); err != nil {
+			return temporal.ClaimResult{}, err
+		}
+	}
 	info := activity.GetInfo(ctx)
 	err := s.Ledger.Lease(ctx, s.lease(in.DeploymentID, info.WorkflowExecution.RunID), s.PerProject)
 	if full, ok := errors.AsType[*deployment.ProjectFullError](err); ok {
@@ -93,6 +100,25 @@ func (s *Slots) SweepWorkspaces(ctx context.Context, leases []deployment.Resourc
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
 		if err := s.sweep(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SweepStrays removes what lies on this host's disk of deployments that are no more. Unlike the others they cannot begin again
+// meanwhile.
+func (s *Slots) SweepStrays(ctx context.Context) error {
+	ids, err := s.Workspaces.List()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		_, err := s.Store.Deployment(ctx, id)
+		if errors.Is(err, deployment.ErrNotFound) {
+			err = s.Workspaces.Remove(id)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -178,6 +178,7 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,
 		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_LOG_FORMAT=json",
+		"SLIPWAY_MIN_FREE_DISK=100MB", // no test waits for room on a tight machine
 	)
 	return nil
 }

@@ -15,7 +15,8 @@ import (
 type LeaseSlots struct {
 	Open  func(ctx context.Context) (int, error) // leases that stand in the ledger for this host
 	Max   int
-	Check time.Duration // how often to look at the ledger while it is full, besides Free
+	Check time.Duration // how often to look again while there is no free lease, besides Free
+	Room  func() bool   // whether the host has room for a build; nil for always
 	Log   *slog.Logger
 
 	mu      sync.Mutex
@@ -28,7 +29,7 @@ func NewLeaseSlots(open func(context.Context) (int, error), max int, check time.
 	return &LeaseSlots{Open: open, Max: max, Check: check, Log: log, freed: make(chan struct{}, 1)}
 }
 
-// Free says that a lease was given back, so that a waiting poller looks at once.
+// Free says that a lease was given back, or that there is room again, so that a waiting poller looks at once.
 func (s *LeaseSlots) Free() {
 	select {
 	case s.freed <- struct{}{}:
@@ -62,7 +63,7 @@ func (s *LeaseSlots) ReserveSlot(ctx context.Context, _ sdkworker.SlotReservatio
 func (s *LeaseSlots) reserve(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pending >= s.Max {
+	if s.pending >= s.Max || s.Room != nil && !s.Room() {
 		return false, nil
 	}
 	ask, cancel := context.WithTimeout(ctx, 5*time.Second) // the end of a claim waits for the mutex

@@ -110,6 +110,21 @@ func TestLeaseSlots_FreeWakesWhoWaits(t *testing.T) {
 	require.NoError(t, <-next)
 }
 
+func TestLeaseSlots_NoneWithoutRoom(t *testing.T) {
+	t.Parallel()
+	slots := newSlots(&leases{}, 2, time.Hour)
+	var room atomic.Bool
+	slots.Room = room.Load
+	first, second := reserve(t.Context(), slots), reserve(t.Context(), slots)
+	requireWaits(t, first)
+	requireWaits(t, second)
+	room.Store(true)
+	slots.Free()
+	slots.Free()
+	require.NoError(t, <-first)
+	require.NoError(t, <-second)
+}
+
 func TestLeaseSlots_TwoThatAreFreedAtOnceWakeTwo(t *testing.T) {
 	t.Parallel()
 	ledger := &leases{open: 2}

@@ -313,7 +313,8 @@ type CurrentStep struct {
 	Total         int  `json:"total"`
 
 	// WaitingFor What a step that is not running waits for, in words: a turn, such as `a build slot`, `the project's other builds (2 of 2
-	// under way)` or `deployment #41 of this environment`; a component that was away at the attempt before; or `the next attempt` when that failed for another
+	// under way)` or `deployment #41 of this environment`; room for a build, as in `disk space on host main (1.2 GB free of
+	// 3.3 GB needed)`; a component that was away at the attempt before; or `the next attempt` when that failed for another
 	// reason.
 	//
 	// Example: the registry

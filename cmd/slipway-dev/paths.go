@@ -22,6 +22,7 @@ func (p paths) installation() string   { return filepath.Join(p.DataDir, "instal
 func (p paths) hostID() string         { return filepath.Join(p.DataDir, "host.id") }
 func (p paths) progress() string       { return filepath.Join(p.DataDir, "run", "progress.log") }
 func (p paths) record() string         { return filepath.Join(p.DataDir, "started.json") }
+func (p paths) registry() string       { return filepath.Join(p.DataDir, "registry") }
 func (p paths) examples() string       { return filepath.Join(p.DataDir, "examples") }
 
 // owned matches everything that slipway-dev makes in its data directory.

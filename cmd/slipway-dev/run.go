@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/registry"
 	"github.com/slipway-dev/slipway/internal/supervise"
 )
 
@@ -59,6 +60,7 @@ type system struct {
 	tell     *teller
 	log      *slog.Logger
 	store    *postgres.Store
+	images   *registry.Server
 	closers  []func()                    // run when every role has stopped, the last one first
 	release  func(context.Context) error // takes the rules for the builds' network away, once buildkitd has ended
 	trusted  []string                    // origins of repositories that pass the URL guard by themselves
@@ -165,7 +167,10 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 			DataDir: s.DataDir, Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry,
 			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Retention: s.Retention, Timeouts: s.Timeouts,
 		}
-		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{Store: s.store, Client: client, Git: git, Telemetry: telemetry, Log: s.log}))
+		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{
+			Store: s.store, Client: client, Git: git, DiskDirs: []string{s.paths.registry(), daemonOf(s.paths).Root}, MakeRoom: s.images.Tidy,
+			Telemetry: telemetry, Log: s.log,
+		}))
 	})
 	group.Go(func() error {
 		a := config.APIRole{

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,7 +17,7 @@ import (
 
 // startRegistry serves the embedded registry and puts the base images into it.
 func (s *system) startRegistry(ctx context.Context, group *errgroup.Group) error {
-	server, err := registry.New(registry.Options{Dir: filepath.Join(s.DataDir, "registry"), Logger: s.log, Grace: s.Registry.Grace})
+	server, err := registry.New(registry.Options{Dir: s.paths.registry(), Logger: s.log, Grace: s.Registry.Grace})
 	if err != nil {
 		return err
 	}
@@ -26,6 +25,7 @@ func (s *system) startRegistry(ctx context.Context, group *errgroup.Group) error
 	if err != nil {
 		return err
 	}
+	s.images = server
 	group.Go(func() error { return named("registry", server.Serve(ctx, listener)) })
 	if s.Registry.ImagesDir == "" {
 		return nil

@@ -126,7 +126,7 @@ func (i *installation) env(n int) []string {
 		"SLIPWAY_API_ADDR="+i.api, "SLIPWAY_GATEWAY_ADDR="+i.gateway, "SLIPWAY_TEMPORAL_ADDR="+i.temporal, "SLIPWAY_REGISTRY_ADDR="+i.registry,
 		"SLIPWAY_DATABASE_URL=postgres://slipway@/slipway?host="+i.cluster.SocketDir,
 		"SLIPWAY_BUILDKIT_ADDR="+i.daemon.Address, "SLIPWAY_DOCKER_HOST=unix://"+i.path("docker.sock"),
-		"SLIPWAY_PREVIEW_SUBNETS="+previewSubnets, "SLIPWAY_BUILD_SLOTS=16",
+		"SLIPWAY_PREVIEW_SUBNETS="+previewSubnets, "SLIPWAY_BUILD_SLOTS=16", "SLIPWAY_MIN_FREE_DISK=100MB",
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_NIXPACKS="+i.path("nixpacks"),
 		"SLIPWAY_GIT_ALLOW_SCHEMES=http", "SLIPWAY_GIT_ALLOW_NETS=127.0.0.0/8",
 		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_STOP_WAIT=3s",

@@ -69,7 +69,8 @@ func (in *installation) settle(t *testing.T) {
 		in.settings = append(in.settings, name+"="+in.ports[name])
 	}
 	in.settings = append(in.settings, "E2E_DIR="+in.dir, "IMAGE_TAG=e2e", "SLIPWAY_GATEWAY_ADDR=127.0.0.1:"+in.ports["GATEWAY"],
-		"SLIPWAY_GIT_ALLOW_SCHEMES=http", "SLIPWAY_GIT_ALLOW_NETS="+in.host.String()+"/32", "SLIPWAY_PREVIEW_SUBNETS=10.222.0.0/16")
+		"SLIPWAY_GIT_ALLOW_SCHEMES=http", "SLIPWAY_GIT_ALLOW_NETS="+in.host.String()+"/32", "SLIPWAY_PREVIEW_SUBNETS=10.222.0.0/16",
+		"SLIPWAY_MIN_FREE_DISK=100MB")
 	daemon := daemon()
 	daemon.RegistryAddr, daemon.DockerIOMirror = "registry:"+in.ports["REGISTRY_PORT"], true // of the base images
 	daemon.CacheBytes = 4 << 30

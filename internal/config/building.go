@@ -12,12 +12,14 @@ import (
 
 // Worker is a build and preview host.
 type Worker struct {
-	HostID       string // stable name of this host; never empty once loaded
-	BuildSlots   int    // deploys that fetch, plan or build at a time
-	ProjectSlots int    // of one project, on all hosts together; 0 for any number
-	WorkspaceDir string // of checkouts; never empty once loaded
-	BuildID      string // of this build of slipway, for Temporal to tell it from others; empty for no difference
-	ControlOnly  bool   // runs workflows, and nothing that happens on a host
+	HostID       string   // stable name of this host; never empty once loaded
+	BuildSlots   int      // deploys that fetch, plan or build at a time
+	ProjectSlots int      // of one project, on all hosts together; 0 for any number
+	WorkspaceDir string   // of checkouts; never empty once loaded
+	MinFreeDisk  int64    // bytes below which no build begins; 0 for no bound
+	DiskDirs     []string // folders besides, whose disks need as much
+	BuildID      string   // of this build of slipway, for Temporal to tell it from others; empty for no difference
+	ControlOnly  bool     // runs workflows, and nothing that happens on a host
 }
 
 func (w *Worker) keys() []key {
@@ -38,6 +40,14 @@ func (w *Worker) keys() []key {
 		{
 			env: "SLIPWAY_WORKSPACE_DIR", path: "worker.workspace_dir", value: text(&w.WorkspaceDir),
 			doc: "Folder of checkouts; empty for `workspaces` in the data directory.",
+		},
+		{
+			env: "SLIPWAY_MIN_FREE_DISK", path: "worker.min_free_disk", initial: "3GB", value: size(&w.MinFreeDisk, 0),
+			doc: "Free disk space, such as `3GB`, below which this host begins no build: its free slots are closed, and room is made. They open again when there is a tenth more. 0 for no such bound.",
+		},
+		{
+			env: "SLIPWAY_DISK_DIRS", path: "worker.disk_dirs", value: folders(&w.DiskDirs),
+			doc: "Further folders of this host, besides that of checkouts, whose disks need as much free space: where a buildkitd, a registry or Docker beside the worker keep their data. slipway-dev adds its own.",
 		},
 		{
 			env: "SLIPWAY_WORKER_BUILD_ID", path: "worker.build_id",

@@ -46,6 +46,8 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, netip.MustParsePrefix("10.213.0.0/16"), d.Docker.PreviewSubnets)
 	require.Equal(t, 2, d.Worker.BuildSlots)
 	require.EqualValues(t, 20<<30, d.BuildKit.CacheSize)
+	require.Zero(t, d.Worker.ProjectSlots)
+	require.EqualValues(t, 3<<30, d.Worker.MinFreeDisk)
 	require.NotEmpty(t, d.Worker.HostID)
 }
 
@@ -115,6 +117,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		"SLIPWAY_API_ADDR=0.0.0.0:8080", "SLIPWAY_BUILD_SLOTS=none", "SLIPWAY_GATEWAY_ADR=127.0.0.1:1",
 		"SLIPWAY_DATABASE_URL=mysql://u:hunter2@h/d", "SLIPWAY_NIXPACKS=", "SLIPWAY_BUILD_SUBNET=10.1.2.3/30",
 		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe", "SLIPWAY_BUILD_CACHE_SIZE=1000MB",
+		"SLIPWAY_MIN_FREE_DISK=much", "SLIPWAY_DISK_DIRS=/var,lib",
 	})
 	var faults config.Faults
 	require.ErrorAs(t, err, &faults)
@@ -133,6 +136,8 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		{"SLIPWAY_GIT_ALLOW_NETS", `"10.0.0.0/8,home" does not fit`, `"home" is no network`},
 		{"SLIPWAY_DOCKER_MIRROR", `"maybe" does not fit`, "give true or false"},
 		{"SLIPWAY_BUILD_CACHE_SIZE", `"1000MB" does not fit`, "give a size of at least 1GB, such as 20GB"},
+		{"SLIPWAY_MIN_FREE_DISK", `"much" does not fit`, "give a size of at least 0B, such as 20GB"},
+		{"SLIPWAY_DISK_DIRS", `"/var,lib" does not fit`, `"lib" is no absolute path`},
 	} {
 		found := false
 		for _, f := range faults {
@@ -140,7 +145,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		}
 		require.True(t, found, "%v in\n%v", want, err)
 	}
-	require.Len(t, faults, 14, err)
+	require.Len(t, faults, 16, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
@@ -155,6 +160,15 @@ func TestContradictionsAreReported(t *testing.T) {
 		"longest wait of 30s", "give at least 1h",
 	} {
 		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for text, bytes := range map[string]int64{"0": 0, "500MB": 500 << 20, "1.5 gb": 3 << 29, "2GiB": 2 << 30, "4096": 4096} {
+		d, err := config.LoadDev([]string{"SLIPWAY_MIN_FREE_DISK=" + text})
+		require.NoError(t, err, text)
+		require.Equal(t, bytes, d.Worker.MinFreeDisk, text)
 	}
 }
 
@@ -332,7 +346,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
 		"SLIPWAY_TEMPORAL_ENCRYPTION=true", "SLIPWAY_WORKER_BUILD_ID=1.4.0", "SLIPWAY_WORKER_CONTROL_ONLY=true",
-		"SLIPWAY_OTLP_ENDPOINT=http://x:4318", "SLIPWAY_BUILD_SLOTS_PER_PROJECT=3",
+		"SLIPWAY_OTLP_ENDPOINT=http://x:4318", "SLIPWAY_BUILD_SLOTS_PER_PROJECT=3", "SLIPWAY_DISK_DIRS=/x",
 	})
 	require.NoError(t, err)
 	v := reflect.ValueOf(d)

@@ -11,7 +11,7 @@ const introduction = `# Configuration
 
 Every setting is a variable of the environment, or a key of the YAML file ` + "`slipway.yaml`" + ` in the working directory
 (` + "`SLIPWAY_CONFIG`" + ` names another), where the dots of a key are sections. A variable wins over the file, the file over the
-default. Lists are separated by commas, in the file they may be lists. Times are written like ` + "`500ms`, `15s`, `10m` or `2h`" + `.
+default. Lists are separated by commas, in the file they may be lists. Times are written like ` + "`500ms`, `15s`, `10m` or `2h`, sizes like `500MB` or `3GB`, in which a GB is 1024 MB" + `.
 
 A program checks its configuration whole when it starts, and reports everything that is wrong at once, names that it does not
 know included. Changes take effect at the next start.

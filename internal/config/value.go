@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,20 @@ func yesNo(into *bool) value {
 			return errors.New("give true or false")
 		}
 		*into = b
+		return nil
+	}
+}
+
+// folders takes a list of absolute paths, comma-separated, which may be empty.
+func folders(into *[]string) value {
+	return func(s string) error {
+		list := split(s)
+		for _, one := range list {
+			if !filepath.IsAbs(one) {
+				return fmt.Errorf("%q is no absolute path: give such as /var/lib/docker, separated by commas", one)
+			}
+		}
+		*into = list
 		return nil
 	}
 }

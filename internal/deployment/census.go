@@ -14,4 +14,5 @@ type Census struct {
 type HostSlots struct {
 	Host        string
 	Slots, Used int
+	Closed      bool // those that are not used are given to nobody
 }

@@ -5,7 +5,7 @@ func Checks() []Check {
 	return []Check{
 		{"slipway-dev", "whether slipway-dev runs with the data directory", one(runs)},
 		{"ports", "whether the configured addresses are free, and who has them", ports},
-		{"disk", "free space of the data directory and of Docker", disks},
+		{"disk", "free space of the data directory, of builds and of Docker", disks},
 		{"cgroup", "the cgroup version and its controllers: limits of builds and previews", one(cgroups)},
 		{"docker", "the Docker engine: reachable, 20.10 or newer, able to limit previews", one(dockerEngine)},
 		{"runc", "runc, which slipway-dev's own buildkitd runs steps with", one(runc)},

@@ -190,8 +190,19 @@ func TestDiskOfAFolderThatIsNotThereYet(t *testing.T) {
 	m.Config.DataDir = filepath.Join(t.TempDir(), "a", "b")
 	found := doctor.Run(t.Context(), m, []string{"disk"})
 	wellFormed(t, found)
-	require.Contains(t, found[0].Detail, "GiB free in "+m.Config.DataDir)
+	require.Contains(t, found[0].Detail, "B free in "+m.Config.DataDir)
 	require.NoDirExists(t, m.Config.DataDir)
+}
+
+func TestDiskThatIsTooFullForABuild(t *testing.T) {
+	t.Parallel()
+	m := machine(t)
+	m.Config.Worker.WorkspaceDir, m.Config.Worker.MinFreeDisk = t.TempDir(), 1<<60
+	found := doctor.Run(t.Context(), m, []string{"disk"})
+	wellFormed(t, found)
+	require.Equal(t, doctor.Failed, found[1].Status)
+	require.Contains(t, found[1].Detail, "free in "+m.Config.Worker.WorkspaceDir+", and no build begins below 1024 PB")
+	require.Contains(t, found[1].Fix, "SLIPWAY_MIN_FREE_DISK")
 }
 
 func TestCgroup(t *testing.T) {

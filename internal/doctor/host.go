@@ -2,15 +2,12 @@ package doctor
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/shirou/gopsutil/v4/disk"
-
+	"github.com/slipway-dev/slipway/internal/disk"
 	"github.com/slipway-dev/slipway/internal/docker"
 )
 
@@ -21,41 +18,36 @@ const (
 )
 
 func disks(ctx context.Context, m Machine) []Finding {
-	folders := [][2]string{{"data directory (with slipway-dev's BuildKit)", m.Config.DataDir}}
-	if facts, err := docker.Look(ctx, m.Config.Docker.Host); err == nil && facts.Local {
-		folders = append(folders, [2]string{"Docker", facts.RootDir})
+	least := uint64(m.Config.Worker.MinFreeDisk)
+	found := []Finding{space("data directory (with slipway-dev's BuildKit)", m.Config.DataDir, least)}
+	for _, folder := range append([]string{m.Config.Worker.WorkspaceDir}, m.Config.Worker.DiskDirs...) {
+		found = append(found, space("builds", folder, least))
 	}
-	var found []Finding
-	for _, f := range folders {
-		found = append(found, space(ctx, f[0], f[1]))
+	if facts, err := docker.Look(ctx, m.Config.Docker.Host); err == nil && facts.Local {
+		found = append(found, space("Docker", facts.RootDir, 0))
 	}
 	return found
 }
 
-// space looks at the file system that a folder lies in, or will lie in.
-func space(ctx context.Context, what, folder string) Finding {
-	there := folder
-	for {
-		if _, err := os.Stat(there); !errors.Is(err, fs.ErrNotExist) || there == "/" {
-			break
-		}
-		there = filepath.Dir(there)
-	}
-	usage, err := disk.UsageWithContext(ctx, there)
+// space looks at the file system that a folder lies in, or will lie in. Below least this host begins no build.
+func space(what, folder string, least uint64) Finding {
+	usage, err := disk.Look(folder)
 	if err != nil {
 		return warning("see that this user may enter it", "%s: %v", what, err)
 	}
 	const fix = "free space there (`docker system df` shows Docker's part), or move the folder to a larger disk"
-	free := float64(usage.Free) / (1 << 30)
+	free := disk.Size(usage.Free)
 	switch {
+	case usage.Free < least:
+		return failed(fix+"; SLIPWAY_MIN_FREE_DISK says how much has to be free", "%s: %s free in %s, and no build begins below %s", what, free, folder, disk.Size(least))
 	case usage.Free < emptyBytes:
-		return failed(fix, "%s: %.1f GiB free in %s", what, free, folder)
+		return failed(fix, "%s: %s free in %s", what, free, folder)
 	case usage.Free < lowBytes:
-		return warning(fix, "%s: %.1f GiB free in %s", what, free, folder)
-	case usage.InodesTotal > 0 && usage.InodesFree*100 < usage.InodesTotal*2:
-		return failed("remove what has many small files there", "%s: %d of %d inodes free in %s", what, usage.InodesFree, usage.InodesTotal, folder)
+		return warning(fix, "%s: %s free in %s", what, free, folder)
+	case usage.Inodes > 0 && usage.InodesFree*100 < usage.Inodes*2:
+		return failed("remove what has many small files there", "%s: %d of %d inodes free in %s", what, usage.InodesFree, usage.Inodes, folder)
 	}
-	return ok("%s: %.0f GiB free in %s", what, free, folder)
+	return ok("%s: %s free in %s", what, free, folder)
 }
 
 // wantedControllers bound what builds and previews use.

@@ -27,7 +27,7 @@ func (m *Metrics) Count(source Source) { m.registry.MustRegister(&census{source:
 var (
 	deploymentsDesc = prometheus.NewDesc("slipway_deployments", "Deployments by status.", []string{"status"}, nil)
 	previewsDesc    = prometheus.NewDesc("slipway_previews", "Previews by state.", []string{"state"}, nil)
-	slotsDesc       = prometheus.NewDesc("slipway_build_slots", "Build slots of the hosts that were seen lately.", []string{"host", "state"}, nil)
+	slotsDesc       = prometheus.NewDesc("slipway_build_slots", "Build slots of the hosts that were seen lately; closed are those that would be free if the host gave any away.", []string{"host", "state"}, nil)
 	queuedDesc      = prometheus.NewDesc("slipway_oldest_queued_seconds", "Time since the turn came of the deployment that has been queued longest, 0 for none. One that waits for its turn in its environment does not count.", nil, nil)
 )
 
@@ -64,7 +64,12 @@ func (c *census) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, host := range now.Slots {
 		gauge(slotsDesc, float64(host.Used), host.Host, "used")
-		gauge(slotsDesc, float64(max(0, host.Slots-host.Used)), host.Host, "free")
+		free, closed := float64(max(0, host.Slots-host.Used)), 0.0
+		if host.Closed {
+			free, closed = 0, free
+		}
+		gauge(slotsDesc, free, host.Host, "free")
+		gauge(slotsDesc, closed, host.Host, "closed")
 	}
 	gauge(queuedDesc, now.OldestQueued.Seconds())
 }

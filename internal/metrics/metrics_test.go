@@ -69,7 +69,7 @@ func (s *source) Census(context.Context) (deployment.Census, error) {
 	s.asked.Add(1)
 	return deployment.Census{
 		Deployments: map[deployment.Status]int{deployment.StatusBuilding: 2}, Previews: map[deployment.PreviewState]int{deployment.PreviewLive: 3},
-		Slots: []deployment.HostSlots{{Host: "b1", Slots: 4, Used: 1}}, OldestQueued: time.Minute,
+		Slots: []deployment.HostSlots{{Host: "b1", Slots: 4, Used: 1}, {Host: "b2", Slots: 4, Used: 3, Closed: true}}, OldestQueued: time.Minute,
 	}, s.err
 }
 
@@ -83,7 +83,8 @@ func TestCount(t *testing.T) {
 	for _, line := range []string{
 		`slipway_deployments{status="building"} 2`, `slipway_deployments{status="failed"} 0`,
 		`slipway_previews{state="live"} 3`, `slipway_previews{state="failed"} 0`,
-		`slipway_build_slots{host="b1",state="used"} 1`, `slipway_build_slots{host="b1",state="free"} 3`,
+		`slipway_build_slots{host="b1",state="used"} 1`, `slipway_build_slots{host="b1",state="free"} 3`, `slipway_build_slots{host="b1",state="closed"} 0`,
+		`slipway_build_slots{host="b2",state="used"} 3`, `slipway_build_slots{host="b2",state="free"} 0`, `slipway_build_slots{host="b2",state="closed"} 1`,
 		`slipway_oldest_queued_seconds 60`,
 	} {
 		require.Contains(t, text, line)

@@ -38,7 +38,7 @@ func count(ctx context.Context, q *db.Queries, c *deployment.Census) error {
 		return err
 	}
 	for _, row := range hosts {
-		c.Slots = append(c.Slots, deployment.HostSlots{Host: row.ID, Slots: int(row.Slots), Used: int(row.Used)})
+		c.Slots = append(c.Slots, deployment.HostSlots{Host: row.ID, Slots: int(row.Slots), Used: int(row.Used), Closed: row.SlotsClosed != ""})
 	}
 	seconds, err := q.OldestQueued(ctx)
 	c.OldestQueued = time.Duration(seconds * float64(time.Second))

@@ -36,5 +36,9 @@ func TestCensus(t *testing.T) {
 	require.Equal(t, map[deployment.Status]int{deployment.StatusQueued: 2}, c.Deployments)
 	require.Equal(t, map[deployment.PreviewState]int{deployment.PreviewLive: 1}, c.Previews)
 	require.Equal(t, []deployment.HostSlots{{Host: "b1", Slots: 4, Used: 1}}, c.Slots)
+	require.NoError(t, b.CloseSlots(t.Context(), "b1", "disk space on host b1"))
+	c, err = b.Census(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []deployment.HostSlots{{Host: "b1", Slots: 4, Used: 1, Closed: true}}, c.Slots)
 	require.InDelta(t, (10 * time.Minute).Seconds(), c.OldestQueued.Seconds(), 60)
 }

@@ -80,6 +80,26 @@ func TestLease_WhoHoldsASlotAndWhoHasEnded(t *testing.T) {
 	require.ErrorIs(t, err, deployment.ErrNotFound, "there is no such deployment")
 }
 
+// Nothing but that every build host is closed keeps a deployment from its slot.
+func TestWaitsForRoom_OnceEveryHostIsClosed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.inLine(b.project("app"), "production")
+	for _, host := range []string{"host-1", "host-2"} {
+		require.NoError(t, b.SeenHost(t.Context(), host, []string{"build"}, 1))
+	}
+	require.NoError(t, b.CloseSlots(t.Context(), "host-2", "disk space on host-2"))
+	require.Equal(t, "a build slot", b.now(d.ID).WaitingFor)
+	require.NoError(t, b.CloseSlots(t.Context(), "host-1", "disk space on host-1"))
+	require.Equal(t, "disk space on host-1, disk space on host-2", b.now(d.ID).WaitingFor)
+	require.Equal(t, 1, b.now(d.ID).QueuePosition)
+	b.exec("UPDATE hosts SET last_seen_at = now() - interval '1 minute' WHERE id = 'host-1'")
+	require.Equal(t, "disk space on host-2", b.now(d.ID).WaitingFor, "the other is gone")
+	require.NoError(t, b.SeenHost(t.Context(), "host-1", []string{"build"}, 1))
+	require.NoError(t, b.CloseSlots(t.Context(), "host-1", ""))
+	require.Equal(t, "a build slot", b.now(d.ID).WaitingFor)
+}
+
 // What a deployment waits for, and its place, follow what its project may hold, as the hosts that are there say.
 func TestPlaceInLine_BehindTheProjectsOwnBuilds(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,21 +16,14 @@ const (
 	tidyInterval = 15 * time.Minute
 )
 
-// tidy removes what broken pushes left behind and what no tag leads to, now and again and again until ctx ends. The library's
-// own purge speaks to a global logger and cannot be stopped; its own sweep wants that nobody pushes meanwhile.
+// tidy tidies now and again and again until ctx ends. The library's own purge speaks to a global logger and cannot be stopped;
+// its own sweep wants that nobody pushes meanwhile.
 func (s *Server) tidy(ctx context.Context) {
 	tick := time.NewTicker(tidyInterval)
 	defer tick.Stop()
 	for {
-		if err := purgeUploadsBefore(s.dir, time.Now().Add(-uploadMaxAge)); err != nil {
-			s.logger.Warn("registry: purge abandoned uploads", "error", err)
-		}
-		swept, err := s.Sweep(ctx)
-		if swept.Blobs > 0 {
-			s.logger.Info("registry: freed what no tag leads to", "manifests", swept.Manifests, "blobs", swept.Blobs, "bytes", swept.Bytes)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.logger.Warn("registry: sweep", "error", err)
+		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
+			s.logger.Warn("registry: tidy", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -36,6 +31,22 @@ func (s *Server) tidy(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// Tidy removes what broken pushes left behind and what no tag leads to.
+func (s *Server) Tidy(ctx context.Context) error {
+	err := purgeUploadsBefore(s.dir, time.Now().Add(-uploadMaxAge))
+	if err != nil {
+		err = fmt.Errorf("purge abandoned uploads: %w", err)
+	}
+	swept, sweepErr := s.Sweep(ctx)
+	if swept.Blobs > 0 {
+		s.logger.Info("registry: freed what no tag leads to", "manifests", swept.Manifests, "blobs", swept.Blobs, "bytes", swept.Bytes)
+	}
+	if sweepErr != nil {
+		err = errors.Join(err, fmt.Errorf("sweep: %w", sweepErr))
+	}
+	return err
 }
 
 // purgeUploadsBefore removes every upload under dir that was last written to before the given time.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -33,6 +34,7 @@ type Server struct {
 	grace    time.Duration
 	mentions *mentions
 	logger   *slog.Logger
+	sweeping sync.Mutex // held by the one sweep that is under way
 }
 
 // shutdownGrace is how long running requests may take to end.

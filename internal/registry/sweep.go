@@ -19,8 +19,10 @@ type Swept struct {
 
 // Sweep frees what no tag leads to, while the registry is used. It marks what tags lead to and what was mentioned within the
 // grace period, with all that it is made of, and removes the rest. A client relies on what it has mentioned for as long as
-// its push or pull lasts at most, which the grace period is longer than.
+// its push or pull lasts at most, which the grace period is longer than. One sweep waits for another.
 func (s *Server) Sweep(ctx context.Context) (Swept, error) {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
 	sw := sweep{mentions: s.mentions, before: time.Now().Add(-s.grace), marked: map[string]bool{}}
 	sw.trash = filepath.Join(s.dir, "swept")
 	err := os.RemoveAll(sw.trash) // of a sweep that was killed

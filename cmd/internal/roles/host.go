@@ -25,11 +25,13 @@ func (h *host) sweepPredecessor(ctx context.Context) error {
 }
 
 // tend looks after this host until ctx ends: it starts the live previews that stand still, logs what they print, and sweeps
-// what deployments could not remove themselves. That it lives it notes beside that, however long any of it takes.
+// what deployments could not remove themselves. That it lives it notes beside that, however long any of it takes, and it
+// watches its disks.
 func (h *host) tend(ctx context.Context) {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { h.keepNotingAlive(ctx) })
+	beside.Go(func() { h.watchDisk(ctx) })
 	defer h.outputs.Wait()
 	look := time.NewTicker(h.c.Timeouts.HostSeen)
 	defer look.Stop()
@@ -69,6 +71,9 @@ func (h *host) noteAlive(ctx context.Context) {
 	err := h.Store.SeenHost(ctx, h.c.Worker.HostID, []string{"build", "preview"}, h.c.Worker.BuildSlots)
 	if err == nil {
 		err = h.Store.LimitProjects(ctx, h.c.Worker.HostID, h.c.Worker.ProjectSlots)
+	}
+	if err == nil {
+		err = h.Store.CloseSlots(ctx, h.c.Worker.HostID, h.reason())
 	}
 	if err != nil && ctx.Err() == nil {
 		h.Log.Warn("note that this host lives", "error", err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	sdkclient "go.temporal.io/sdk/client"
@@ -13,6 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/activities"
 	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/disk"
 	"github.com/slipway-dev/slipway/internal/docker"
 	"github.com/slipway-dev/slipway/internal/logs"
 	"github.com/slipway-dev/slipway/internal/planner"
@@ -28,6 +30,9 @@ type WorkerParts struct {
 	Store  *postgres.Store
 	Client sdkclient.Client
 	Git    *source.Client
+
+	DiskDirs []string                    // folders of what the process serves besides, whose disks need room too
+	MakeRoom func(context.Context) error // frees what that can do without; nil when there is nothing
 
 	Telemetry *Telemetry
 	Log       *slog.Logger
@@ -45,6 +50,7 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 		if err := host.sweepPredecessor(ctx); err != nil {
 			return err
 		}
+		host.lookAtDisk(ctx) // before a claim is asked for
 	}
 	running, err := worker.New(host.options())
 	if err != nil {
@@ -79,6 +85,7 @@ type host struct {
 	deploys    *temporal.Deploys
 	recorder   *activities.Recorder
 	outputs    *activities.Outputs
+	room       room
 	wentLive   chan struct{} // a preview of this host went live
 }
 
@@ -110,6 +117,8 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		MaxBytes: int64(c.Retention.LogMB) << 20, Stored: p.Telemetry.Metrics.LinesStored,
 	})
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
+	h.leases.Room = func() bool { return h.room.now() == nil }
+	h.room.watch = disk.Watch{Least: uint64(c.Worker.MinFreeDisk), Folders: slices.Concat([]string{c.Worker.WorkspaceDir}, c.Worker.DiskDirs, p.DiskDirs)}
 	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
 	h.recorder = &activities.Recorder{
 		Steps: p.Store, Store: p.Store, Runs: h.deploys, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log, Meter: p.Telemetry.Metrics,
@@ -154,7 +163,7 @@ func (h *host) openLeases(ctx context.Context) (int, error) {
 func (h *host) slots() *activities.Slots {
 	return &activities.Slots{
 		Store: h.Store, Steps: h.Store, Ledger: h.Store, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
-		PerProject: h.c.Worker.ProjectSlots, Freed: h.leases.Free,
+		PerProject: h.c.Worker.ProjectSlots, Closed: h.closed, Freed: h.leases.Free,
 	}
 }
 

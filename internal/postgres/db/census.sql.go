@@ -70,16 +70,17 @@ func (q *Queries) CountPreviews(ctx context.Context) ([]CountPreviewsRow, error)
 }
 
 const hostSlots = `-- name: HostSlots :many
-SELECT h.id, h.slots, (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = h.id)::integer AS used
+SELECT h.id, h.slots, h.slots_closed, (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = h.id)::integer AS used
   FROM hosts h
  WHERE 'build' = ANY (h.roles) AND h.last_seen_at > now() - $1::interval
  ORDER BY h.id
 `
 
 type HostSlotsRow struct {
-	ID    string
-	Slots int32
-	Used  int32
+	ID          string
+	Slots       int32
+	SlotsClosed string
+	Used        int32
 }
 
 func (q *Queries) HostSlots(ctx context.Context, within time.Duration) ([]HostSlotsRow, error) {
@@ -91,7 +92,12 @@ func (q *Queries) HostSlots(ctx context.Context, within time.Duration) ([]HostSl
 	var items []HostSlotsRow
 	for rows.Next() {
 		var i HostSlotsRow
-		if err := rows.Scan(&i.ID, &i.Slots, &i.Used); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Slots,
+			&i.SlotsClosed,
+			&i.Used,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -11,6 +11,20 @@ import (
 	"time"
 )
 
+const closeSlots = `-- name: CloseSlots :exec
+UPDATE hosts SET slots_closed = $2 WHERE id = $1
+`
+
+type CloseSlotsParams struct {
+	ID          string
+	SlotsClosed string
+}
+
+func (q *Queries) CloseSlots(ctx context.Context, arg CloseSlotsParams) error {
+	_, err := q.db.Exec(ctx, closeSlots, arg.ID, arg.SlotsClosed)
+	return err
+}
+
 const limitProjects = `-- name: LimitProjects :exec
 UPDATE hosts SET project_slots = $2 WHERE id = $1
 `

@@ -5,7 +5,7 @@ SELECT status, count(*)::integer AS n FROM deployments GROUP BY status;
 SELECT state, count(*)::integer AS n FROM previews GROUP BY state;
 
 -- name: HostSlots :many
-SELECT h.id, h.slots, (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = h.id)::integer AS used
+SELECT h.id, h.slots, h.slots_closed, (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = h.id)::integer AS used
   FROM hosts h
  WHERE 'build' = ANY (h.roles) AND h.last_seen_at > now() - @within::interval
  ORDER BY h.id;

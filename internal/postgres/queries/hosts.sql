@@ -5,6 +5,9 @@ ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, slots = excluded.slots, l
 -- name: LimitProjects :exec
 UPDATE hosts SET project_slots = $2 WHERE id = $1;
 
+-- name: CloseSlots :exec
+UPDATE hosts SET slots_closed = $2 WHERE id = $1;
+
 -- name: PreviewHost :one
 SELECT h.id FROM hosts h
  WHERE 'preview' = ANY (h.roles) AND h.last_seen_at > now() - @within::interval

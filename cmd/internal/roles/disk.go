@@ -1,0 +1,166 @@
+package roles
+
+import (
+	"context"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/disk"
+)
+
+const (
+	lookEvery = 2 * time.Second
+	makeEvery = 30 * time.Second // between two rounds of making room while there is none
+	pruneTime = 5 * time.Minute  // for BuildKit to free what it can
+	mootFor   = 10 * time.Minute // how long BuildKit is left alone after it freed what was of no use
+
+	diskFix = "free disk space on the host, or set SLIPWAY_MIN_FREE_DISK lower; builds begin again by themselves"
+)
+
+// room is whether a host has room for another build.
+type room struct {
+	watch disk.Watch
+
+	mu    sync.Mutex
+	short *disk.Shortage
+
+	made  time.Time // when room was last made, likewise below: for watchDisk alone
+	moot  time.Time // when BuildKit gave cache away and the disk that is low gained nothing
+	fault string    // what is wrong with looking, as it was last logged
+}
+
+// now is what the host is short of, nil for nothing.
+func (r *room) now() *disk.Shortage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.short
+}
+
+// look looks at the disks and reports whether that changed what builds may do.
+func (r *room) look() (short *disk.Shortage, changed bool, err error) {
+	short, err = r.watch.Look()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed = (short == nil) != (r.short == nil)
+	r.short = short
+	return short, changed, err
+}
+
+// closed says why this host gives no build slot away, nil while it does.
+func (h *host) closed() error {
+	short := h.room.now()
+	if short == nil {
+		return nil
+	}
+	return deployment.DiskFailure("host.disk_low", diskFix, "host %s: %s in %s", h.c.Worker.HostID, short, short.Folder)
+}
+
+// reason says the same to those who wait; empty while the host gives slots away.
+func (h *host) reason() string {
+	short := h.room.now()
+	if short == nil {
+		return ""
+	}
+	return "disk space on host " + h.c.Worker.HostID + " (" + short.String() + ")"
+}
+
+// watchDisk closes this host's free build slots while a disk of its is low, and makes room. Builds under way go on.
+func (h *host) watchDisk(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if short := h.lookAtDisk(ctx); short != nil && time.Since(h.room.made) >= makeEvery {
+			h.room.made = time.Now()
+			h.makeRoom(ctx, *short)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAtDisk looks, and tells everybody whom a change concerns.
+func (h *host) lookAtDisk(ctx context.Context) *disk.Shortage {
+	short, changed, err := h.room.look()
+	h.noteFault(err)
+	if !changed {
+		return short
+	}
+	if short != nil {
+		h.Log.Warn("disk is low: no build begins here", "folder", short.Folder, "free", disk.Size(short.Free), "needed", disk.Size(short.Needed))
+	} else {
+		h.Log.Info("there is room on the disk: builds begin again")
+		h.room.made, h.room.moot = time.Time{}, time.Time{}
+		h.leases.Free()
+	}
+	if err := h.Store.CloseSlots(ctx, h.c.Worker.HostID, h.reason()); err != nil && ctx.Err() == nil {
+		h.Log.Warn("note whether builds begin here", "error", err) // noteAlive will
+	}
+	return short
+}
+
+func (h *host) noteFault(err error) {
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+	}
+	if fault != "" && fault != h.room.fault {
+		h.Log.Warn("watch the disks", "error", err)
+	}
+	h.room.fault = fault
+}
+
+// makeRoom removes what nobody needs, then what makes later builds slower, until there is room: what deploys left behind,
+// BuildKit's cache, its cache mounts, and what no tag in the registry leads to.
+func (h *host) makeRoom(ctx context.Context, short disk.Shortage) {
+	for _, way := range []struct {
+		name string
+		free func(context.Context) error
+	}{
+		{"workspaces", h.sweepAll},
+		{"registry", h.MakeRoom},
+		{"cache", func(ctx context.Context) error { return h.prune(ctx, short, false) }},
+		{"cache mounts", func(ctx context.Context) error { return h.prune(ctx, short, true) }},
+	} {
+		if way.free == nil {
+			continue
+		}
+		if err := way.free(ctx); err != nil && ctx.Err() == nil {
+			h.Log.Warn("make room on the disk", "by", way.name, "error", err)
+		}
+		if h.lookAtDisk(ctx) == nil || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// sweepAll removes what no deployment that is under way needs on this host.
+func (h *host) sweepAll(ctx context.Context) error {
+	h.sweepLeftOvers(ctx)
+	return h.slots().SweepStrays(ctx)
+}
+
+// prune lets a buildkitd of this machine give away cache, unless that was of no use lately: then its disk is another one.
+func (h *host) prune(ctx context.Context, short disk.Shortage, mounts bool) error {
+	if time.Since(h.room.moot) < mootFor || strings.HasPrefix(h.builder.Address(), "tcp:") || strings.HasPrefix(h.builder.Address(), "kube-pod:") {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pruneTime)
+	defer cancel()
+	freed, err := h.builder.Prune(ctx, int64(min(short.Needed+short.Reserved, math.MaxInt64)), mounts)
+	if freed == 0 {
+		return err
+	}
+	after, lookErr := disk.Look(short.Folder)
+	helped := lookErr != nil || after.Free > short.Free
+	if !helped {
+		h.room.moot = time.Now()
+	}
+	h.Log.Info("pruned BuildKit's cache to make room", "bytes", freed, "cache_mounts", mounts, "helped", helped)
+	return err
+}

@@ -1,0 +1,44 @@
+package buildkit_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// The tests that run side by side begin after this one, which takes their cache away.
+func TestPrune(t *testing.T) {
+	b := stack.Builder(t)
+	mark := uuid.NewString()
+	run := "RUN head -c 1000000 /dev/urandom > /layer # " + mark + "\n"
+	run += "RUN --mount=type=cache,target=/c test -e /c/kept && echo it was kept || head -c 1000000 /dev/urandom > /c/kept # "
+	r := request(t, from+run+mark+"\n", nil)
+	_, err := b.Solve(t.Context(), r, &transcript{})
+	require.NoError(t, err)
+
+	freed, err := b.Prune(t.Context(), 1, true)
+	require.NoError(t, err)
+	require.Zero(t, freed, "so much is free already")
+	requireKept := func(layer, mount bool) {
+		t.Helper()
+		again, s := request(t, from+run+uuid.NewString()+"\n", nil), &transcript{}
+		again.CacheScope = r.CacheScope
+		_, err := b.Solve(t.Context(), again, s)
+		require.NoError(t, err)
+		require.Equal(t, layer, s.saw("#5 CACHED")(), s.text())
+		require.Equal(t, mount, s.saw("stdout: #6 it was kept")(), s.text())
+	}
+	requireKept(true, true)
+
+	freed, err = b.Prune(t.Context(), math.MaxInt64, false)
+	require.NoError(t, err)
+	require.Greater(t, freed, int64(1_000_000))
+	requireKept(false, true)
+
+	freed, err = b.Prune(t.Context(), math.MaxInt64, true)
+	require.NoError(t, err)
+	require.Greater(t, freed, int64(2_000_000))
+	requireKept(false, false)
+}

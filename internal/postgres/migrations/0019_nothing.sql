@@ -1,0 +1,2 @@
+-- Nothing: the number was kept for backups, which need no change of the schema.
+SELECT;
