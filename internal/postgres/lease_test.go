@@ -29,21 +29,27 @@ func TestLease_ManyHostsAtOnceGiveAProjectNoMoreThanItMayHave(t *testing.T) {
 	t.Parallel()
 	const most, deploys = 2, 12
 	b := newBench(t)
-	var wait sync.WaitGroup
 	projects := []deployment.Project{b.project("a"), b.project("b")}
-	for _, p := range projects {
-		for n := range deploys {
-			d := b.inLine(p, fmt.Sprintf("branch/%d", n))
-			for _, host := range []string{"host-1", "host-2"} {
-				wait.Go(func() {
-					var full *deployment.ProjectFullError
-					if err := b.Lease(t.Context(), leaseOf(d, host), most); err != nil && assert.ErrorAs(t, err, &full) {
-						assert.Equal(t, most, full.Builds)
-					}
-				})
-			}
+	var waiting []deployment.Deployment
+	for n := range deploys {
+		for _, p := range projects {
+			waiting = append(waiting, b.inLine(p, fmt.Sprintf("branch/%d", n)))
 		}
 	}
+	var wait sync.WaitGroup
+	begin := make(chan struct{})
+	for _, d := range waiting {
+		for _, host := range []string{"host-1", "host-2"} {
+			wait.Go(func() {
+				<-begin
+				var full *deployment.ProjectFullError
+				if err := b.Lease(t.Context(), leaseOf(d, host), most); err != nil && assert.ErrorAs(t, err, &full) {
+					assert.Equal(t, most, full.Builds)
+				}
+			})
+		}
+	}
+	close(begin)
 	wait.Wait()
 	for _, p := range projects {
 		var builds int
