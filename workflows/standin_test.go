@@ -84,7 +84,8 @@ func (s *standIns) CompareTags(ctx context.Context, _ temporal.ReconcileInput) (
 
 func (s *standIns) Hosts(context.Context) ([]deployment.Host, error) {
 	return []deployment.Host{
-		{ID: "gone", Roles: []string{"build"}}, {ID: "h1", Roles: []string{"build"}, Alive: true},
+		{ID: "gone", Roles: []string{"build"}},
+		{ID: "h1", Roles: []string{"build"}, Alive: true},
 		{ID: "p1", Roles: []string{"build", "preview"}, Alive: true},
 	}, nil
 }
