@@ -25,7 +25,7 @@ func (c *cli) adminHostsList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the hosts, and whether they are there", Args: cobra.NoArgs,
 		Long: `List the hosts with their roles, when each was last seen, the build slots that are in use, and the previews that are to run
-there. A host is alive while it says so every few seconds; one that is silent for half a minute gets nothing new. One that is
+there. A host is alive while it says so every few seconds, and gives no slots when its disk runs low; one that is silent for half a minute gets nothing new. One that is
 unknown was never seen, or was forgotten, and something still names it.` + machineNote,
 		Example: "  sudo -E slipway admin hosts list\n  sudo -E slipway admin hosts list --output json | jq -r '.items[] | select(.alive | not) | .id'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +49,9 @@ func (c *cli) printHosts(hosts []domain.Host) error {
 		}
 		if h.Alive {
 			state = "alive"
+			if h.SlotsClosed != "" {
+				state = "gives no slots: " + h.SlotsClosed
+			}
 		}
 		t.add(h.ID, strings.Join(h.Roles, ","), state, seen, fmt.Sprintf("%d/%d", h.SlotsUsed, h.Slots), fmt.Sprint(h.Previews))
 	}

@@ -50,8 +50,9 @@ func TestHostsAsTable(t *testing.T) {
 		{ID: "a", Roles: []string{"build", "preview"}, Alive: true, LastSeenAt: &seen, Slots: 2, SlotsUsed: 1, Previews: 3},
 		{ID: "b", Roles: []string{"build"}, LastSeenAt: &long, Slots: 4},
 		{ID: "c", Things: 1},
+		{ID: "d", Roles: []string{"build"}, Alive: true, LastSeenAt: &seen, Slots: 1, SlotsClosed: "disk space on host d"},
 	}))
-	require.Regexp(t, `^HOST.*\na +build,preview +alive +2.0s ago +1/2 +3\nb +build +silent +3d ago +0/4 +0\nc +- +unknown +- +0/0 +0\n$`, out.String())
+	require.Regexp(t, `^HOST.*\na +build,preview +alive +2.0s ago +1/2 +3\nb +build +silent +3d ago +0/4 +0\nc +- +unknown +- +0/0 +0\nd +build +gives no slots: disk space on host d +2.0s ago +0/1 +0\n$`, out.String())
 }
 
 func TestForgottenHost(t *testing.T) {

@@ -4,14 +4,15 @@ import "time"
 
 // Host is a machine with a worker that builds or runs previews.
 type Host struct {
-	ID         string     `json:"id"`
-	Roles      []string   `json:"roles"` // build, preview
-	Alive      bool       `json:"alive"` // it was seen lately
-	LastSeenAt *time.Time `json:"last_seen_at"`
-	Slots      int        `json:"slots"`      // builds at the same time
-	SlotsUsed  int        `json:"slots_used"` // by builds that hold one now
-	Previews   int        `json:"previews"`   // that are to run on it
-	Things     int        `json:"things"`     // rows of the ledger that name it
+	ID          string     `json:"id"`
+	Roles       []string   `json:"roles"` // build, preview
+	Alive       bool       `json:"alive"` // it was seen lately
+	LastSeenAt  *time.Time `json:"last_seen_at"`
+	Slots       int        `json:"slots"`                  // builds at the same time
+	SlotsUsed   int        `json:"slots_used"`             // by builds that hold one now
+	SlotsClosed string     `json:"slots_closed,omitempty"` // why it gives none of its free slots away; empty while it does
+	Previews    int        `json:"previews"`               // that are to run on it
+	Things      int        `json:"things"`                 // rows of the ledger that name it
 }
 
 // ForgottenHost is what was given up with a host that is gone for good.

@@ -41,6 +41,7 @@ WITH named AS (
     UNION SELECT host FROM previews WHERE state IN ('starting', 'live', 'asleep')
 )
 SELECT n.id, coalesce(h.roles, '{}')::text[] AS roles, coalesce(h.slots, 0)::integer AS slots, h.last_seen_at,
+       coalesce(h.slots_closed, '')::text AS slots_closed,
        coalesce(h.last_seen_at > now() - $1::interval, false)::boolean AS alive,
        (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = n.id)::integer AS slots_used,
        (SELECT count(*) FROM previews v WHERE v.host = n.id AND v.state IN ('starting', 'live', 'asleep'))::integer AS previews,
@@ -51,14 +52,15 @@ SELECT n.id, coalesce(h.roles, '{}')::text[] AS roles, coalesce(h.slots, 0)::int
 `
 
 type KnownHostsRow struct {
-	ID         string
-	Roles      []string
-	Slots      int32
-	LastSeenAt *time.Time
-	Alive      bool
-	SlotsUsed  int32
-	Previews   int32
-	Things     int32
+	ID          string
+	Roles       []string
+	Slots       int32
+	LastSeenAt  *time.Time
+	SlotsClosed string
+	Alive       bool
+	SlotsUsed   int32
+	Previews    int32
+	Things      int32
 }
 
 // Those that were seen, and those that rows name although they are forgotten or were never seen.
@@ -76,6 +78,7 @@ func (q *Queries) KnownHosts(ctx context.Context, within time.Duration) ([]Known
 			&i.Roles,
 			&i.Slots,
 			&i.LastSeenAt,
+			&i.SlotsClosed,
 			&i.Alive,
 			&i.SlotsUsed,
 			&i.Previews,
