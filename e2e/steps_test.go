@@ -48,6 +48,9 @@ func show(t *testing.T, id string) client.Deployment {
 	return d
 }
 
+// ofADeploy is how long one may take, with others before it and a busy machine.
+const ofADeploy = 5 * time.Minute
+
 // waitFor polls a deployment until it is as wanted; on the way it fails as soon as the deployment has ended otherwise.
 func waitFor(t *testing.T, id string, what string, wanted func(client.Deployment) bool) client.Deployment {
 	t.Helper()
@@ -55,7 +58,7 @@ func waitFor(t *testing.T, id string, what string, wanted func(client.Deployment
 	require.Eventually(t, func() bool {
 		d = show(t, id)
 		return wanted(d) || ended(d)
-	}, 5*time.Minute, 100*time.Millisecond, "waiting for %s", what)
+	}, ofADeploy, 100*time.Millisecond, "waiting for %s", what)
 	if !wanted(d) {
 		t.Fatalf("deployment is %s instead of %s: %s\n%s", d.Status, what, explain(d), tail(logs(t, id), 40))
 	}

@@ -2,13 +2,18 @@ package worker_test
 
 import (
 	"context"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
+	"github.com/google/shlex"
 	"github.com/stretchr/testify/require"
-	sdkclient "go.temporal.io/sdk/client"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/testbed"
 	"github.com/slipway-dev/slipway/temporal"
+	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
 
 // Two builds of the worker run beside each other: what is under way ends on the build that began it, what begins after the
@@ -73,8 +78,14 @@ func TestVersioning_AnOldBuildStaysForItsWorkflowsAlone(t *testing.T) {
 	next.on("solve", func(context.Context) error { return nil })
 	next.work(s.client, s.writer, s.deploys.Limits)
 	s.makeCurrent("two")
+	under, err := s.operate(`temporal workflow list --query "TemporalWorkerDeploymentVersion='slipway:1.4.0' AND ExecutionStatus='Running'"`, "one")
+	require.NoError(t, err, under)
+	require.Contains(t, under, old.ID)
 	s.until(old, deployment.StatusReady)
 	require.Equal(t, "one", s.buildOf(old))
+	state, err := s.operate("temporal worker deployment describe-version --deployment-name slipway --build-id 1.4.0", "one")
+	require.NoError(t, err, state)
+	require.Regexp(t, "(?i)drain(ing|ed)", state)
 	built := s.buildSteps(old)
 	require.Equal(t, "worker.shutdown", built[0].Failure.Code, "it was handed over, since it did not end in time")
 	require.Equal(t, deployment.ComponentWorker, built[0].Failure.Component)
@@ -84,11 +95,26 @@ func TestVersioning_AnOldBuildStaysForItsWorkflowsAlone(t *testing.T) {
 // makeCurrent makes a build the one that new workflows go to, as an operator does, once its worker has been seen.
 func (s *system) makeCurrent(build string) {
 	s.t.Helper()
-	handle := s.client.WorkerDeploymentClient().GetHandle(temporal.WorkerDeployment)
 	require.Eventually(s.t, func() bool {
-		_, err := handle.SetCurrentVersion(s.t.Context(), sdkclient.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
+		_, err := s.operate("temporal worker deployment set-current-version --deployment-name slipway --build-id 1.4.0 --yes", build)
 		return err == nil
 	}, eventually, tick)
+}
+
+// operate runs a command of docs/operators.md for another build with the real temporal, as an operator would.
+func (s *system) operate(command, build string) (string, error) {
+	s.t.Helper()
+	page, err := os.ReadFile("../docs/operators.md")
+	require.NoError(s.t, err)
+	require.Contains(s.t, string(page), command)
+	words, err := shlex.Split(strings.ReplaceAll(command, "1.4.0", build))
+	require.NoError(s.t, err)
+	program, err := testbed.Tool("temporal", words[0])
+	require.NoError(s.t, err)
+	run := exec.CommandContext(s.t.Context(), program, append(words[1:], "--namespace", s.host.namespace)...)
+	run.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+devservertest.Start(s.t), "HOME="+s.t.TempDir()) // no settings of its user
+	out, err := run.CombinedOutput()
+	return string(out), err
 }
 
 // buildOf tells which build a deploy's workflow is held to.

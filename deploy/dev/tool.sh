@@ -6,6 +6,7 @@
 #   tool.sh oapi-codegen   oapi-codegen
 #   tool.sh buildkitd      buildkitd
 #   tool.sh tctl           tctl, Temporal's former command line
+#   tool.sh temporal       temporal, its command line now
 #   tool.sh local-kms      local-kms, a server with the API of AWS KMS
 #   tool.sh compose        docker-compose
 set -euo pipefail
