@@ -189,6 +189,46 @@ func (b *bench) reconciler() *activities.Reconciler {
 	}
 }
 
+func TestRepair_RemovesWhatIsPastItsRetention(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	old, newer := b.deploy(), b.deploy()
+	for _, d := range []deployment.Deployment{old, newer} {
+		b.writer.Append(d.ID, deployment.LogLine{Step: deployment.StepFetch, Stream: deployment.StreamSlipway, Text: "a line"})
+		require.NoError(t, b.writer.Flush(t.Context(), d.ID))
+		_, err := b.store.Finish(t.Context(), d.ID, "", deployment.StatusFailed, nil)
+		require.NoError(t, err)
+	}
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET finished_at = now() - interval '3 days' WHERE finished_at IS NOT NULL")
+	require.NoError(t, err)
+	r := b.reconciler()
+	r.Past, r.PastLogs = b.store, b.writer
+	result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
+	require.NoError(t, err)
+	require.Zero(t, result.Logs+result.Deployments, "what has no retention is kept for ever")
+
+	r.Keep.Logs, r.Keep.Deployments = 24*time.Hour, 48*time.Hour
+	result, err = r.Repair(t.Context(), temporal.ReconcileInput{DryRun: true})
+	require.NoError(t, err)
+	require.Zero(t, result.Logs+result.Deployments)
+	require.Contains(t, result.Differences, deployment.Difference{Kind: "log", Thing: "of deployment " + old.ID, Found: "past its retention", Repair: "removed"})
+
+	counted := map[string]int{}
+	r.Repaired = func(kind string, n int) { counted[kind] += n }
+	result, err = r.Repair(t.Context(), temporal.ReconcileInput{List: true})
+	require.NoError(t, err)
+	require.Equal(t, 2, result.Logs)
+	require.Contains(t, result.Differences, deployment.Difference{Kind: "deployment", Thing: old.ID, Found: "past its retention", Repair: "deleted"})
+	require.Equal(t, 1, result.Deployments, "the newest of its environment stays")
+	require.Equal(t, 2, counted["logs_removed"])
+	require.Equal(t, 1, counted["deployments_removed"])
+	_, err = b.store.Deployment(t.Context(), old.ID)
+	require.ErrorIs(t, err, deployment.ErrNotFound)
+	stands, err := b.store.Deployment(t.Context(), newer.ID)
+	require.NoError(t, err)
+	require.NotNil(t, stands.LogRemovedAt)
+}
+
 // movedMeanwhile is a Temporal whose answer about a run comes when the row names another one already.
 type movedMeanwhile struct {
 	activities.Workflows

@@ -25,6 +25,9 @@ type Retention interface {
 type Keep struct {
 	Images int           // per environment, the newest that were live
 	Unused time.Duration // images of deployments that ended without becoming ready, for a retry
+
+	Logs        time.Duration // of deployments that are over; 0 for ever, likewise below
+	Deployments time.Duration
 }
 
 // tagsAPass bounds how many tags a pass deletes, so that it ends in time; the next one goes on.

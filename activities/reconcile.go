@@ -41,8 +41,8 @@ type Workflows interface {
 
 // Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a turn that nobody took,
 // a retry that was not made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was
-// not begun, a workflow that no row needs; and it removes images that nothing needs any more. What hosts hold is compared by
-// each host (Sweeper).
+// not begun, a workflow that no row needs; and it removes what is kept no longer: images, logs, deployments. What hosts hold is
+// compared by each host (Sweeper).
 type Reconciler struct {
 	Store     Store
 	Ledger    Ledger
@@ -54,6 +54,8 @@ type Reconciler struct {
 	Retention Retention
 	Tags      Tags
 	Known     KnownHosts
+	Past      Past
+	PastLogs  PastLogs
 	Keep      Keep
 	Age       time.Duration            // how long a row may wait for its workflow before that counts as lost
 	Grace     time.Duration            // how long what no row needs is let be: it may be about to end by itself
@@ -65,7 +67,7 @@ type Reconciler struct {
 func (r *Reconciler) Repair(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	p := passFor(in)
 	err := errors.Join(r.beginDue(ctx, p), r.followRuns(ctx, p), r.repeatCancels(ctx, p), r.endNeedless(ctx, p),
-		r.tearDown(ctx, p), r.removeExpiredImages(ctx, p))
+		r.tearDown(ctx, p), r.removeExpiredImages(ctx, p), r.removePast(ctx, p))
 	r.count(p.result)
 	return p.result, err
 }
@@ -77,6 +79,7 @@ func (r *Reconciler) count(result temporal.ReconcileResult) {
 	for kind, n := range map[string]int{
 		"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled,
 		"terminated": result.Terminated, "torn_down": result.Torn, "images_removed": result.Images, "tags_matched": result.Tags,
+		"logs_removed": result.Logs, "deployments_removed": result.Deployments,
 	} {
 		r.Repaired(kind, n)
 	}

@@ -71,7 +71,7 @@ func (s *server) wireDeployment(d deployment.Deployment) oapi.Deployment {
 		PreviewURL: s.URLs.Gateway.Preview(d), EnvironmentURL: s.URLs.Gateway.Environment(d),
 		Failure: wireFailure(d.Failure), Warnings: list(d.Warnings, wireWarning),
 		CreatedAt: d.CreatedAt.UTC(), StartedAt: utc(d.StartedAt), ReadyAt: utc(d.ReadyAt), FinishedAt: utc(d.FinishedAt),
-		SupersededBy: optional(d.SupersededBy), ReusedFrom: optional(d.ReusedFrom),
+		SupersededBy: optional(d.SupersededBy), ReusedFrom: optional(d.ReusedFrom), LogRemovedAt: utc(d.LogRemovedAt),
 	}
 }
 

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"time"
@@ -131,7 +133,13 @@ func (s *server) RetryDeployment(c *gin.Context, id string) {
 func (s *server) deployment(c *gin.Context, id string) (deployment.Deployment, error) {
 	about(c, id)
 	d, err := s.Store.Deployment(c.Request.Context(), id)
-	return d, named(err, "id", "deployment", id)
+	if errors.Is(err, deployment.ErrNotFound) {
+		return d, &problemError{
+			status: http.StatusNotFound, code: "not_found", detail: fmt.Sprintf("no deployment is called %q", id), field: "id",
+			fix: "GET /v1/deployments lists what there is; one that ended longer ago than the operator keeps deployments (SLIPWAY_DEPLOYMENT_RETENTION) is removed",
+		}
+	}
+	return d, err
 }
 
 // detached returns a bounded context that outlives the client: what was written is followed up even if nobody waits.

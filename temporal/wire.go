@@ -206,6 +206,9 @@ type ReconcileResult struct {
 
 	Terminated int `json:"terminated,omitempty"` // workflows that no deployment needs
 
+	Logs        int `json:"logs,omitempty"` // that were removed after their retention, likewise below
+	Deployments int `json:"deployments,omitempty"`
+
 	Differences []deployment.Difference `json:"differences,omitempty"`
 	More        int                     `json:"more,omitempty"` // differences beyond MaxDifferences
 }
@@ -231,6 +234,8 @@ func (r *ReconcileResult) Add(part ReconcileResult) {
 	r.Images += part.Images
 	r.Tags += part.Tags
 	r.Swept += part.Swept
+	r.Logs += part.Logs
+	r.Deployments += part.Deployments
 	r.More += part.More
 	for _, d := range part.Differences {
 		r.Name(d)

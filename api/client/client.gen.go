@@ -377,6 +377,9 @@ type Deployment struct {
 	// ImageDigest `sha256:...`, once built.
 	ImageDigest *string `json:"image_digest"`
 
+	// LogRemovedAt When its log was removed after SLIPWAY_LOG_RETENTION; null while it has one. A line that says so stays.
+	LogRemovedAt *time.Time `json:"log_removed_at"`
+
 	// Number Rises per project, from 1.
 	Number int `json:"number"`
 
@@ -1367,6 +1370,8 @@ type ClientInterface interface {
 
 	// GetDeployment Show a deployment
 	//
+	// One that ended longer ago than SLIPWAY_DEPLOYMENT_RETENTION is removed, and then answers 404.
+	//
 	// Corresponds with GET /v1/deployments/{id} (the `GetDeployment` operationId).
 	GetDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -1645,7 +1650,7 @@ type ClientInterface interface {
 	//
 	// With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-	// 409 `idempotency_key_reused`.
+	// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 	//
 	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -1670,7 +1675,7 @@ type ClientInterface interface {
 	//
 	// With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-	// 409 `idempotency_key_reused`.
+	// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 	//
 	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -1944,6 +1949,8 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 }
 
 // GetDeployment Show a deployment
+//
+// One that ended longer ago than SLIPWAY_DEPLOYMENT_RETENTION is removed, and then answers 404.
 //
 // Corresponds with GET /v1/deployments/{id} (the `GetDeployment` operationId).
 func (c *Client) GetDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2443,7 +2450,7 @@ func (c *Client) UpdateProject(ctx context.Context, project ProjectPath, body Up
 //
 // With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-// 409 `idempotency_key_reused`.
+// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 //
 // When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 // `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -2478,7 +2485,7 @@ func (c *Client) CreateDeploymentWithBody(ctx context.Context, project ProjectPa
 //
 // With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-// 409 `idempotency_key_reused`.
+// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 //
 // When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 // `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -4539,6 +4546,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetDeploymentWithResponse Show a deployment
 	//
+	// One that ended longer ago than SLIPWAY_DEPLOYMENT_RETENTION is removed, and then answers 404.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/deployments/{id} (the `GetDeployment` operationId).
@@ -4841,7 +4850,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-	// 409 `idempotency_key_reused`.
+	// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 	//
 	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -4866,7 +4875,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 	// deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-	// 409 `idempotency_key_reused`.
+	// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 	//
 	// When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 	// `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -6776,6 +6785,8 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 
 // GetDeploymentWithResponse Show a deployment
 //
+// One that ended longer ago than SLIPWAY_DEPLOYMENT_RETENTION is removed, and then answers 404.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/deployments/{id} (the `GetDeployment` operationId).
@@ -7210,7 +7221,7 @@ func (c *ClientWithResponses) UpdateProjectWithResponse(ctx context.Context, pro
 //
 // With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-// 409 `idempotency_key_reused`.
+// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 //
 // When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 // `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.
@@ -7241,7 +7252,7 @@ func (c *ClientWithResponses) CreateDeploymentWithBodyWithResponse(ctx context.C
 //
 // With an `Idempotency-Key` that the project has seen, nothing new is made: the answer is the first request's
 // deployment as it stands now, with the header `Idempotency-Replayed: true`. The same key with another request is
-// 409 `idempotency_key_reused`.
+// 409 `idempotency_key_reused`. A key is kept as long as its deployment (SLIPWAY_DEPLOYMENT_RETENTION), and is new after that.
 //
 // When as many deployments have not ended as the installation takes (`SLIPWAY_MAX_QUEUED`), nothing is stored: 429
 // `too_many_deployments` with `Retry-After` in seconds. The repeat of a request that was accepted is answered as ever.

@@ -372,6 +372,9 @@ type Deployment struct {
 	// ImageDigest `sha256:...`, once built.
 	ImageDigest *string `json:"image_digest"`
 
+	// LogRemovedAt When its log was removed after SLIPWAY_LOG_RETENTION; null while it has one. A line that says so stays.
+	LogRemovedAt *time.Time `json:"log_removed_at"`
+
 	// Number Rises per project, from 1.
 	Number int `json:"number"`
 

@@ -66,7 +66,7 @@ func TestADeploymentIsNamedInThreeWays(t *testing.T) {
 	}
 	code, _, stderr := user(t, api).run("show", "shop#9")
 	require.Equal(t, exitError, code)
-	require.Equal(t, "error: project shop has no deployment 9\nfix: `slipway ps shop` lists them\n", stderr)
+	require.Equal(t, "error: project shop has no deployment 9\nfix: `slipway ps shop` lists them; old ones are removed after the retention of deployments\n", stderr)
 	api.deployments = []oapi.Deployment{}
 	_, _, stderr = user(t, api).run("show", "shop")
 	require.Equal(t, "error: project shop has no deployment yet\nfix: make one with `slipway deploy shop`\n", stderr)

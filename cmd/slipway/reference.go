@@ -62,7 +62,7 @@ func numberedDeployment(ctx context.Context, api *client.ClientWithResponses, pr
 			return &page.Items[i], nil
 		}
 		if params.Cursor = page.NextCursor; i >= 0 || params.Cursor == nil {
-			return nil, &shownError{message: fmt.Sprintf("project %s has no deployment %d", project, number), fix: "`slipway ps " + project + "` lists them"}
+			return nil, &shownError{message: fmt.Sprintf("project %s has no deployment %d", project, number), fix: "`slipway ps " + project + "` lists them; old ones are removed after the retention of deployments"}
 		}
 	}
 }

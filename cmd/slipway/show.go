@@ -88,6 +88,9 @@ func (p *pairs) addEnd(c *cli, d client.Deployment) {
 	if d.ReusedFrom != nil {
 		p.add("image of", *d.ReusedFrom)
 	}
+	if d.LogRemovedAt != nil {
+		p.add("log removed", c.stamp(d.LogRemovedAt))
+	}
 	if f := d.Failure; f != nil {
 		p.add("failed", fmt.Sprintf("%s: %s", orElse(text(f.Step), "deploy"), f.Message))
 		p.add("class", fmt.Sprintf("%s (%s)", f.Class, f.Code))

@@ -172,6 +172,35 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+func TestRetentionsFitTogether(t *testing.T) {
+	t.Parallel()
+	c, err := config.LoadDev(nil)
+	require.NoError(t, err)
+	require.Equal(t, config.Retention{Images: 5, LogMB: 50, Logs: 30 * 24 * time.Hour, Deployments: 365 * 24 * time.Hour}, c.Retention)
+	for _, fits := range [][]string{
+		{"SLIPWAY_LOG_RETENTION=forever", "SLIPWAY_DEPLOYMENT_RETENTION=forever"},
+		{"SLIPWAY_LOG_RETENTION=0", "SLIPWAY_DEPLOYMENT_RETENTION=0"},
+		{"SLIPWAY_DEPLOYMENT_RETENTION=720h"},
+		{"SLIPWAY_LOG_RETENTION=1h", "SLIPWAY_DEPLOYMENT_RETENTION=2h", "SLIPWAY_TEMPORAL_RETENTION=2h"},
+	} {
+		c, err = config.LoadDev(fits)
+		require.NoError(t, err, fits)
+	}
+	require.Equal(t, 2*time.Hour, c.Retention.Deployments)
+	for _, wrong := range []struct{ variables, problem string }{
+		{"SLIPWAY_LOG_RETENTION=59m", "59m0s is too short: give at least 1h, or forever"},
+		{"SLIPWAY_LOG_RETENTION=soon", "2h, or forever"},
+		{"SLIPWAY_LOG_RETENTION=forever", "8760h0m0s is shorter than SLIPWAY_LOG_RETENTION, forever"},
+		{"SLIPWAY_DEPLOYMENT_RETENTION=719h SLIPWAY_TEMPORAL_RETENTION=2h", "719h0m0s is shorter than SLIPWAY_LOG_RETENTION, 720h0m0s"},
+		{"SLIPWAY_DEPLOYMENT_RETENTION=719h SLIPWAY_LOG_RETENTION=2h", "719h0m0s is shorter than SLIPWAY_TEMPORAL_RETENTION, 720h0m0s"},
+	} {
+		_, err = config.LoadDev(strings.Fields(wrong.variables))
+		require.ErrorContains(t, err, wrong.problem, wrong.variables)
+	}
+	_, err = config.LoadWorker([]string{"SLIPWAY_DATABASE_URL=postgres://h/d", "SLIPWAY_BUILDKIT_ADDR=unix:///x", "SLIPWAY_LOG_RETENTION=forever"})
+	require.ErrorContains(t, err, "SLIPWAY_DEPLOYMENT_RETENTION")
+}
+
 func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	_, err := config.LoadDev([]string{"SLIPWAY_TOKEN=x", "SLIPWAY_API_URL=y", "SLIPWAY_CACHE=z", "SLIPWAY_TEST_ANYTHING=1"})

@@ -68,7 +68,7 @@ func (r *WorkerRole) check() Faults {
 	r.Gateway.settle()
 	r.Registry.settle()
 	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Worker.settle(r.DataDir),
-		r.BuildKit.check(), r.Timeouts.check())
+		r.BuildKit.check(), r.Retention.check(r.Temporal), r.Timeouts.check())
 	r.Postgres.keysIn(r.DataDir)
 	return faults
 }

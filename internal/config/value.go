@@ -53,6 +53,22 @@ func duration(into *time.Duration) value {
 	}
 }
 
+const forever = "forever"
+
+// lasting takes a positive length of time, or forever, which is 0.
+func lasting(into *time.Duration) value {
+	return func(s string) error {
+		if s == forever || s == "0" {
+			*into = 0
+			return nil
+		}
+		if err := duration(into)(s); err != nil {
+			return fmt.Errorf("%w, or forever", err)
+		}
+		return nil
+	}
+}
+
 // number takes a whole number from lowest to highest.
 func number[T int | int32](into *T, lowest, highest T) value {
 	return func(s string) error {

@@ -66,6 +66,7 @@ type Deployment struct {
 	FinishedAt        *time.Time
 	CancelRequestedAt *time.Time
 	ImageRemovedAt    *time.Time // since then the image counts as gone, wherever it may still be
+	LogRemovedAt      *time.Time // nil while there is a log, or is to be one
 }
 
 // Scope is the environment that the deployment goes to.

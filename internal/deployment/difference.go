@@ -2,7 +2,7 @@ package deployment
 
 // Difference is something that is not as the rows say, or that no row knows of.
 type Difference struct {
-	Kind   string `json:"kind"` // of the thing: a kind of the ledger, or deployment, retry, turn, workflow, image, deletion, host
+	Kind   string `json:"kind"` // of the thing: a kind of the ledger, or deployment, retry, turn, workflow, image, log, deletion, host
 	Thing  string `json:"thing"`
 	Host   string `json:"host,omitempty"`   // that holds it; empty for what no host holds
 	Found  string `json:"found"`            // what differs

@@ -15,7 +15,7 @@ const (
 	// maxCut bounds the lines that one transaction deletes. It is more than a batch may push out.
 	maxCut = 25_000
 	// maxSlack bounds what is deleted beyond the need, so that not every batch has to delete.
-	maxSlack = 1 << 20
+	maxSlack = mib
 )
 
 // head is how a deployment's log stands. The numbers 1 to firstTo are its first lines, which stay; those of firstTo+1 to cutTo are
@@ -49,11 +49,11 @@ SELECT coalesce(min(seq) FILTER (WHERE freed >= $4), max(seq))
   FROM (SELECT seq, sum(octet_length(text) + $5::bigint) OVER (ORDER BY seq) AS freed
           FROM (SELECT seq, text FROM log_lines WHERE deployment_id = $1 AND seq > $2 AND seq < $3 ORDER BY seq LIMIT $6) oldest) sums`
 
-// deleteCut deletes up to that line, the mark of an earlier cut among them, which counts for nothing.
+// deleteCut deletes what lies between two numbers, the mark of an earlier cut ($4) among it, which counts for nothing.
 const deleteCut = `
 WITH gone AS (DELETE FROM log_lines WHERE deployment_id = $1 AND seq > $2 AND seq <= $3
               RETURNING seq, time, step, attempt, octet_length(text) AS bytes)
-SELECT (SELECT count(*) FROM gone WHERE seq > $4), (SELECT sum(bytes) FROM gone WHERE seq > $4), time, step, attempt
+SELECT (SELECT count(*) FROM gone WHERE seq <> $4), (SELECT coalesce(sum(bytes), 0) FROM gone WHERE seq <> $4), time, step, attempt
   FROM gone WHERE seq = $3`
 
 const insertMark = `
@@ -79,23 +79,41 @@ func (s store) bound(ctx context.Context, tx pgx.Tx, deploymentID string, h *hea
 	if to == nil {
 		return nil
 	}
+	return h.cut(ctx, tx, deploymentID, h.firstTo, *to, func() string { return h.tooLong(s.maxBytes) })
+}
+
+// cut deletes the lines from first to last, which take in those that are gone already, and puts a mark with the text in their place.
+func (h *head) cut(ctx context.Context, tx pgx.Tx, deploymentID string, after, last int64, text func() string) error {
 	var lines, bytes int64
 	var mark deployment.LogLine
-	err := tx.QueryRow(ctx, deleteCut, deploymentID, h.firstTo, *to, kept).Scan(&lines, &bytes, &mark.Time, &mark.Step, &mark.Attempt)
+	err := tx.QueryRow(ctx, deleteCut, deploymentID, after, last, h.cutTo).Scan(&lines, &bytes, &mark.Time, &mark.Step, &mark.Attempt)
 	if err != nil {
 		return fmt.Errorf("cut the log: %w", err)
 	}
-	h.cutTo, h.cutLines, h.cutBytes = *to, h.cutLines+lines, h.cutBytes+bytes
-	h.tailBytes = max(0, h.tailBytes-bytes-lines*lineCost) // lines of an older slipway were not counted in
-	_, err = tx.Exec(ctx, insertMark, deploymentID, h.cutTo, mark.Time, mark.Step, mark.Attempt, deployment.StreamSlipway, h.mark(s.maxBytes))
+	if freed := bytes + lines*lineCost; after < h.firstTo {
+		h.firstBytes = max(0, h.firstBytes-freed)
+	} else {
+		h.tailBytes = max(0, h.tailBytes-freed) // lines of an older slipway were not counted in
+	}
+	h.firstTo, h.cutTo, h.cutLines, h.cutBytes = after, last, h.cutLines+lines, h.cutBytes+bytes
+	_, err = tx.Exec(ctx, insertMark, deploymentID, last, mark.Time, mark.Step, mark.Attempt, deployment.StreamSlipway, text())
 	if err != nil {
 		return fmt.Errorf("mark the cut of the log: %w", err)
 	}
 	return nil
 }
 
-func (h *head) mark(most int64) string {
-	const mib = 1 << 20
+func (h *head) save(ctx context.Context, tx pgx.Tx, deploymentID string) error {
+	_, err := tx.Exec(ctx, saveHead, deploymentID, h.firstTo, h.firstBytes, h.tailBytes, h.cutTo, h.cutLines, h.cutBytes)
+	if err != nil {
+		return fmt.Errorf("count log lines: %w", err)
+	}
+	return nil
+}
+
+const mib = 1 << 20
+
+func (h *head) tooLong(most int64) string {
 	return fmt.Sprintf("… %d lines (%.1f MiB), numbers %d to %d, are not kept: this log has its first and its newest lines, %.4g MiB in all …",
 		h.cutLines, float64(h.cutBytes)/mib, h.firstTo+1, h.cutTo, float64(most)/mib)
 }

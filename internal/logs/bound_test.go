@@ -85,7 +85,7 @@ func TestALogIsCutInTheMiddle(t *testing.T) {
 	require.Len(t, lines, 100+1+93)
 	require.Equal(t, "99", strings.TrimSpace(lines[99].Text))
 	require.Equal(t, "… 8 lines (0.0 MiB), numbers 101 to 108, are not kept: this log has its first and its newest lines, 0.03815 MiB in all …", lines[100].Text)
-	require.EqualValues(t, deployment.StepBuild, lines[100].Step)
+	require.Equal(t, deployment.StepBuild, lines[100].Step)
 	require.Equal(t, "108", strings.TrimSpace(lines[101].Text))
 	require.Equal(t, "200", strings.TrimSpace(lines[len(lines)-1].Text))
 }

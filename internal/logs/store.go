@@ -71,11 +71,7 @@ func (s store) appendLines(ctx context.Context, tx pgx.Tx, deploymentID string, 
 	if err := s.bound(ctx, tx, deploymentID, &h); err != nil {
 		return "", err
 	}
-	_, err = tx.Exec(ctx, saveHead, deploymentID, h.firstTo, h.firstBytes, h.tailBytes, h.cutTo, h.cutLines, h.cutBytes)
-	if err != nil {
-		return "", fmt.Errorf("count log lines: %w", err)
-	}
-	return xid, nil
+	return xid, h.save(ctx, tx, deploymentID)
 }
 
 var errUndecided = errors.New("the commit of log lines is not decided yet")

@@ -82,7 +82,7 @@ func toDeployment(r db.DeploymentDetail) (deployment.Deployment, error) {
 		Failure: failure, SupersededBy: orEmpty(r.SupersededBy), ReusedFrom: orEmpty(r.ReusedFrom), Step: step,
 		CreatedAt: r.CreatedAt.UTC(), AdmittedAt: utc(r.AdmittedAt), RetryRequestedAt: utc(r.RetryRequestedAt),
 		StartedAt: utc(r.StartedAt), ReadyAt: utc(r.ReadyAt), FinishedAt: utc(r.FinishedAt), CancelRequestedAt: utc(r.CancelRequestedAt),
-		ImageRemovedAt: utc(r.ImageRemovedAt),
+		ImageRemovedAt: utc(r.ImageRemovedAt), LogRemovedAt: utc(r.LogRemovedAt),
 	}
 	if warnings != nil {
 		d.Warnings = *warnings

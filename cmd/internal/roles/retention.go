@@ -12,5 +12,5 @@ const unusedFor = time.Hour
 
 // keep says what the reconciler keeps.
 func keep(r config.Retention) activities.Keep {
-	return activities.Keep{Images: r.Images, Unused: unusedFor}
+	return activities.Keep{Images: r.Images, Unused: unusedFor, Logs: r.Logs, Deployments: r.Deployments}
 }

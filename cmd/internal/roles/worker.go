@@ -113,7 +113,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		return nil, err
 	}
 	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
-	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{
+	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{ //nolint:contextcheck // it writes until it is closed, beyond ctx
 		MaxBytes: int64(c.Retention.LogMB) << 20, Stored: p.Telemetry.Metrics.LinesStored,
 	})
 	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
@@ -180,7 +180,7 @@ func (h *host) options() worker.Options {
 			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns()},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
-				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Keep: keep(h.c.Retention), Known: h.Store,
+				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Past: h.Store, PastLogs: h.writer, Keep: keep(h.c.Retention), Known: h.Store,
 				PushHost: h.c.Registry.PushHost, Tags: h.Store, Grace: 5 * h.c.Timeouts.ScheduleToStart,
 			},
 			Source: &activities.Source{

@@ -387,7 +387,7 @@ func (q *Queries) PurgeProject(ctx context.Context, id string) error {
 }
 
 const underWayIn = `-- name: UnderWayIn :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait, log_removed_at FROM deployment_details v
  WHERE v.project_id = $1 AND v.finished_at IS NULL
    AND ($2::uuid IS NULL OR v.environment_id = $2::uuid)
  ORDER BY v.created_at, v.id
@@ -443,6 +443,7 @@ func (q *Queries) UnderWayIn(ctx context.Context, arg UnderWayInParams) ([]Deplo
 			&i.WaitsFor,
 			&i.Place,
 			&i.SlotWait,
+			&i.LogRemovedAt,
 		); err != nil {
 			return nil, err
 		}

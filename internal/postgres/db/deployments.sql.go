@@ -11,7 +11,7 @@ import (
 )
 
 const deployment = `-- name: Deployment :one
-SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, v.slot_wait, d.plan, d.dockerfile, d.plan_input, d.image_input,
+SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, v.slot_wait, v.log_removed_at, d.plan, d.dockerfile, d.plan_input, d.image_input,
        EXISTS (SELECT FROM environments e JOIN deployments s ON s.environment_id = e.id
                 WHERE e.id = v.environment_id AND e.live_deployment_id IS NULL AND s.id = v.reused_from) AS build_again
   FROM deployment_details v JOIN deployments d ON d.id = v.id
@@ -68,6 +68,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 		&i.DeploymentDetail.WaitsFor,
 		&i.DeploymentDetail.Place,
 		&i.DeploymentDetail.SlotWait,
+		&i.DeploymentDetail.LogRemovedAt,
 		&i.Plan,
 		&i.Dockerfile,
 		&i.PlanInput,
@@ -78,7 +79,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 }
 
 const deployments = `-- name: Deployments :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait, log_removed_at FROM deployment_details v
  WHERE ($1::uuid IS NULL OR v.project_id = $1::uuid)
    AND ($2::uuid IS NULL OR v.environment_id = $2::uuid)
    AND ($3::text IS NULL OR v.environment = $3::text)
@@ -152,6 +153,7 @@ func (q *Queries) Deployments(ctx context.Context, arg DeploymentsParams) ([]Dep
 			&i.WaitsFor,
 			&i.Place,
 			&i.SlotWait,
+			&i.LogRemovedAt,
 		); err != nil {
 			return nil, err
 		}

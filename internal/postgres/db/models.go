@@ -44,6 +44,7 @@ type DeploymentDetail struct {
 	WaitsFor          int32
 	Place             int32
 	SlotWait          string
+	LogRemovedAt      *time.Time
 }
 
 type EnvironmentDetail struct {

@@ -93,7 +93,7 @@ func (q *Queries) CancelingFor(ctx context.Context, supersededBy *string) ([]str
 }
 
 const due = `-- name: Due :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait, log_removed_at FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status = 'queued' AND v.admitted_at <= now() - $1::interval
    AND (v.run_id = '' OR v.retry_requested_at IS NOT NULL)
    AND ($2::uuid IS NULL
@@ -153,6 +153,7 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DeploymentDetail, e
 			&i.WaitsFor,
 			&i.Place,
 			&i.SlotWait,
+			&i.LogRemovedAt,
 		); err != nil {
 			return nil, err
 		}

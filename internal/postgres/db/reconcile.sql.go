@@ -12,7 +12,7 @@ import (
 )
 
 const canceling = `-- name: Canceling :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait, log_removed_at FROM deployment_details v WHERE v.finished_at IS NULL AND v.status = 'canceling' ORDER BY v.created_at, v.id
 `
 
 func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
@@ -60,6 +60,7 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 			&i.WaitsFor,
 			&i.Place,
 			&i.SlotWait,
+			&i.LogRemovedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -222,7 +223,7 @@ func (q *Queries) StrayTags(ctx context.Context, arg StrayTagsParams) ([]StrayTa
 }
 
 const underWay = `-- name: UnderWay :many
-SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait FROM deployment_details v
+SELECT id, number, project_id, project_name, environment_id, environment, generation, status, ref_kind, ref_name, force, branch, commit, workflow_id, run_id, preview_host, env_host, image, image_digest, failure, warnings, superseded_by, reused_from, step, created_at, started_at, ready_at, finished_at, cancel_requested_at, image_removed_at, admitted_at, retry_requested_at, waits_for, place, slot_wait, log_removed_at FROM deployment_details v
  WHERE v.finished_at IS NULL AND v.status <> 'canceling' AND v.run_id <> '' AND v.started_at < now() - $1::interval
  ORDER BY v.created_at, v.id
 `
@@ -273,6 +274,7 @@ func (q *Queries) UnderWay(ctx context.Context, olderThan time.Duration) ([]Depl
 			&i.WaitsFor,
 			&i.Place,
 			&i.SlotWait,
+			&i.LogRemovedAt,
 		); err != nil {
 			return nil, err
 		}
