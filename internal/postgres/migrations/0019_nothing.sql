@@ -1,2 +1,0 @@
--- Nothing: the number was kept for backups, which need no change of the schema.
-SELECT;
