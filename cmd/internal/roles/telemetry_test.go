@@ -32,6 +32,7 @@ func environ(t *testing.T) []string {
 		"SLIPWAY_TEMPORAL_ADDR=" + devservertest.Start(t), "SLIPWAY_TEMPORAL_NAMESPACE=" + devservertest.Namespace(t),
 		"SLIPWAY_BUILDKIT_ADDR=unix://" + filepath.Join(dir, "nobody.sock"), "SLIPWAY_REGISTRY_ADDR=" + freeAddr(t),
 		"SLIPWAY_API_ADDR=" + freeAddr(t), "SLIPWAY_GATEWAY_ADDR=" + freeAddr(t), "SLIPWAY_SHUTDOWN_TIMEOUT=1s",
+		"SLIPWAY_MIN_FREE_DISK=100MB",
 	}
 }
 
@@ -108,7 +109,7 @@ func TestRoles_ServeOperators(t *testing.T) {
 	w, err := config.LoadWorker(settings)
 	require.NoError(t, err)
 	w.Postgres.URL = database
-	found = start(t, ops, map[string]string{"postgres": "ok", "schema": "ok", "temporal": "ok", "docker": "ok", "buildkit": "unavailable", "registry": "unavailable"},
+	found = start(t, ops, map[string]string{"postgres": "ok", "schema": "ok", "temporal": "ok", "docker": "ok", "disk": "ok", "buildkit": "unavailable", "registry": "unavailable"},
 		func(ctx context.Context) error { return roles.RunHost(ctx, w, "1.2.3", quiet) })
 	require.Contains(t, found.Components["buildkit"].Fix, "SLIPWAY_BUILDKIT_ADDR")
 	require.Contains(t, found.Components["registry"].Reason, "refused")
