@@ -48,10 +48,26 @@ func newInstallation(t *testing.T) *installation {
 	out, err := tool.Output()
 	require.NoError(t, err, "build Docker Compose")
 	in.program = filepath.Join(strings.TrimSpace(string(out)), "docker-compose")
-	in.host, err = netip.ParseAddr(docker(t, "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge"))
-	require.NoError(t, err)
+	in.host = addressOf(t, docker(t, "network", "inspect", "--format", `{{index .Options "com.docker.network.bridge.name"}}`, "bridge"))
 	in.settle(t)
 	return in
+}
+
+// addressOf is the IPv4 address of a network interface. The engine names its own as the network's gateway only where the
+// interface was there before it.
+func addressOf(t *testing.T, name string) netip.Addr {
+	t.Helper()
+	bridge, err := net.InterfaceByName(name)
+	require.NoError(t, err)
+	all, err := bridge.Addrs()
+	require.NoError(t, err)
+	for _, a := range all {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() {
+			return prefix.Addr()
+		}
+	}
+	require.FailNow(t, "no IPv4 address", name)
+	return netip.Addr{}
 }
 
 // settle gives the file what it asks for: free ports, and leave to deploy from this machine.
