@@ -203,8 +203,8 @@ func TestCommandsLook(t *testing.T) {
 		{`temporal workflow list --query "SlipwayCommit='<40 digits>'"`, d.ID},
 		{"tctl workflow list --open --workflow_type Deploy", "WORKFLOW ID"},
 		{`temporal workflow list --query "WorkflowType='Deploy' AND ExecutionStatus='Running'"`, ""},
-		{`tctl workflow count --query "SlipwayStatus='building'"`, "1"},
-		{`temporal workflow count --query "SlipwayStatus='building'"`, "Total: "},
+		{`tctl workflow count --query "SlipwayStatus='building'"`, `^[1-9]\d*\s*$`}, // other tests' are counted too
+		{`temporal workflow count --query "SlipwayStatus='building'"`, `Total: [1-9]`},
 		{"tctl workflow describe --workflow_id $W", *d.RunID},
 		{"temporal workflow describe --workflow-id $W", *d.RunID},
 		{"tctl workflow query --workflow_id $W --query_type __temporal_workflow_metadata", "to pr/4711: ready"},
