@@ -103,7 +103,8 @@ func TestCount_WithPostgresAway(t *testing.T) {
 func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("1")
-	server := httptest.NewServer(m.Gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	counted := make(chan struct{}, 8) // one for each request whose handler has returned
+	gateway := m.Gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/missing":
 			w.WriteHeader(http.StatusEarlyHints)
@@ -124,7 +125,12 @@ func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}
-	})))
+	}))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { counted <- struct{}{} }()
+		gateway.ServeHTTP(w, r)
+	}))
+	defer server.Close()
 	visit := func(path string) {
 		// A POST is not sent twice when the connection breaks.
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, nil)
@@ -140,7 +146,7 @@ func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
 	require.NoError(t, err)
 	_, err = io.WriteString(conn, "GET /upgrade HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
-	_, err = io.ReadAll(conn) // until the handler has closed what it took over
+	_, err = io.ReadAll(conn)
 	require.NoError(t, err)
 
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/stream", nil)
@@ -151,7 +157,9 @@ func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "one\n", line, "nothing holds a stream back")
 	require.NoError(t, answer.Body.Close())
-	server.Close() // returns when every handler has
+	for range 6 { // the server's own Close does not wait for a connection that was taken over
+		<-counted
+	}
 
 	text := scrape(t, m)
 	for _, line := range []string{
