@@ -32,6 +32,7 @@ func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
 	deletion := requestDeletion(t, "/v1/projects/crash-deleted")
 	orphans, steps := children(t), buildSteps(t)
 	require.NotEmpty(t, steps)
+	require.NotEmpty(t, temporaryFiles(t))
 	dev.kill(t)
 	killed := time.Now()
 	for name, pid := range orphans {
@@ -52,10 +53,19 @@ func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
 	_, body := dev.get(t, d.PreviewURL)
 	require.Contains(t, body, "slow but here")
 	t.Logf("the deploy that was building is live %.1fs after the kill", time.Since(killed).Seconds())
+	require.Empty(t, temporaryFiles(t), "the killed worker's too")
 	requireEveryTick(t, ticks)
 	requireOver(t, deletion)
 	require.Empty(t, leftOvers(t, doomed.ID))
 	require.Empty(t, tagsOf(t, "crash-deleted"))
+}
+
+// temporaryFiles lists those of all workers that have run here.
+func temporaryFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dev.data, "workspaces", "tmp", "process-*", "slipway-*"))
+	require.NoError(t, err)
+	return files
 }
 
 // children returns the pids of slipway-dev's children by their names.

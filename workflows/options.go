@@ -12,7 +12,7 @@ import (
 // Activity options, named by how the activity behaves. Every activity has a StartToClose and a bounded number of
 // attempts; what has something to undo waits for its cancellation to be over.
 
-// briefly is for activities that only talk to Postgres.
+// briefly is for activities that talk to Postgres and its like, and hold nothing.
 func briefly(ctx workflow.Context, limits temporal.Limits, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: temporal.QueueControl, StartToCloseTimeout: limits.Short, RetryPolicy: retry(limits), Summary: summary,

@@ -59,8 +59,19 @@ func smallDisk(t *testing.T) (folder string) {
 	folder = in.path("data/workspaces")
 	require.NoError(t, os.MkdirAll(folder, 0o700))
 	require.NoError(t, syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=256m"))
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(folder, syscall.MNT_DETACH)) })
+	t.Cleanup(func() {
+		require.NoError(t, syscall.Unmount(folder, syscall.MNT_DETACH))
+		restartWorker(t)
+	})
+	restartWorker(t)
 	return folder
+}
+
+// restartWorker lets the worker begin anew in its folder, which another disk lies over now.
+func restartWorker(t *testing.T) {
+	t.Helper()
+	require.NoError(t, in.part("worker").kill())
+	require.NoError(t, in.part("worker").start(context.Background())) //nolint:usetesting // it outlives the test
 }
 
 // take takes bytes of a folder's file system, in a file that nobody finds, until they are given back.

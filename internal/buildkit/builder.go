@@ -23,12 +23,14 @@ type Options struct {
 	RegistryInsecure bool   // push by plain HTTP or past a certificate that nobody signed
 	// For tcp: files in PEM form. CA alone checks the server; all three authenticate both sides.
 	CA, Cert, Key string
+	TempDir       string // for Dockerfiles on their way to the daemon; "" means the system's
 }
 
 // Builder builds images on one buildkitd. It is safe for concurrent use.
 type Builder struct {
 	address  string
 	insecure bool
+	tempDir  string
 	client   *client.Client
 }
 
@@ -46,7 +48,7 @@ func New(ctx context.Context, opts Options) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use builder %s: %w", opts.Address, err)
 	}
-	return &Builder{address: opts.Address, insecure: opts.RegistryInsecure, client: c}, nil
+	return &Builder{address: opts.Address, insecure: opts.RegistryInsecure, tempDir: opts.TempDir, client: c}, nil
 }
 
 // Address returns where the daemon listens.
@@ -67,7 +69,7 @@ func (b *Builder) Close() error { return b.client.Close() }
 // thing at a time, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
 // stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure.
 func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
-	dir, err := os.MkdirTemp("", "slipway-dockerfile-")
+	dir, err := os.MkdirTemp(b.tempDir, "slipway-dockerfile-")
 	if err != nil {
 		return deployment.BuildOutcome{}, fmt.Errorf("write Dockerfile: %w", err)
 	}

@@ -20,7 +20,7 @@ type firstPass struct {
 // planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
 // that nixpacks recognises nothing: then the plan has no phases.
 func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error) {
-	dir, err := os.MkdirTemp("", "slipway-plan-*")
+	dir, err := os.MkdirTemp(p.tempDir, "slipway-plan-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for planning: %w", err)
 	}

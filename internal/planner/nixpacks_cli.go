@@ -36,6 +36,7 @@ func NixpacksVersion(ctx context.Context, path string) (string, error) {
 type nixpacksCLI struct {
 	path    string
 	timeout time.Duration
+	tempDir string
 
 	mu      sync.Mutex
 	version string
@@ -60,7 +61,7 @@ func (n *nixpacksCLI) Version(ctx context.Context) (string, error) {
 // pulls variables from its own environment into plans), and returns its standard output. Paths of dir in what it reports
 // are shown relative to it.
 func (n *nixpacksCLI) run(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	home, err := os.MkdirTemp("", "slipway-home-*")
+	home, err := os.MkdirTemp(n.tempDir, "slipway-home-*")
 	if err != nil {
 		return nil, fmt.Errorf("make an empty home: %w", err)
 	}

@@ -17,12 +17,14 @@ type Options struct {
 	NixpacksPath string        // the CLI: a path, or a name that is looked up on PATH; "" means "nixpacks"
 	Overrides    Overrides     // the operator's base images and plan changes; the zero value changes nothing
 	Timeout      time.Duration // of one run of the CLI; 0 means DefaultTimeout
+	TempDir      string        // for private copies of sources; "" means the system's
 }
 
 // Planner plans builds. It is safe for concurrent use.
 type Planner struct {
 	nixpacks  *nixpacksCLI
 	overrides Overrides
+	tempDir   string
 }
 
 // New returns a Planner. The nixpacks CLI is looked up when it is first needed: a repository with a Dockerfile needs none.
@@ -33,7 +35,8 @@ func New(o Options) *Planner {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	return &Planner{nixpacks: &nixpacksCLI{path: o.NixpacksPath, timeout: o.Timeout}, overrides: o.Overrides}
+	cli := &nixpacksCLI{path: o.NixpacksPath, timeout: o.Timeout, tempDir: o.TempDir}
+	return &Planner{nixpacks: cli, overrides: o.Overrides, tempDir: o.TempDir}
 }
 
 // Plan looks at a checkout (the repository without .git) and returns the plan of its build with the Dockerfile to build

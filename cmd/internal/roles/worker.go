@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/planner"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/registry"
+	"github.com/slipway-dev/slipway/internal/scratch"
 	"github.com/slipway-dev/slipway/internal/source"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/worker"
@@ -81,6 +83,7 @@ type host struct {
 	planner    *planner.Planner
 	images     registry.Client
 	workspaces activities.Workspaces
+	temp       *scratch.Dir
 	leases     *worker.LeaseSlots
 	deploys    *temporal.Deploys
 	recorder   *activities.Recorder
@@ -107,10 +110,15 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 			return nil, err
 		}
 	}
-	h.planner = planner.New(planner.Options{NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan})
-	h.builder, err = buildkit.New(ctx, builderOptions(c))
-	if err != nil {
+	if h.temp, err = scratch.Open(filepath.Join(c.Worker.WorkspaceDir, "tmp")); err != nil {
 		return nil, err
+	}
+	h.planner = planner.New(planner.Options{
+		NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan, TempDir: h.temp.Path,
+	})
+	h.builder, err = buildkit.New(ctx, builderOptions(c, h.temp.Path))
+	if err != nil {
+		return nil, errors.Join(err, h.temp.Close())
 	}
 	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
 	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{ //nolint:contextcheck // it writes until it is closed, beyond ctx
@@ -129,10 +137,10 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	return h, nil
 }
 
-func builderOptions(c config.WorkerRole) buildkit.Options {
+func builderOptions(c config.WorkerRole, tempDir string) buildkit.Options {
 	return buildkit.Options{
 		Address: c.BuildKit.Addr, CA: c.BuildKit.CA, Cert: c.BuildKit.Cert, Key: c.BuildKit.Key,
-		RegistryInsecure: plainHTTP(c.Registry),
+		RegistryInsecure: plainHTTP(c.Registry), TempDir: tempDir,
 	}
 }
 
@@ -150,7 +158,7 @@ func plainHTTP(r config.Registry) bool {
 func (h *host) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := errors.Join(h.writer.Close(ctx), h.builder.Close(), h.engine.Close()); err != nil {
+	if err := errors.Join(h.writer.Close(ctx), h.builder.Close(), h.engine.Close(), h.temp.Close()); err != nil {
 		h.Log.Warn("close worker", "error", err)
 	}
 }

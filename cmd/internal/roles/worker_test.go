@@ -27,6 +27,6 @@ func TestBuilderOptions(t *testing.T) {
 		Registry: config.Registry{PushHost: "registry:5000", PlainHTTP: true},
 	}
 	require.Equal(t, buildkit.Options{
-		Address: "tcp://b:1234", CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", RegistryInsecure: true,
-	}, builderOptions(c))
+		Address: "tcp://b:1234", CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", RegistryInsecure: true, TempDir: "/somewhere",
+	}, builderOptions(c, "/somewhere"))
 }
