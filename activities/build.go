@@ -56,7 +56,7 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	if err != nil {
 		return temporal.BuildResult{}, err
 	}
-	if err := b.announce(ctx, d, request); err != nil {
+	if err := b.announce(ctx, d, request, input); err != nil {
 		return temporal.BuildResult{}, err
 	}
 	stopped := make(chan time.Time, 1)
@@ -85,13 +85,13 @@ func (b *Build) input(ctx context.Context, d deployment.Deployment) (string, err
 }
 
 // announce makes the attempt known before it begins: its tag in the ledger, its ref in the heartbeat.
-func (b *Build) announce(ctx context.Context, d deployment.Deployment, r BuildRequest) error {
+func (b *Build) announce(ctx context.Context, d deployment.Deployment, r BuildRequest, input string) error {
 	tag := deployment.Resource{Kind: deployment.ResourceImageTag, Name: r.Image, DeploymentID: d.ID, RunID: attemptOf(ctx).RunID}
 	if err := b.Ledger.Own(ctx, tag); err != nil {
 		return err
 	}
 	pulseOf(ctx).change(func(beat *Beat) {
-		beat.Builder, beat.Ref, beat.Image = b.Builder.Address(), r.Ref, r.Image
+		beat.Builder, beat.Ref, beat.Image, beat.Input = b.Builder.Address(), r.Ref, r.Image, input
 		beat.Progress = deployment.Progress{Phase: deployment.PhaseSolve}
 	})
 	return nil
@@ -135,7 +135,7 @@ func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, rep
 		return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+d.ImageDigest)
 	}
 	var last Beat
-	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.Ref != "" {
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.Ref != "" && last.Input == input {
 		if digest, err := digestOf(ctx, b.Images, b.PushHost, last.Image); err != nil || digest != "" {
 			return digest, err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
@@ -73,6 +74,23 @@ func TestBuildImage_FindsWhatTheBuildersHistoryHolds(t *testing.T) {
 	require.True(t, built.Reused)
 	require.Empty(t, b.builder.solves())
 	require.Len(t, b.builder.looked, 1)
+}
+
+// An attempt that died after its push has built from what was set then.
+func TestBuildImage_BuildsAgainWhenAVariableHasChanged(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	b.builder.on("after push", once(func(ctx context.Context) error {
+		b.beats.waitHeard(2)
+		assert.NoError(t, b.store.MergeEnvVars(ctx, d.Scope(), []deployment.EnvVar{{Name: "TOKEN", Value: "other", Target: deployment.TargetBuild}}))
+		panic("died")
+	}))
+	built, err := b.builds(d)
+	require.NoError(t, err)
+	require.False(t, built.Reused)
+	require.Len(t, b.builder.solves(), 2)
+	require.Equal(t, "other", b.builder.solves()[1].Secrets["TOKEN"])
 }
 
 func TestBuildImage_BuildsAgainWhatIsNotThereAnyMore(t *testing.T) {

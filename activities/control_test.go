@@ -2,8 +2,10 @@ package activities_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -255,6 +257,40 @@ func TestRepair_CountsNothingThatItDidNotRepair(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, result)
 	require.Equal(t, "second", b.get(d).RunID)
+}
+
+// slowRuns is a Temporal that answers about a run only when it has been asked for several.
+type slowRuns struct {
+	activities.Workflows
+	asked *sync.WaitGroup
+}
+
+func (s slowRuns) CurrentRun(ctx context.Context, id string) (string, bool, error) {
+	s.asked.Done()
+	s.asked.Wait()
+	return s.Workflows.CurrentRun(ctx, id)
+}
+
+// A thousand deployments may be under way: a pass that asked for one after the other would not get to its end.
+func TestRepair_AsksForManyRunsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	r := b.reconciler()
+	r.Age = time.Minute
+	const many = 8
+	var asked sync.WaitGroup
+	asked.Add(many)
+	for n := range many {
+		d, _, err := b.store.CreateDeployment(t.Context(), deployment.NewDeployment{Project: b.project, Environment: fmt.Sprintf("branch/%d", n)})
+		require.NoError(t, err)
+		require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "lost"))
+	}
+	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '1 hour'")
+	require.NoError(t, err)
+	r.Workflows = slowRuns{r.Workflows, &asked}
+	result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
+	require.NoError(t, err)
+	require.Equal(t, temporal.ReconcileResult{Closed: many}, result)
 }
 
 func TestRepair_StartsWhatWasQueuedAndNeverStarted(t *testing.T) {

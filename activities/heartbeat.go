@@ -20,6 +20,7 @@ type Beat struct {
 	Builder string `json:"builder,omitempty"` // address of the BuildKit that solves
 	Ref     string `json:"ref,omitempty"`     // of the solve
 	Image   string `json:"image,omitempty"`   // the tag that it pushes
+	Input   string `json:"input,omitempty"`   // what that is built from
 }
 
 // Heartbeats sends heartbeats for activities on a clock of its own, never driven by output: a silent `npm ci` still

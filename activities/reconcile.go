@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/temporal"
 )
@@ -98,26 +100,45 @@ func (r *Reconciler) followRuns(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, d := range underWay {
-		errs = append(errs, r.followRun(ctx, d, p))
+	errs := make([]error, len(underWay))
+	repairs := make([]func() error, len(underWay))
+	var asking errgroup.Group
+	asking.SetLimit(questionsAtOnce)
+	for i, d := range underWay {
+		asking.Go(func() error {
+			repairs[i], errs[i] = r.followRun(ctx, d, p)
+			return nil // one that cannot be asked for keeps nobody from the others
+		})
+	}
+	_ = asking.Wait()
+	for _, repair := range repairs {
+		if repair != nil {
+			errs = append(errs, repair())
+		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r *Reconciler) followRun(ctx context.Context, d deployment.Deployment, p *pass) error {
+// questionsAtOnce is how many workflows are asked for at a time: as many deployments as the installation takes are under way at
+// once when most of them wait for a build slot.
+const questionsAtOnce = 16
+
+// followRun returns what repairs a deployment, nil when its run is the workflow's.
+func (r *Reconciler) followRun(ctx context.Context, d deployment.Deployment, p *pass) (repair func() error, err error) {
 	run, open, err := r.Workflows.CurrentRun(ctx, d.ID)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case !open:
-		return r.closeLost(ctx, d, p)
+		return func() error { return r.closeLost(ctx, d, p) }, nil
 	case run != d.RunID:
-		return p.mend(&p.result.Moved, differenceOf(d, "its workflow was reset", "moved to the new run"), func() error {
-			return r.Store.BeginRun(ctx, d.ID, d.RunID, run)
-		})
+		return func() error {
+			return p.mend(&p.result.Moved, differenceOf(d, "its workflow was reset", "moved to the new run"), func() error {
+				return r.Store.BeginRun(ctx, d.ID, d.RunID, run)
+			})
+		}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // repeatCancels sends lost cancel requests again. Whether one was lost is not to be seen, so that it counts as a difference only

@@ -59,6 +59,9 @@ func (s *Sweeper) sweepLeftOvers(ctx context.Context, p *pass) error {
 	for _, r := range left {
 		begun := time.Now()
 		errs = append(errs, p.mend(&p.result.Swept, s.difference(r, "nobody needs it any more", "removed"), func() error {
+			if err := s.stillLeft(ctx, r); err != nil {
+				return err
+			}
 			if err := s.remove(ctx, r); err != nil {
 				return err
 			}
@@ -66,6 +69,16 @@ func (s *Sweeper) sweepLeftOvers(ctx context.Context, p *pass) error {
 		}))
 	}
 	return errors.Join(errs...)
+}
+
+// stillLeft looks again before something is removed: what was removed before it took its time, and in that a retry may have taken
+// the thing over. Then it answers deployment.ErrConflict.
+func (s *Sweeper) stillLeft(ctx context.Context, r deployment.Resource) error {
+	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age, s.Settled)
+	if err == nil && !slices.ContainsFunc(left, func(l deployment.Resource) bool { return named(r)(l) && l.RunID == r.RunID }) {
+		err = deployment.ErrConflict
+	}
+	return err
 }
 
 // sweepStrays looks for things that no row knows of. A row is written before its thing is made, and rows are read here after the
@@ -81,6 +94,13 @@ func (s *Sweeper) sweepStrays(ctx context.Context, p *pass) error {
 		switch {
 		case row < 0:
 			errs = append(errs, p.mend(&p.result.Swept, s.difference(thing, "no row knows of it", "removed"), func() error {
+				rows, err := s.LeftOvers.OwnedAs(ctx, []string{thing.Name})
+				if err == nil && slices.ContainsFunc(rows, named(thing)) {
+					err = deployment.ErrConflict
+				}
+				if err != nil {
+					return err
+				}
 				return s.remove(ctx, thing)
 			}))
 		case needed[row].Host == s.HostID: // else it is another's, on the same engine

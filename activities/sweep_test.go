@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -91,4 +92,32 @@ func TestRepair_ClosesWhatWasTerminatedBeforeItBegan(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, temporal.ReconcileResult{Closed: 1}, result)
 	require.Equal(t, "deploy.workflow_lost", b.get(d).Failure.Code)
+}
+
+// The stop of a container takes its time; what a retry has taken over meanwhile is not removed after it.
+func TestSweep_LooksAgainBeforeItRemoves(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "run"))
+	own := func(kind deployment.ResourceKind, name, run string) {
+		require.NoError(t, b.store.Own(t.Context(), deployment.Resource{Kind: kind, Name: name, Host: hostID, DeploymentID: d.ID, RunID: run}))
+	}
+	own(deployment.ResourceContainer, "container-"+d.ID, "run")
+	own(deployment.ResourceWorkspace, d.ID, "run")
+	dir, err := b.workspaces.Prepare(d.ID)
+	require.NoError(t, err)
+	_, err = b.store.Finish(t.Context(), d.ID, "run", deployment.StatusFailed, nil)
+	require.NoError(t, err)
+	b.engine.on("stop", once(func(ctx context.Context) error {
+		require.NoError(t, b.store.BeginRun(ctx, d.ID, "run", "retry"))
+		own(deployment.ResourceWorkspace, d.ID, "retry")
+		return nil
+	}))
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, HostID: hostID, Age: time.Hour}
+	removed, err := sweeper.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, removed)
+	require.DirExists(t, dir)
+	require.Equal(t, []string{d.ID}, b.owned(d, deployment.ResourceWorkspace))
 }

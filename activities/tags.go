@@ -38,14 +38,23 @@ func (r *Reconciler) CompareTags(ctx context.Context, in temporal.ReconcileInput
 	repositories, err := r.Tags.Repositories(ctx, limit)
 	errs := []error{err}
 	for _, repository := range repositories {
-		errs = append(errs, r.compareTagsOf(ctx, repository, p))
+		err := r.compareTagsOf(ctx, repository, p)
+		errs = append(errs, err)
+		if err != nil && deployment.AsFailure(err).Component == deployment.ComponentRegistry {
+			break // and the rows, which the next pass repairs, do not wait for each of its time-outs
+		}
 	}
 	r.count(p.result)
 	return p.result, errors.Join(errs...)
 }
 
+// registryAnswers is how long the registry may take to list a repository's tags.
+const registryAnswers = 10 * time.Second
+
 func (r *Reconciler) compareTagsOf(ctx context.Context, repository string, p *pass) error {
-	there, err := r.Images.Tags(ctx, repository)
+	asking, cancel := context.WithTimeout(ctx, registryAnswers)
+	defer cancel()
+	there, err := r.Images.Tags(asking, repository)
 	if err != nil {
 		return deployment.AwayFailure(deployment.ComponentRegistry, "registry.unreachable", "check that the registry runs", "%w", err)
 	}

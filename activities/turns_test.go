@@ -136,7 +136,7 @@ func TestRepair_ResetsARetryWhoseTurnHasCome(t *testing.T) {
 	b := newBench(t)
 	first, second, _ := b.queued()
 	require.NoError(t, b.close(first))
-	_, err := b.store.RequestRetry(t.Context(), first.ID)
+	_, err := b.store.RequestRetry(t.Context(), first.ID, 0)
 	require.NoError(t, err)
 	former := b.get(first).RunID
 	require.NotEmpty(t, former)

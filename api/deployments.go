@@ -117,7 +117,7 @@ func (s *server) cancelWorkflow(c *gin.Context, id string) {
 // RetryDeployment serves POST /v1/deployments/{id}/retry. The row decides who retries; a run that cannot be made now is made
 // by the reconciler.
 func (s *server) RetryDeployment(c *gin.Context, id string) {
-	d, err := s.Store.RequestRetry(c.Request.Context(), id)
+	d, err := s.Store.RequestRetry(c.Request.Context(), id, s.MaxQueued)
 	if err != nil {
 		s.fail(c, named(err, "id", "deployment", id))
 		return

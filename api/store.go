@@ -61,7 +61,7 @@ type Store interface {
 	RequestCancel(ctx context.Context, id string) (deployment.Deployment, error)
 	// RequestRetry queues a deployment that failed or was canceled again, for one caller only; deployment.ErrNotRetryable or
 	// deployment.ErrReplaced otherwise.
-	RequestRetry(ctx context.Context, id string) (deployment.Deployment, error)
+	RequestRetry(ctx context.Context, id string, maxOpen int) (deployment.Deployment, error)
 	// CancelingFor lists the deployments whose workflows are to be canceled because the given one takes their place.
 	CancelingFor(ctx context.Context, id string) ([]string, error)
 	temporal.RetryRows // the second half of a retry

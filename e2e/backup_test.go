@@ -48,7 +48,7 @@ func TestRestoreOnAnotherMachine(t *testing.T) {
 	require.Eventually(t, func() bool {
 		in.call(t, http.MethodGet, "/v1/deployments", nil, &all)
 		return len(all.Items) == 2 && all.Items[0].Status == client.DeploymentStatusReady
-	}, eventually, tick, "%+v", all)
+	}, ofADeploy, tick)
 	t.Logf("live again %.1fs after slipway had started", time.Since(begun).Seconds())
 	require.Equal(t, live.Items[0].ID, all.Items[1].ID)
 	require.Equal(t, client.DeploymentStatusReady, all.Items[1].Status, "history stays")

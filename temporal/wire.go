@@ -23,7 +23,8 @@ type DeployInput struct {
 // Limits bound the activities of one deploy. They travel in the input, so that a replay sees the values that the run was
 // started with, whatever the configuration says by then.
 type Limits struct {
-	Deploy          time.Duration `json:"deploy"`  // the whole deploy, waiting included
+	Line            time.Duration `json:"line"`    // the wait for a build slot
+	Deploy          time.Duration `json:"deploy"`  // the whole deploy from then on
 	Resolve         time.Duration `json:"resolve"` // one attempt, likewise below
 	Fetch           time.Duration `json:"fetch"`
 	Plan            time.Duration `json:"plan"`
@@ -43,7 +44,7 @@ type Limits struct {
 // DefaultLimits returns the limits of production.
 func DefaultLimits() Limits {
 	return Limits{
-		Deploy: 2 * time.Hour, Resolve: time.Minute, Fetch: 10 * time.Minute, Plan: 2 * time.Minute,
+		Line: 24 * time.Hour, Deploy: 2 * time.Hour, Resolve: time.Minute, Fetch: 10 * time.Minute, Plan: 2 * time.Minute,
 		Build: 30 * time.Minute, Release: 10 * time.Minute, Drain: 2 * time.Minute, CleanUp: 2 * time.Minute,
 		Short: 10 * time.Second, Heartbeat: 15 * time.Second, ScheduleToStart: time.Minute,
 		RetryInitial: time.Second, RetryMaximum: 30 * time.Second, Attempts: 8, Hosts: 3,

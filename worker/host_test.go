@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ type host struct {
 	controlOnly bool          // the worker runs workflows, and nothing that happens on the host
 	unscheduled bool          // another host makes the reconciler's schedule
 	perProject  int           // slots of all hosts that one project may hold; 0 for any number
+	unanswered  time.Duration // after which the lease of a claim that is not followed up does not count; 0 for long
+	deaf        atomic.Bool   // nothing is heard of the worker's activities any more
 	patience    time.Duration // of the record with a Postgres that is away; 0 for its default
 	store       *postgres.Store
 	workspaces  activities.Workspaces
@@ -47,7 +50,33 @@ type host struct {
 	containers []string
 }
 
-// on sets what happens at a point: resolve, fetch, plan, solve, pull, start or probe.
+// claims is the ledger of the build slots, with a point "claim" after a slot was taken.
+type claims struct {
+	*postgres.Store
+	h *host
+}
+
+func (c claims) Lease(ctx context.Context, r deployment.Resource, most int) error {
+	if err := c.Store.Lease(ctx, r, most); err != nil {
+		return err
+	}
+	return c.h.pass(ctx, "claim")
+}
+
+// heart sends heartbeats until the host is deaf.
+type heart struct {
+	sdkclient.Client
+	h *host
+}
+
+func (b heart) RecordActivityHeartbeat(ctx context.Context, token []byte, details ...any) error {
+	if b.h.deaf.Load() {
+		return nil
+	}
+	return b.Client.RecordActivityHeartbeat(ctx, token, details...)
+}
+
+// on sets what happens at a point: resolve, claim, fetch, plan, solve, pull, start or probe.
 func (h *host) on(point string, hook func(context.Context) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -197,23 +226,23 @@ func (h *host) KeepAlive(context.Context, string) error { return nil }
 func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits temporal.Limits) (stop func()) {
 	quiet := slog.New(slog.DiscardHandler)
 	h.workspaces = activities.Workspaces{Root: filepath.Join(h.t.TempDir(), h.id)}
-	open := func(ctx context.Context) (int, error) {
-		leases, err := h.store.OpenLeases(ctx, h.id)
-		return len(leases), err
+	if h.unanswered == 0 {
+		h.unanswered = time.Minute
 	}
+	taken := func(ctx context.Context) (int, error) { return h.store.TakenSlots(ctx, h.id, h.unanswered) }
 	deploys := &temporal.Deploys{Client: client, Namespace: h.namespace, Limits: limits}
 	turns := &activities.Turns{Line: h.store, Workflows: deploys, Log: quiet}
 	every := time.Hour
 	if h.unscheduled {
 		every = 0
 	}
-	slots := worker.NewLeaseSlots(open, 1, 100*time.Millisecond, quiet)
+	slots := worker.NewLeaseSlots(taken, 1, 100*time.Millisecond, quiet)
 	w, err := worker.New(worker.Options{
 		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
 		ReconcileEvery: every,
 		Recorder: &activities.Recorder{
 			Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet, Patience: h.patience,
-			Heartbeats: &activities.Heartbeats{Client: client, Interval: 200 * time.Millisecond, Limit: time.Second},
+			Heartbeats: &activities.Heartbeats{Client: heart{client, h}, Interval: 200 * time.Millisecond, Limit: time.Second},
 		},
 		Activities: worker.Activities{
 			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns},
@@ -223,7 +252,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			},
 			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{
-				Store: h.store, Steps: h.store, Ledger: h.store, Workspaces: h.workspaces, HostID: h.id, PerProject: h.perProject, Freed: slots.Free,
+				Store: h.store, Steps: h.store, Ledger: claims{h.store, h}, Workspaces: h.workspaces, HostID: h.id, PerProject: h.perProject, Freed: slots.Free,
 			},
 			Plan:  &activities.Plan{Store: h.store, Logs: writer, Planner: h, Workspaces: h.workspaces},
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},

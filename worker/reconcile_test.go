@@ -15,7 +15,7 @@ import (
 func (s *system) reconcile(in temporal.ReconcileInput) (result temporal.ReconcileResult) {
 	s.t.Helper()
 	in.Limits = s.deploys.Limits
-	in.Limits.ScheduleToStart = time.Second
+	in.Limits.ScheduleToStart = 3 * time.Second // the stuck host's
 	run, err := s.client.ExecuteWorkflow(s.t.Context(), sdkclient.StartWorkflowOptions{TaskQueue: temporal.QueueControl}, temporal.WorkflowReconcile, in)
 	require.NoError(s.t, err)
 	require.NoError(s.t, run.Get(s.t.Context(), &result))

@@ -306,7 +306,7 @@ func TestRetry_HalfDone(t *testing.T) {
 			s := newSystem(t)
 			s.host.on("solve", failing(1))
 			d := s.until(s.deploy(), deployment.StatusFailed)
-			_, err := s.store.RequestRetry(t.Context(), d.ID)
+			_, err := s.store.RequestRetry(t.Context(), d.ID, 0)
 			require.NoError(t, err)
 			var made string
 			if reset {

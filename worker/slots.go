@@ -13,7 +13,7 @@ import (
 // activity, but the lease that it took lasts until the build has left the host: without this supplier one host would
 // claim every deploy in the queue while the others idle.
 type LeaseSlots struct {
-	Open  func(ctx context.Context) (int, error) // leases that stand in the ledger for this host
+	Open  func(ctx context.Context) (int, error) // slots of this host that are taken, as the ledger says
 	Max   int
 	Check time.Duration // how often to look again while there is no free lease, besides Free
 	Room  func() bool   // whether the host has room for a build; nil for always

@@ -104,7 +104,7 @@ func (s *system) current(d deployment.Deployment) (run string, open bool) {
 
 // retry does what POST /v1/deployments/{id}/retry does.
 func (s *system) retry(ctx context.Context, d deployment.Deployment) error {
-	d, err := s.store.RequestRetry(ctx, d.ID)
+	d, err := s.store.RequestRetry(ctx, d.ID, 0)
 	if err != nil {
 		return err
 	}

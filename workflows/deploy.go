@@ -56,8 +56,9 @@ type deploy struct {
 	limits  temporal.Limits
 	step    deployment.StepName
 	story   story
-	late    bool     // the deploy's own deadline has passed
-	engines []string // queues of the preview hosts that may hold something of this run
+	begin   func()    // of the deploy's own deadline, which does not run while it stands in line
+	late    bool      // that has passed
+	engines []visited // preview hosts
 }
 
 // run takes the steps.
@@ -67,7 +68,9 @@ func (d *deploy) run(ctx workflow.Context) (*temporal.DeployResult, []temporal.R
 		return nil, nil, err
 	}
 	built := resolved.Built
-	if built.Digest == "" {
+	if built.Digest != "" {
+		d.begin()
+	} else {
 		if built, err = d.makeImage(ctx, resolved.Commit); err != nil {
 			return nil, nil, err
 		}
@@ -102,10 +105,11 @@ func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.
 		claiming := inLine(ctx, d.limits, d.in.Project, "wait for a free build slot")
 		err = workflow.ExecuteActivity(claiming, slots.ClaimHost, temporal.StepInput{DeploymentID: d.in.DeploymentID}).Get(ctx, &claim)
 		if err != nil {
-			return built, err
+			return built, d.inLineTooLong(err)
 		}
+		d.begin()
 		built, err = d.buildOn(ctx, claim, commit)
-		d.vacate(ctx, claim)
+		d.vacate(ctx, claim, silent(err))
 		if !hostGone(err) || ctx.Err() != nil {
 			return built, err
 		}
@@ -141,11 +145,11 @@ func (d *deploy) buildOn(ctx workflow.Context, claim temporal.ClaimResult, commi
 // vacate gives the build slot back and removes the workspace, whatever happened to the segment. A host that does not
 // answer keeps nothing that counts: its lease is given up before the release or at the end, its disk is swept when it
 // starts again.
-func (d *deploy) vacate(ctx workflow.Context, claim temporal.ClaimResult) {
+func (d *deploy) vacate(ctx workflow.Context, claim temporal.ClaimResult, silent bool) {
 	in := temporal.CleanUpInput{DeploymentID: d.in.DeploymentID, Canceled: d.canceled(ctx)}
 	clean, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	clean = untilGone(clean, d.limits, claim.Queue, d.limits.CleanUp, "remove the workspace")
+	clean = farewell(clean, d.limits, visited{claim.Queue, silent}, in.Canceled, "remove the workspace")
 	if err := workflow.ExecuteActivity(clean, slots.VacateHost, in).Get(clean, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("workspace is left to the host's next start", "host", claim.HostID, "error", err)
 	}
@@ -164,11 +168,11 @@ func (d *deploy) release(ctx workflow.Context, built temporal.BuildResult) (rele
 		if err != nil {
 			return released, err
 		}
-		d.engines = append(d.engines, place.Queue)
 		d.story.host = place.HostID
 		d.waitFor(ctx, "")
 		releasing := working(ctx, d.limits, place.Queue, d.limits.Release, "run the preview on "+place.HostID)
 		err = workflow.ExecuteActivity(releasing, preview.ReleasePreview, in).Get(ctx, &released)
+		d.engines = append(d.engines, visited{place.Queue, silent(err)})
 		if !hostGone(err) || ctx.Err() != nil {
 			return released, err
 		}

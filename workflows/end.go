@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	sdktemporal "go.temporal.io/sdk/temporal"
@@ -93,25 +94,44 @@ func (d *deploy) verdict(ctx workflow.Context, cause error) (deployment.Status, 
 // cleanUp removes what the run left on preview hosts. What a host that does not answer holds is the reconciler's.
 func (d *deploy) cleanUp(ctx workflow.Context, outcome deployment.Status) {
 	in := temporal.CleanUpInput{DeploymentID: d.in.DeploymentID, Canceled: outcome == deployment.StatusCanceled}
-	for _, queue := range d.engines {
-		cleaning := untilGone(ctx, d.limits, queue, d.limits.CleanUp, "remove the preview")
+	for _, engine := range d.engines {
+		cleaning := farewell(ctx, d.limits, engine, in.Canceled, "remove the preview")
 		if err := workflow.ExecuteActivity(cleaning, preview.RemovePreview, in).Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Warn("preview is left to the reconciler", "queue", queue, "error", err)
+			workflow.GetLogger(ctx).Warn("preview is left to the reconciler", "queue", engine.queue, "error", err)
 		}
 	}
 }
 
-// withDeadline returns a context that is canceled when the whole deploy takes too long.
+// withDeadline returns a context that is canceled when the deploy takes too long, counted from when begin is called first.
 func (d *deploy) withDeadline(ctx workflow.Context) (workflow.Context, workflow.CancelFunc) {
 	work, cancel := workflow.WithCancel(ctx)
-	timer := workflow.NewTimerWithOptions(work, d.limits.Deploy, workflow.TimerOptions{Summary: "deadline of the deploy"})
-	workflow.Go(work, func(ctx workflow.Context) {
-		if timer.Get(ctx, nil) == nil {
-			d.late = true
-			cancel()
+	begun := false
+	d.begin = func() {
+		if begun {
+			return
 		}
-	})
+		begun = true
+		timer := workflow.NewTimerWithOptions(work, d.limits.Deploy, workflow.TimerOptions{Summary: "deadline of the deploy"})
+		workflow.Go(work, func(ctx workflow.Context) {
+			if timer.Get(ctx, nil) == nil {
+				d.late = true
+				cancel()
+			}
+		})
+	}
 	return work, cancel
+}
+
+// inLineTooLong says what it means that a claim's time is over.
+func (d *deploy) inLineTooLong(err error) error {
+	if timedOut(err, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE) {
+		return sdktemporal.NewNonRetryableApplicationError("no build slot", "deploy.no_build_slot", err, deployment.Failure{
+			Class: deployment.ClassPlatform, Code: "deploy.no_build_slot", Step: d.step,
+			Message: fmt.Sprintf("no build slot was free within %s", d.limits.Line),
+			Fix:     "look whether the build hosts live and have slots free (`slipway admin hosts list`), then deploy again",
+		})
+	}
+	return err
 }
 
 // canceled reports whether the end is a cancel by somebody, as opposed to the deploy's own deadline.
@@ -124,9 +144,15 @@ func hostGone(err error) bool {
 	if activities.IsType(err, activities.ErrTypeWorkspaceGone) {
 		return true
 	}
-	var timeout *sdktemporal.TimeoutError
-	if !errors.As(err, &timeout) {
-		return false
-	}
-	return timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_HEARTBEAT
+	return silent(err)
+}
+
+// silent reports whether err means that a host has not answered.
+func silent(err error) bool {
+	return timedOut(err, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, enumspb.TIMEOUT_TYPE_HEARTBEAT)
+}
+
+func timedOut(err error, types ...enumspb.TimeoutType) bool {
+	timeout, ok := errors.AsType[*sdktemporal.TimeoutError](err)
+	return ok && slices.Contains(types, timeout.TimeoutType())
 }

@@ -37,13 +37,13 @@ func stubbornly(ctx workflow.Context, limits temporal.Limits, summary string) wo
 	})
 }
 
-// inLine is for the claim of a build slot: it waits in the queue as long as it takes (the deploy's own deadline ends
-// that), then runs briefly, and again while Postgres is away: who has waited for an hour is not to fail for that. Projects
+// inLine is for the claim of a build slot: it waits in the queue as long as deploys may (a deploy's own deadline begins when
+// it has its slot), then runs briefly, and again while Postgres is away: who has waited for an hour is not to fail for that. Projects
 // take turns: the claims of one that posts many deploys do not make another's wait for all of them. A host's own queue has
 // no use for the key, since nothing waits there.
 func inLine(ctx workflow.Context, limits temporal.Limits, project, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: temporal.QueueBuild, StartToCloseTimeout: limits.Short, WaitForCancellation: true,
+		TaskQueue: temporal.QueueBuild, StartToCloseTimeout: limits.Short, ScheduleToCloseTimeout: limits.Line, WaitForCancellation: true,
 		RetryPolicy: again(limits), Priority: sdktemporal.Priority{FairnessKey: project}, Summary: summary,
 	})
 }
@@ -70,6 +70,30 @@ func inOneGo(ctx workflow.Context, limits temporal.Limits, queue, summary string
 func untilGone(ctx workflow.Context, limits temporal.Limits, queue string, attempt time.Duration, summary string) workflow.Context {
 	ctx = working(ctx, limits, queue, attempt, summary)
 	return workflow.WithRetryPolicy(workflow.WithScheduleToCloseTimeout(ctx, 5*attempt), *again(limits))
+}
+
+// farewell is untilGone for a host whose work of this deployment is over. Who cancels does not wait for a host that may be gone
+// longer than it takes to be sure of it, and of one that has been silent just now nobody expects much: what it holds goes when it
+// is back.
+func farewell(ctx workflow.Context, limits temporal.Limits, h visited, canceled bool, summary string) workflow.Context {
+	ctx = untilGone(ctx, limits, h.queue, limits.CleanUp, summary)
+	switch {
+	case h.silent:
+		return workflow.WithScheduleToStartTimeout(ctx, min(lastCall, limits.ScheduleToStart))
+	case canceled:
+		return workflow.WithScheduleToStartTimeout(ctx, min(limits.Heartbeat, limits.ScheduleToStart))
+	default:
+		return ctx
+	}
+}
+
+// lastCall is how long a host that did not answer is given to show that it was only busy.
+const lastCall = 3 * time.Second
+
+// visited is a host that may hold something of this run.
+type visited struct {
+	queue  string
+	silent bool // it did not answer the last time
 }
 
 func retry(limits temporal.Limits) *sdktemporal.RetryPolicy {

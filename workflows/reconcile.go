@@ -21,7 +21,7 @@ var (
 // waits for asks them: it names every difference, and what could not be compared is one of them.
 func Reconcile(ctx workflow.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	c := comparison{in: in}
-	repairing := briefly(ctx, in.Limits, "repair what does not match")
+	repairing := inOneGo(ctx, in.Limits, temporal.QueueControl, "repair what does not match")
 	c.add(ctx, "rows", "", workflow.ExecuteActivity(repairing, reconciler.Repair, in))
 	matching := inOneGo(ctx, in.Limits, temporal.QueueControl, "compare the registry with the ledger")
 	c.add(ctx, "registry", "", workflow.ExecuteActivity(matching, reconciler.CompareTags, in))

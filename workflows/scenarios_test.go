@@ -35,6 +35,20 @@ func scenarios() map[string]scenario {
 			}
 		}},
 		"teardown": {workflow: temporal.WorkflowTeardown},
+		"user_failure_in_fetch": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["FetchSource"] = brokenOnce()
+		}},
+		"user_failure_in_plan": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.on["MakePlan"] = brokenOnce()
+		}},
+		"cancel_in_line": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.on["ClaimHost"] = refused(begun)
+		}},
+		"no_build_slot_in_time": {
+			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, limits: func(l *temporal.Limits) { l.Line = time.Second },
+			arrange: func(s *standIns, begun chan<- struct{}) { s.on["ClaimHost"] = refused(begun) },
+		},
+		"preview_host_gone": {arrange: func(s *standIns, _ chan<- struct{}) { s.places = []string{"gone"} }},
 		"user_failure_in_build": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
 			s.on["BuildImage"] = brokenOnce()
 		}},

@@ -15,6 +15,7 @@ import (
 // standIns answer under the names of production's activities, as on a good day unless a scenario says otherwise.
 type standIns struct {
 	claims []string                               // hosts that claim, one after the other; h1 afterwards
+	places []string                               // preview hosts that are chosen, likewise; p1 afterwards
 	on     map[string]func(context.Context) error // what an activity does first, by its name
 	close  func(temporal.CloseInput) temporal.CloseResult
 	built  func() temporal.BuildResult // what resolve finds built already; nil for nothing
@@ -35,12 +36,19 @@ func (s *standIns) ResolveRef(ctx context.Context, _ temporal.StepInput) (tempor
 	return result, s.does(ctx)
 }
 
-func (s *standIns) ClaimHost(context.Context, temporal.StepInput) (temporal.ClaimResult, error) {
-	host := "h1"
-	if len(s.claims) > 0 {
-		host, s.claims = s.claims[0], s.claims[1:]
+func (s *standIns) ClaimHost(ctx context.Context, _ temporal.StepInput) (temporal.ClaimResult, error) {
+	host := next(&s.claims, "h1")
+	return temporal.ClaimResult{HostID: host, Queue: temporal.QueueBuildHost(host)}, s.does(ctx)
+}
+
+// next takes the first of a list, or what comes after it.
+func next(list *[]string, afterwards string) string {
+	if len(*list) == 0 {
+		return afterwards
 	}
-	return temporal.ClaimResult{HostID: host, Queue: temporal.QueueBuildHost(host)}, nil
+	first := (*list)[0]
+	*list = (*list)[1:]
+	return first
 }
 
 func (s *standIns) FetchSource(ctx context.Context, _ temporal.CommitInput) error { return s.does(ctx) }
@@ -56,7 +64,8 @@ func (s *standIns) BuildImage(ctx context.Context, _ temporal.BuildInput) (tempo
 func (s *standIns) VacateHost(context.Context, temporal.CleanUpInput) error { return nil }
 
 func (s *standIns) PlacePreview(context.Context, temporal.StepInput) (temporal.PlaceResult, error) {
-	return temporal.PlaceResult{HostID: "p1", Queue: temporal.QueuePreviewHost("p1")}, nil
+	host := next(&s.places, "p1")
+	return temporal.PlaceResult{HostID: host, Queue: temporal.QueuePreviewHost(host)}, nil
 }
 
 func (s *standIns) ReleasePreview(ctx context.Context, _ temporal.ReleaseInput) (temporal.ReleaseResult, error) {
@@ -127,6 +136,17 @@ func brokenOnce() func(context.Context) error {
 			return nil
 		}
 		return appError(deployment.UserFailure("build.command_failed", "read the last lines", "exit 3"))
+	}
+}
+
+// refused says that it has begun, and gives no build slot.
+func refused(begun chan<- struct{}) func(context.Context) error {
+	var again atomic.Bool
+	return func(context.Context) error {
+		if !again.Swap(true) {
+			close(begun)
+		}
+		return appError(deployment.TransientFailure("build.project_slots", "wait", "the project has 2 of at most 2 builds under way"))
 	}
 }
 

@@ -1431,7 +1431,7 @@ type ClientInterface interface {
 	// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 	// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
 	// `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
-	// is under way.
+	// is under way. 429 `too_many_deployments` as for a new deployment.
 	//
 	// Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 	RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2061,7 +2061,7 @@ func (c *Client) GetPlan(ctx context.Context, id DeploymentPath, reqEditors ...R
 // Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 // `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
 // `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
-// is under way.
+// is under way. 429 `too_many_deployments` as for a new deployment.
 //
 // Corresponds with POST /v1/deployments/{id}/retry (the `RetryDeployment` operationId).
 func (c *Client) RetryDeployment(ctx context.Context, id DeploymentPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4617,7 +4617,7 @@ type ClientWithResponsesInterface interface {
 	// Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 	// `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
 	// `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
-	// is under way.
+	// is under way. 429 `too_many_deployments` as for a new deployment.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6886,7 +6886,7 @@ func (c *ClientWithResponses) GetPlanWithResponse(ctx context.Context, id Deploy
 // Env vars and settings are read anew. To reset the workflow with tctl or in the Temporal Web UI is the same. 409
 // `not_retryable` in any other status, 409 `replaced` when a newer deployment of its environment is live or, where
 // `order_policy` is `supersede`, under way. Where it is `queue`, a retry takes its turn: before what is newer, after what
-// is under way.
+// is under way. 429 `too_many_deployments` as for a new deployment.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -7,7 +7,8 @@ import (
 
 // Timeouts are all the times that slipway waits. A deploy keeps those it was started with.
 type Timeouts struct {
-	Deploy   time.Duration // a whole deploy, waiting included
+	Line     time.Duration // waiting for a build slot
+	Deploy   time.Duration // a whole deploy from then on
 	Resolve  time.Duration // one attempt, likewise below
 	Fetch    time.Duration
 	Plan     time.Duration
@@ -36,7 +37,8 @@ func (t *Timeouts) keys() []key {
 		return key{env: env, path: "timeouts." + path, initial: initial, value: duration(into), doc: doc}
 	}
 	return []key{
-		after("SLIPWAY_DEPLOY_TIMEOUT", "deploy", "2h", &t.Deploy, "A whole deploy, waiting in line included."),
+		after("SLIPWAY_LINE_TIMEOUT", "line", "24h", &t.Line, "Waiting in line for a build slot."),
+		after("SLIPWAY_DEPLOY_TIMEOUT", "deploy", "2h", &t.Deploy, "A whole deploy from its build slot on."),
 		after("SLIPWAY_RESOLVE_TIMEOUT", "resolve", "1m", &t.Resolve, "One attempt to turn a ref into a commit."),
 		after("SLIPWAY_FETCH_TIMEOUT", "fetch", "10m", &t.Fetch, "One attempt to fetch a commit."),
 		after("SLIPWAY_PLAN_TIMEOUT", "plan", "2m", &t.Plan, "One attempt to plan a build. Building has the project's `build_timeout_seconds`."),

@@ -175,7 +175,7 @@ func TestARetryHasALogAgain(t *testing.T) {
 	b.numbered(w, 0, 150)
 	b.endedFor(49)
 	b.expire(w, 1)
-	_, err := b.store.RequestRetry(t.Context(), b.id)
+	_, err := b.store.RequestRetry(t.Context(), b.id, 0)
 	require.NoError(t, err)
 	require.Nil(t, b.removedAt())
 	b.numbered(w, 150, 152)

@@ -158,7 +158,11 @@ func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
 	require.Equal(t, "one\n", line, "nothing holds a stream back")
 	require.NoError(t, answer.Body.Close())
 	for range 6 { // the server's own Close does not wait for a connection that was taken over
-		<-counted
+		select {
+		case <-counted:
+		case <-time.After(time.Minute):
+			require.Fail(t, "a handler does not return")
+		}
 	}
 
 	text := scrape(t, m)

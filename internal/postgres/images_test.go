@@ -131,7 +131,7 @@ func TestExpireImages_AgainstRollbacksAndRetries(t *testing.T) {
 		var rollback, retry error
 		var wait sync.WaitGroup
 		wait.Go(func() { _, rollback = b.reuse(p, "production", old.ID) })
-		wait.Go(func() { _, retry = b.RequestRetry(t.Context(), failed.ID) })
+		wait.Go(func() { _, retry = b.RequestRetry(t.Context(), failed.ID, 0) })
 		_, err := b.ExpireImages(t.Context(), 1, time.Hour)
 		wait.Wait()
 		require.NoError(t, err)

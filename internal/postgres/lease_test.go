@@ -151,3 +151,29 @@ func TestPlaceInLine_BehindTheProjectsOwnBuilds(t *testing.T) {
 	words, _ = shown()
 	require.Equal(t, others, words[2], "that one is gone")
 }
+
+// A lease counts when it was taken a moment ago, or when its deployment works on the host.
+func TestTakenSlots(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	taken := func() int {
+		n, err := b.TakenSlots(t.Context(), "host-1", time.Minute)
+		require.NoError(t, err)
+		return n
+	}
+	lost, works := b.begun(p, "branch/lost"), b.begun(p, "branch/works")
+	require.NoError(t, b.Lease(t.Context(), leaseOf(lost, "host-1"), 0))
+	require.NoError(t, b.Lease(t.Context(), leaseOf(works, "host-1"), 0))
+	require.Equal(t, 2, taken())
+	b.exec("UPDATE resources SET created_at = created_at - interval '2 minutes'")
+	require.Zero(t, taken(), "neither has begun: their claims were not answered")
+	require.NoError(t, b.StepStarted(t.Context(), attempt(works, "run", deployment.StepFetch), time.Now()))
+	require.Equal(t, 1, taken())
+
+	require.NoError(t, b.Lease(t.Context(), leaseOf(lost, "host-1"), 0))
+	require.Equal(t, 2, taken(), "it was claimed again")
+	other, err := b.TakenSlots(t.Context(), "host-2", time.Minute)
+	require.NoError(t, err)
+	require.Zero(t, other)
+}

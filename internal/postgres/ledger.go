@@ -41,10 +41,17 @@ func (s *Store) Owned(ctx context.Context, deploymentID, host string, kinds ...d
 	return toResources(rows), at(err, "list what deployment %s owns", deploymentID)
 }
 
-// OpenLeases lists the build slots of a host that are taken, oldest first.
+// OpenLeases lists the leases of a host's build slots, oldest first.
 func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resource, error) {
 	rows, err := s.q.OpenLeases(ctx, host)
 	return toResources(rows), at(err, "list open leases of host %q", host)
+}
+
+// TakenSlots counts the build slots of a host that are taken. A lease of a deployment that has not begun to work on the host
+// for longer than unanswered is that of a claim whose answer was lost: it is not counted, and the deployment claims again.
+func (s *Store) TakenSlots(ctx context.Context, host string, unanswered time.Duration) (int, error) {
+	n, err := s.q.TakenSlots(ctx, db.TakenSlotsParams{Host: host, Unanswered: unanswered})
+	return int(n), at(err, "count the taken build slots of host %q", host)
 }
 
 // OwnedAs lists the rows of things with these names, on whichever hosts.

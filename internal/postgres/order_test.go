@@ -62,7 +62,7 @@ func TestSupersede_EndsWhatHasNotBegunAndCancelsTheRest(t *testing.T) {
 			require.Equal(t, deployment.StatusSuperseded, b.finish(begun, "run", deployment.StatusCanceled))
 		}
 		require.Equal(t, queued.ID, b.get(begun.ID).SupersededBy)
-		_, err = b.RequestRetry(t.Context(), begun.ID)
+		_, err = b.RequestRetry(t.Context(), begun.ID, 0)
 		require.ErrorIs(t, err, deployment.ErrReplaced)
 
 		b.live(newest, "run")
@@ -116,16 +116,16 @@ func TestSupersede_ARetryTakesThePlaceOfOlderOnes(t *testing.T) {
 	b := newBench(t)
 	p := b.project("app")
 	older, newer := b.ended(p, deployment.StatusFailed), b.ended(p, deployment.StatusFailed)
-	_, err := b.RequestRetry(t.Context(), older.ID)
+	_, err := b.RequestRetry(t.Context(), older.ID, 0)
 	require.NoError(t, err, "nothing newer is left")
 	require.NoError(t, b.begin(older, "again"))
-	_, err = b.RequestRetry(t.Context(), newer.ID)
+	_, err = b.RequestRetry(t.Context(), newer.ID, 0)
 	require.NoError(t, err)
 	require.Equal(t, deployment.StatusCanceling, b.status(older.ID))
 	require.Equal(t, deployment.StatusSuperseded, b.finish(older, "again", deployment.StatusCanceled))
 
 	unmade := b.ended(b.project("reset"), deployment.StatusFailed)
-	_, err = b.RequestRetry(t.Context(), unmade.ID)
+	_, err = b.RequestRetry(t.Context(), unmade.ID, 0)
 	require.NoError(t, err)
 	b.deployBeside(unmade)
 	require.Equal(t, deployment.StatusSuperseded, b.status(unmade.ID), "nobody has made its run yet")

@@ -37,6 +37,10 @@ type Restored struct {
 	LeftOut []string // tables of the backup that are not slipway's
 }
 
+// migratorLock is the lock that tern takes to migrate. A restore has it to its end: whoever migrates meanwhile would wait for its
+// tables while it waits for theirs.
+const migratorLock = int64(9628173550095224)
+
 // Restore fills an empty database from a backup and brings it up to date, all in one transaction. Then it makes the rows true
 // for another machine: nothing runs any more, what was under way has failed, what was live is to be deployed again.
 func (s *Store) Restore(ctx context.Context, d Dump, o RestoreOptions) (done Restored, err error) {
@@ -46,6 +50,9 @@ func (s *Store) Restore(ctx context.Context, d Dump, o RestoreOptions) (done Res
 	}
 	defer conn.Release()
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", migratorLock); err != nil {
+			return err
+		}
 		done, err = s.restore(ctx, tx, d, o)
 		return err
 	})

@@ -28,6 +28,7 @@ func TestRestore_BringsBackWhatWasLive(t *testing.T) {
 	require.True(t, again.BuildAgain)
 	require.False(t, former.BuildAgain)
 	require.Equal(t, live.ID, again.ReusedFrom)
+	require.Equal(t, again.ID, former.SupersededBy, "or it would count as live")
 	require.Equal(t, former.ImageDigest, again.ImageDigest)
 	require.Equal(t, former.Image, again.Image)
 	require.Equal(t, former.Commit, again.Commit)
@@ -50,6 +51,9 @@ func TestRestore_BringsBackWhatWasLive(t *testing.T) {
 	again, err = r.Deployment(t.Context(), again.ID)
 	require.NoError(t, err)
 	require.Empty(t, again.ReusedFrom, "it was built again, and runs an image of its own")
+	former, err = r.Deployment(t.Context(), live.ID)
+	require.NoError(t, err)
+	require.NotNil(t, former.ImageRemovedAt, "nobody goes back to an image that is gone")
 }
 
 // What was under way has failed, says why, and can be retried although what was live comes back with a later deployment.
@@ -81,7 +85,7 @@ func TestRestore_EndsWhatWasUnderWay(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, due, 1)
 	r.live(due[0], "first")
-	_, err = r.RequestRetry(t.Context(), underWay.ID)
+	_, err = r.RequestRetry(t.Context(), underWay.ID, 0)
 	require.NoError(t, err)
 	r.live(failed, "second")
 	environment, err := r.Environment(t.Context(), p.ID, "production")

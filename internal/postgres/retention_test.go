@@ -287,7 +287,7 @@ func TestExpireDeployments_AgainstRollbacksAndRetries(t *testing.T) {
 		var rollback, retry error
 		var wait sync.WaitGroup
 		wait.Go(func() { _, rollback = b.reuse(p, "production", old.ID) })
-		wait.Go(func() { _, retry = b.RequestRetry(t.Context(), failed.ID) })
+		wait.Go(func() { _, retry = b.RequestRetry(t.Context(), failed.ID, 0) })
 		_, err := b.ExpireDeployments(t.Context(), time.Hour, 1, 100)
 		wait.Wait()
 		require.NoError(t, err)

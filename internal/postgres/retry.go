@@ -10,9 +10,12 @@ import (
 // RequestRetry queues a deployment that failed or was canceled again, for one caller only; MakeRetry is the second half. It
 // answers deployment.ErrNotRetryable for one that stands otherwise, and deployment.ErrReplaced when a newer deployment of
 // its environment is live, or on its way there where a newer one ends what is older.
-func (s *Store) RequestRetry(ctx context.Context, id string) (deployment.Deployment, error) {
+func (s *Store) RequestRetry(ctx context.Context, id string, maxOpen int) (deployment.Deployment, error) {
 	err := s.inOrder(ctx, id, func(q *db.Queries, environment db.LockEnvironmentOfRow, row db.LockDeploymentRow) error {
 		if err := mayRetry(ctx, q, id, deployment.Status(row.Status)); err != nil {
+			return err
+		}
+		if err := room(ctx, q, maxOpen); err != nil {
 			return err
 		}
 		return requeue(ctx, q, environment, id)

@@ -34,7 +34,7 @@ func TestRequestRetry(t *testing.T) {
 	p := b.project("app")
 	for _, status := range []deployment.Status{deployment.StatusFailed, deployment.StatusCanceled} {
 		d := b.ended(p, status)
-		queued, err := b.RequestRetry(t.Context(), d.ID)
+		queued, err := b.RequestRetry(t.Context(), d.ID, 0)
 		require.NoError(t, err)
 		require.Equal(t, deployment.StatusQueued, queued.Status)
 		require.Equal(t, "run-1", queued.RunID, "until the new run is made")
@@ -44,11 +44,19 @@ func TestRequestRetry(t *testing.T) {
 		steps, err := b.Steps(t.Context(), d.ID)
 		require.NoError(t, err)
 		require.Len(t, steps, 4, "earlier attempts are kept")
-		_, err = b.RequestRetry(t.Context(), d.ID)
+		_, err = b.RequestRetry(t.Context(), d.ID, 0)
 		require.ErrorIs(t, err, deployment.ErrNotRetryable, "once")
 	}
-	_, err := b.RequestRetry(t.Context(), "nope")
+	_, err := b.RequestRetry(t.Context(), "nope", 0)
 	require.ErrorIs(t, err, deployment.ErrNotFound)
+
+	third := b.ended(p, deployment.StatusFailed)
+	b.deploy(p, "branch/open")
+	_, err = b.RequestRetry(t.Context(), third.ID, 1)
+	require.ErrorIs(t, err, deployment.ErrTooManyOpen, "one is open already")
+	stays, err := b.Deployment(t.Context(), third.ID)
+	require.NoError(t, err)
+	require.Equal(t, deployment.StatusFailed, stays.Status)
 }
 
 func TestRequestRetry_RefusesWhatStandsOtherwise(t *testing.T) {
@@ -72,15 +80,15 @@ func TestRequestRetry_RefusesWhatStandsOtherwise(t *testing.T) {
 		{"under way", underWay, deployment.ErrNotRetryable},
 	} {
 		before := b.status(c.d.ID)
-		_, err := b.RequestRetry(t.Context(), c.d.ID)
+		_, err := b.RequestRetry(t.Context(), c.d.ID, 0)
 		require.ErrorIs(t, err, c.want, c.name)
 		require.Equal(t, before, b.status(c.d.ID), c.name)
 	}
-	_, err := b.RequestRetry(t.Context(), failed.ID)
+	_, err := b.RequestRetry(t.Context(), failed.ID, 0)
 	require.NoError(t, err, "what is live is older")
 	_, err = b.RequestCancel(t.Context(), underWay.ID)
 	require.NoError(t, err)
-	_, err = b.RequestRetry(t.Context(), overtaken.ID)
+	_, err = b.RequestRetry(t.Context(), overtaken.ID, 0)
 	require.NoError(t, err, "what is newer goes away")
 
 	other := b.project("other")
@@ -89,7 +97,7 @@ func TestRequestRetry_RefusesWhatStandsOtherwise(t *testing.T) {
 	b.remove(of(other))
 	b.remove(alone.Scope())
 	for _, d := range []deployment.Deployment{orphan, alone} {
-		_, err = b.RequestRetry(t.Context(), d.ID)
+		_, err = b.RequestRetry(t.Context(), d.ID, 0)
 		require.ErrorIs(t, err, deployment.ErrNotFound)
 		require.ErrorIs(t, b.begin(d, "run-9"), deployment.ErrEnded)
 	}
@@ -125,7 +133,7 @@ func TestMakeRetry(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.ended(b.project("app"), deployment.StatusFailed)
-	_, err := b.RequestRetry(t.Context(), d.ID)
+	_, err := b.RequestRetry(t.Context(), d.ID, 0)
 	require.NoError(t, err)
 	died := errors.New("died")
 	require.ErrorIs(t, b.MakeRetry(t.Context(), d.ID, func(context.Context, string) (string, error) { return "", died }), died)
@@ -164,7 +172,7 @@ func TestMakeRetry_NotOfWhatIsCanceled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.ended(b.project("app"), deployment.StatusFailed)
-	_, err := b.RequestRetry(t.Context(), d.ID)
+	_, err := b.RequestRetry(t.Context(), d.ID, 0)
 	require.NoError(t, err)
 	_, err = b.RequestCancel(t.Context(), d.ID)
 	require.NoError(t, err)

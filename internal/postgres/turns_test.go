@@ -272,7 +272,7 @@ func TestQueue_ARetryTakesItsTurn(t *testing.T) {
 	all := b.line(p, 4)
 	b.finish(all[0], "run", deployment.StatusFailed)
 	require.NoError(t, b.begin(all[1], "run"))
-	retried, err := b.RequestRetry(t.Context(), all[0].ID)
+	retried, err := b.RequestRetry(t.Context(), all[0].ID, 0)
 	require.NoError(t, err)
 	require.True(t, retried.Waiting())
 	b.requireWaiting(all[0].ID, 1, "deployment #2 of this environment")
@@ -294,12 +294,12 @@ func TestQueue_ARetryTakesItsTurn(t *testing.T) {
 	b.requireTurn(all[2].ID)
 
 	// One that is canceled while it waits can be retried; one that waits while a newer one goes live cannot be live any more.
-	_, err = b.RequestRetry(t.Context(), all[1].ID)
+	_, err = b.RequestRetry(t.Context(), all[1].ID, 0)
 	require.NoError(t, err)
 	canceled, err := b.RequestCancel(t.Context(), all[1].ID)
 	require.NoError(t, err)
 	require.Equal(t, deployment.StatusCanceled, canceled.Status)
-	_, err = b.RequestRetry(t.Context(), all[1].ID)
+	_, err = b.RequestRetry(t.Context(), all[1].ID, 0)
 	require.NoError(t, err)
 	b.live(all[2], "run")
 	require.Equal(t, deployment.StatusSuperseded, b.status(all[1].ID))

@@ -96,7 +96,11 @@ func (k kmsKey) ask(ctx context.Context, what string, question func(context.Cont
 
 // failure says what to do about a call to KMS that brought nothing.
 func (k kmsKey) failure(ctx context.Context, what string, err error) error {
-	if refusal, answered := errors.AsType[smithy.APIError](err); answered {
+	refusal, answered := errors.AsType[smithy.APIError](err)
+	if answered && (refusal.ErrorFault() == smithy.FaultServer || refusal.ErrorCode() == "ThrottlingException") {
+		return deployment.TransientFailure("keyset.kms_busy", "nothing: KMS is asked again", "%s with %s: %w", what, k, err)
+	}
+	if answered {
 		fix, known := kmsFixes[refusal.ErrorCode()]
 		if !known {
 			fix = "see to the key and its policy in KMS, and to the credentials that slipway runs with"

@@ -159,7 +159,7 @@ func TestKMSRefuses(t *testing.T) {
 	requireFailure(t, err, "keyset.kms_refused", "wrapped with")
 	kms.Disable(t, at.KMS)
 	_, err = secrets.OpenKeyset(t.Context(), at)
-	requireFailure(t, err, "keyset.kms_refused", "")
+	requireFailure(t, err, "keyset.kms_refused", "enable the key in KMS")
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	_, err = secrets.OpenKeyset(t.Context(), at)
 	requireFailure(t, err, "keyset.kms_unreachable", "credentials")

@@ -45,7 +45,7 @@ func closet(t *testing.T) *host {
 		c:          config.WorkerRole{Worker: config.Worker{HostID: "closet", BuildSlots: 2}},
 		workspaces: activities.Workspaces{Root: root}, engine: engine, builder: builder,
 	}
-	h.leases = worker.NewLeaseSlots(h.openLeases, 2, time.Hour, quiet)
+	h.leases = worker.NewLeaseSlots(h.takenSlots, 2, time.Hour, quiet)
 	h.room.watch = disk.Watch{Folders: []string{root}, Least: 4 * mib}
 	h.noteAlive(t.Context())
 	t.Cleanup(func() { require.NoError(t, engine.Close()); require.NoError(t, builder.Close()) })
@@ -107,7 +107,7 @@ func TestDisk_RoomIsMadeAtOnce(t *testing.T) {
 	go func() { h.watchDisk(ctx); close(ended) }()
 	require.Eventually(t, func() bool { _, err := os.Stat(stray); return os.IsNotExist(err) && h.closed() == nil }, 20*time.Second, 10*time.Millisecond)
 	require.Empty(t, asked, "there is room already")
-	require.False(t, h.slotsNow(t).Closed)
+	require.Eventually(t, func() bool { return !h.slotsNow(t).Closed }, 20*time.Second, 10*time.Millisecond)
 
 	giveBack := h.take(t, 2*mib)
 	defer giveBack()

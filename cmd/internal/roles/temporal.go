@@ -45,7 +45,7 @@ func temporalOptions(c config.Temporal, logger *slog.Logger) sdkclient.Options {
 // Limits returns the bounds that every deploy is started with.
 func Limits(t config.Timeouts) temporal.Limits {
 	return temporal.Limits{
-		Deploy: t.Deploy, Resolve: t.Resolve, Fetch: t.Fetch, Plan: t.Plan, Release: t.Release, Drain: t.Drain,
+		Line: t.Line, Deploy: t.Deploy, Resolve: t.Resolve, Fetch: t.Fetch, Plan: t.Plan, Release: t.Release, Drain: t.Drain,
 		CleanUp: t.CleanUp, Short: t.Short, Heartbeat: t.Heartbeat, ScheduleToStart: t.ScheduleToStart,
 		RetryInitial: t.RetryInitial, RetryMaximum: t.RetryMaximum, Attempts: t.Attempts, Hosts: t.Hosts,
 	}

@@ -124,7 +124,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{ //nolint:contextcheck // it writes until it is closed, beyond ctx
 		MaxBytes: int64(c.Retention.LogMB) << 20, Stored: p.Telemetry.Metrics.LinesStored,
 	})
-	h.leases = worker.NewLeaseSlots(h.openLeases, c.Worker.BuildSlots, time.Second, p.Log)
+	h.leases = worker.NewLeaseSlots(h.takenSlots, c.Worker.BuildSlots, time.Second, p.Log)
 	h.leases.Room = func() bool { return h.room.now() == nil }
 	h.room.watch = disk.Watch{Least: uint64(c.Worker.MinFreeDisk), Folders: slices.Concat([]string{c.Worker.WorkspaceDir}, c.Worker.DiskDirs, p.DiskDirs)}
 	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
@@ -163,9 +163,10 @@ func (h *host) close(ctx context.Context) {
 	}
 }
 
-func (h *host) openLeases(ctx context.Context) (int, error) {
-	leases, err := h.Store.OpenLeases(ctx, h.c.Worker.HostID)
-	return len(leases), err
+// takenSlots counts the build slots of this host that are taken. A claim is tried again when it was not answered in time, and
+// until then what it may have taken counts.
+func (h *host) takenSlots(ctx context.Context) (int, error) {
+	return h.Store.TakenSlots(ctx, h.c.Worker.HostID, 2*h.c.Timeouts.Short)
 }
 
 func (h *host) slots() *activities.Slots {

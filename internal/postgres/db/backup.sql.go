@@ -10,6 +10,9 @@ import (
 )
 
 const bringBack = `-- name: BringBack :exec
+WITH replaced AS (
+    UPDATE deployments SET superseded_by = $1 WHERE id = $2::uuid
+)
 UPDATE deployments d
    SET ref_kind = s.ref_kind, ref_name = s.ref_name, branch = s.branch, commit = s.commit, plan = s.plan,
        plan_digest = s.plan_digest, dockerfile = s.dockerfile, image = s.image, image_digest = s.image_digest,
@@ -23,7 +26,7 @@ type BringBackParams struct {
 	Source string
 }
 
-// It runs what the source ran.
+// It runs what the source ran, which is live no more.
 func (q *Queries) BringBack(ctx context.Context, arg BringBackParams) error {
 	_, err := q.db.Exec(ctx, bringBack, arg.ID, arg.Source)
 	return err

@@ -202,7 +202,9 @@ func (q *Queries) OpenLeases(ctx context.Context, host string) ([]Resource, erro
 
 const own = `-- name: Own :execrows
 INSERT INTO resources AS r (kind, name, host, deployment_id, run_id) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (kind, name, host) DO UPDATE SET run_id = excluded.run_id WHERE r.deployment_id = excluded.deployment_id
+ON CONFLICT (kind, name, host) DO UPDATE
+   SET run_id = excluded.run_id, created_at = CASE WHEN r.kind = 'lease' THEN excluded.created_at ELSE r.created_at END
+ WHERE r.deployment_id = excluded.deployment_id
 `
 
 type OwnParams struct {
@@ -310,4 +312,26 @@ func (q *Queries) ProjectBuilds(ctx context.Context, project string) (int32, err
 	var builds int32
 	err := row.Scan(&builds)
 	return builds, err
+}
+
+const takenSlots = `-- name: TakenSlots :one
+SELECT count(*)::integer FROM resources r
+ WHERE r.kind = 'lease' AND r.host = $1
+   AND (r.created_at > now() - $2::interval
+        OR EXISTS (SELECT FROM steps s WHERE s.deployment_id = r.deployment_id AND s.run_id = r.run_id AND s.host = r.host
+                                         AND s.step IN ('fetch', 'plan', 'build')))
+`
+
+type TakenSlotsParams struct {
+	Host       string
+	Unanswered time.Duration
+}
+
+// The leases of a host that count: those that were taken a moment ago, and those whose deployment has begun to work here. Of a claim
+// whose answer was lost the lease stays, and the deployment stands in line again: a host that waited for it would wait for ever.
+func (q *Queries) TakenSlots(ctx context.Context, arg TakenSlotsParams) (int32, error) {
+	row := q.db.QueryRow(ctx, takenSlots, arg.Host, arg.Unanswered)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }

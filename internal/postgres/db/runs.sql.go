@@ -100,23 +100,28 @@ func (q *Queries) SetCommit(ctx context.Context, arg SetCommitParams) error {
 }
 
 const setImage = `-- name: SetImage :exec
-UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL, reused_from = NULL WHERE id = $1
+WITH gone AS (
+    UPDATE deployments s SET image_removed_at = now()
+      FROM deployments d WHERE d.id = $4 AND s.id = d.reused_from AND s.image_digest <> $2 AND s.image_removed_at IS NULL
+)
+UPDATE deployments o SET image = $1, image_digest = $2, image_input = $3, image_removed_at = NULL, reused_from = NULL
+ WHERE o.id = $4
 `
 
 type SetImageParams struct {
-	ID          string
 	Image       string
 	ImageDigest string
 	ImageInput  string
+	ID          string
 }
 
-// Whoever has an image of its own runs no other's.
+// Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
 func (q *Queries) SetImage(ctx context.Context, arg SetImageParams) error {
 	_, err := q.db.Exec(ctx, setImage,
-		arg.ID,
 		arg.Image,
 		arg.ImageDigest,
 		arg.ImageInput,
+		arg.ID,
 	)
 	return err
 }

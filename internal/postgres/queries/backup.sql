@@ -31,7 +31,10 @@ UPDATE environments SET live_deployment_id = NULL WHERE live_deployment_id IS NO
 SELECT id, status, superseded_by FROM deployments WHERE finished_at IS NULL ORDER BY environment_id, generation;
 
 -- name: BringBack :exec
--- It runs what the source ran.
+-- It runs what the source ran, which is live no more.
+WITH replaced AS (
+    UPDATE deployments SET superseded_by = @id WHERE id = @source::uuid
+)
 UPDATE deployments d
    SET ref_kind = s.ref_kind, ref_name = s.ref_name, branch = s.branch, commit = s.commit, plan = s.plan,
        plan_digest = s.plan_digest, dockerfile = s.dockerfile, image = s.image, image_digest = s.image_digest,

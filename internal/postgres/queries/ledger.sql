@@ -1,7 +1,9 @@
 -- name: Own :execrows
 -- Nothing changes when another deployment owns the thing.
 INSERT INTO resources AS r (kind, name, host, deployment_id, run_id) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (kind, name, host) DO UPDATE SET run_id = excluded.run_id WHERE r.deployment_id = excluded.deployment_id;
+ON CONFLICT (kind, name, host) DO UPDATE
+   SET run_id = excluded.run_id, created_at = CASE WHEN r.kind = 'lease' THEN excluded.created_at ELSE r.created_at END
+ WHERE r.deployment_id = excluded.deployment_id;
 
 -- name: Disown :exec
 -- A run, when one is named, gives up only what no later run has taken over.
@@ -15,6 +17,15 @@ SELECT * FROM resources
 
 -- name: OpenLeases :many
 SELECT * FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, name;
+
+-- name: TakenSlots :one
+-- The leases of a host that count: those that were taken a moment ago, and those whose deployment has begun to work here. Of a claim
+-- whose answer was lost the lease stays, and the deployment stands in line again: a host that waited for it would wait for ever.
+SELECT count(*)::integer FROM resources r
+ WHERE r.kind = 'lease' AND r.host = @host
+   AND (r.created_at > now() - @unanswered::interval
+        OR EXISTS (SELECT FROM steps s WHERE s.deployment_id = r.deployment_id AND s.run_id = r.run_id AND s.host = r.host
+                                         AND s.step IN ('fetch', 'plan', 'build')));
 
 -- name: OwnedAs :many
 -- Whichever hosts they name: two of them may share an engine or a disk.

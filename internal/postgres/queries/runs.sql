@@ -39,5 +39,10 @@ UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
 UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1;
 
 -- name: SetImage :exec
--- Whoever has an image of its own runs no other's.
-UPDATE deployments SET image = $2, image_digest = $3, image_input = $4, image_removed_at = NULL, reused_from = NULL WHERE id = $1;
+-- Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
+WITH gone AS (
+    UPDATE deployments s SET image_removed_at = now()
+      FROM deployments d WHERE d.id = @id AND s.id = d.reused_from AND s.image_digest <> @image_digest AND s.image_removed_at IS NULL
+)
+UPDATE deployments o SET image = @image, image_digest = @image_digest, image_input = @image_input, image_removed_at = NULL, reused_from = NULL
+ WHERE o.id = @id;
