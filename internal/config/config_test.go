@@ -58,7 +58,7 @@ func TestDefaultTimesAreThoseOfTheWorkflows(t *testing.T) {
 	got := d.Timeouts
 	want := temporal.DefaultLimits()
 	require.Equal(t, want, temporal.Limits{
-		Deploy: got.Deploy, Resolve: got.Resolve, Fetch: got.Fetch, Plan: got.Plan, Build: want.Build, Release: got.Release,
+		Line: got.Line, Deploy: got.Deploy, Resolve: got.Resolve, Fetch: got.Fetch, Plan: got.Plan, Build: want.Build, Release: got.Release,
 		Drain: got.Drain, CleanUp: got.CleanUp, Short: got.Short, Heartbeat: got.Heartbeat, ScheduleToStart: got.ScheduleToStart,
 		RetryInitial: got.RetryInitial, RetryMaximum: got.RetryMaximum, Attempts: got.Attempts, Hosts: got.Hosts,
 	})
