@@ -31,8 +31,10 @@ func TestPromoteAndRollBack(t *testing.T) {
 	requireBody(t, other, "two hello")
 
 	greet(t, project, "ciao")
+	vars := map[string]any{"vars": []map[string]any{{"name": "GREETING", "value": "salve", "target": "runtime"}}}
+	require.Equal(t, http.StatusOK, dev.call(t, http.MethodPut, "/v1/projects/"+project+"/env?environment=pr/1", vars, nil).status)
 	promoted := reuse(t, first.Environment.ID, "promote", map[string]any{"deployment": other.ID})
-	requireBody(t, promoted, "two ciao")
+	requireBody(t, promoted, "two ciao") // what the target says, not where it comes from
 	require.Equal(t, *other.ImageDigest, *promoted.ImageDigest)
 	require.Equal(t, first.EnvironmentURL, promoted.EnvironmentURL)
 

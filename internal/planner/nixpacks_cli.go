@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,6 +110,9 @@ func (n *nixpacksCLI) explain(ctx context.Context, err error, stderr []string) e
 			"nixpacks gave no plan within %s", n.timeout)
 	case cause != nil:
 		return fmt.Errorf("nixpacks was stopped: %w", cause)
+	case errors.As(err, &exit) && slices.ContainsFunc(stderr, outOfSpace):
+		return deployment.DiskFailure("host.disk_full", "free space on the disk of SLIPWAY_WORKSPACE_DIR on the step's host; slipway tries again by itself",
+			"nixpacks found no room on the host's disk")
 	case errors.As(err, &exit) && len(errorLines(stderr)) > 0:
 		f := deployment.UserFailure("plan.nixpacks_failed", "put right what nixpacks names, or add a Dockerfile and set the project's builder to dockerfile",
 			"nixpacks cannot plan this repository: %s", strings.TrimPrefix(strings.Join(errorLines(stderr), ": "), "Error: "))
@@ -118,6 +122,11 @@ func (n *nixpacksCLI) explain(ctx context.Context, err error, stderr []string) e
 	f := deployment.PlatformFailure("plan.nixpacks_crashed", "run the nixpacks CLI by hand on the worker's machine", "run nixpacks: %w", err)
 	f.Lines = tail(stderr, deployment.MaxFailureLines)
 	return f
+}
+
+// outOfSpace reports whether a line tells of a full disk: the host's trouble, not the repository's.
+func outOfSpace(line string) bool {
+	return strings.Contains(strings.ToLower(line), syscall.ENOSPC.Error())
 }
 
 // errorLines returns what nixpacks reports as an error and its causes, empty when it ended in another way.

@@ -118,6 +118,7 @@ func TestNixpacks_FailuresOfItsOwn(t *testing.T) {
 		code   string
 	}{
 		"a crash":           {"echo 'thread main panicked' >&2; exit 101", deployment.ClassPlatform, "plan.nixpacks_crashed"},
+		"a full disk":       {"echo 'Error: No space left on device (os error 28)' >&2; exit 1", deployment.ClassPlatform, "host.disk_full"},
 		"no JSON":           {"echo hello", deployment.ClassPlatform, "plan.nixpacks_crashed"},
 		"an endless plan":   {"exec cat /dev/zero", deployment.ClassUser, "plan.too_large"},
 		"an endless report": {"head -c 10000000 /dev/zero >&2; exit 1", deployment.ClassPlatform, "plan.nixpacks_crashed"},
@@ -130,6 +131,24 @@ func TestNixpacks_FailuresOfItsOwn(t *testing.T) {
 			requireFailure(t, err, test.class, test.code)
 		})
 	}
+}
+
+// What a plan needs on disk lies where it is told to, and is gone afterwards.
+func TestPlan_KeepsItsTemporaryFilesTogether(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	seen := filepath.Join(t.TempDir(), "seen")
+	wrapper := script(t, "find "+dir+" >>"+seen+"\nexec "+nixpacksPath(t)+` "$@"`)
+	p := planner.New(planner.Options{NixpacksPath: wrapper, TempDir: dir})
+	_, _, err := p.Plan(t.Context(), repo("spa"), deployment.Project{}, nil)
+	require.NoError(t, err)
+	list, err := os.ReadFile(seen)
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^`+dir+`/slipway-plan-\d+/package.json$`, string(list))
+	require.Regexp(t, `(?m)^`+dir+`/slipway-home-\d+$`, string(list))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // Nixpacks pulls variables of its own environment into a plan when told so with an empty value; a cleared environment has

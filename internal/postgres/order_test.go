@@ -111,6 +111,22 @@ func TestSupersede_ARunThatBeginsTooLate(t *testing.T) {
 	require.Nil(t, ended.StartedAt)
 }
 
+// A start that Temporal was slow with comes after the cancel, which found nothing to cancel and closed the deployment.
+func TestCancel_OfARunThatBeginsTooLate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy(b.project("app"), "production")
+	_, err := b.RequestCancel(t.Context(), d.ID)
+	require.NoError(t, err)
+	require.Equal(t, deployment.StatusCanceled, b.finish(d, "", deployment.StatusCanceled))
+	require.ErrorIs(t, b.begin(d, "late"), deployment.ErrEnded)
+	require.Equal(t, deployment.StatusCanceled, b.status(d.ID))
+
+	_, err = b.RequestRetry(t.Context(), d.ID, 0)
+	require.NoError(t, err, "unless somebody asks for it")
+	require.NoError(t, b.begin(d, "retry"))
+}
+
 func TestSupersede_ARetryTakesThePlaceOfOlderOnes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

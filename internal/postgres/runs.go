@@ -28,7 +28,7 @@ func (s *Store) BeginRun(ctx context.Context, deploymentID, seen, runID string) 
 			return deployment.ErrConflict
 		}
 		if row.RunID != runID {
-			if refused, err = startOver(ctx, q, environment, deploymentID, deployment.Status(row.Status)); err != nil {
+			if refused, err = startOver(ctx, q, environment, deploymentID, row); err != nil {
 				return err
 			}
 			if err := forgetOthers(ctx, q, deploymentID, runID); err != nil {
@@ -45,8 +45,11 @@ func (s *Store) BeginRun(ctx context.Context, deploymentID, seen, runID string) 
 }
 
 // startOver queues a deployment for a run that takes over, as far as it may; refused says why it may not.
-func startOver(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string, status deployment.Status) (refused, err error) {
+func startOver(ctx context.Context, q *db.Queries, environment db.LockEnvironmentOfRow, id string, row db.LockDeploymentRow) (refused, err error) {
+	status := deployment.Status(row.Status)
 	switch {
+	case status == deployment.StatusCanceled && row.RunID == "": // nobody has reset anything: there was no run when it was canceled
+		return fmt.Errorf("%w: it was canceled before its workflow was started", deployment.ErrEnded), nil
 	case status.Ended():
 		err := mayRetry(ctx, q, id, status)
 		if errors.Is(err, deployment.ErrNotRetryable) || errors.Is(err, deployment.ErrReplaced) || errors.Is(err, deployment.ErrNotFound) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -30,6 +31,8 @@ type content struct {
 	wrapped *tinkpb.EncryptedKeyset
 }
 
+var errNoKeys = errors.New("this is no keyset")
+
 // read returns what the place's file holds, in whatever form.
 func (p Place) read() (content, fs.FileInfo, error) {
 	data, info, err := privatefile.Read(p.File)
@@ -47,9 +50,32 @@ func parse(data []byte) (content, error) {
 	}
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(data)))
 	if err != nil {
-		return content{}, fmt.Errorf("read keys: %w", err)
+		return content{}, fmt.Errorf("read keys: %w: %w", errNoKeys, err)
 	}
 	return content{clear: handle}, nil
+}
+
+// Holds reports whether the keyset file at path has all keys of another keyset file's content, wrapped or not, and so opens all
+// that those have sealed. A file without keys holds none.
+func Holds(path string, content []byte) (bool, error) {
+	there, _, err := Place{File: path}.read()
+	if errors.Is(err, errNoKeys) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	other, err := parse(content)
+	if err != nil {
+		return false, err
+	}
+	for _, key := range other.info().GetKeyInfo() {
+		same := func(k *tinkpb.KeysetInfo_KeyInfo) bool { return k.GetKeyId() == key.GetKeyId() }
+		if !slices.ContainsFunc(there.info().GetKeyInfo(), same) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // info names the keys, which a wrapped file does in clear.

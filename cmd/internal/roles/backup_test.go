@@ -160,12 +160,22 @@ func TestRestore_LeavesOtherKeys(t *testing.T) {
 	keys, err := b.Read(backup.Keyset)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(next.Postgres.Keyset, keys, 0o600))
+	// On the machine that the backup is of they have been rotated since: what is newer stays.
+	newer, err := secrets.OpenKeyset(t.Context(), secrets.Place{File: next.Postgres.Keyset})
+	require.NoError(t, err)
+	_, err = newer.Rotate(t.Context())
+	require.NoError(t, err)
+	keys, err = os.ReadFile(next.Postgres.Keyset)
+	require.NoError(t, err)
 	_, err = roles.Restore(t.Context(), next, b, restoreOptions())
 	require.NoError(t, err)
 	restored, err := roles.JoinMachine(t.Context(), next)
 	require.NoError(t, err)
 	defer restored.Close()
 	requireReadable(t, restored, p)
+	now, err = os.ReadFile(next.Postgres.Keyset)
+	require.NoError(t, err)
+	require.Equal(t, keys, now)
 }
 
 // While keys are rotated, and the old ones removed at once, every backup has the keys that its secrets need.

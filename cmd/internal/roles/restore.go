@@ -1,7 +1,6 @@
 package roles
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/privatefile"
+	"github.com/slipway-dev/slipway/internal/secrets"
 )
 
 // RestoreOptions are what a restore needs besides a backup.
@@ -40,7 +40,7 @@ func Restore(ctx context.Context, m config.Dev, b *backup.Backup, o RestoreOptio
 	if err != nil {
 		return done, err
 	}
-	if err := sameKeys(m.Postgres.Keyset, keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := hasKeys(m.Postgres.Keyset, keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return done, denied(err)
 	}
 	if err := os.MkdirAll(m.DataDir, 0o700); err != nil {
@@ -97,18 +97,16 @@ func dumpOf(b *backup.Backup, tell func(string)) postgres.Dump {
 	return d
 }
 
-// sameKeys reports whether a keyset file is the backup's. Another one is never replaced: it may be all that opens something.
-func sameKeys(path string, keys []byte) error {
-	there, _, err := privatefile.Read(path)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(there, keys) {
-		return deployment.UserFailure("restore.other_keys",
+// hasKeys reports whether a keyset file has the backup's keys, and maybe newer ones. Another one is never replaced: it may be all
+// that opens something.
+func hasKeys(path string, keys []byte) error {
+	all, err := secrets.Holds(path, keys)
+	if err == nil && !all {
+		err = deployment.UserFailure("restore.other_keys",
 			"restore into an empty data directory; or move the file away, once nothing needs what its keys have sealed",
-			"keyset %s holds other keys than the backup", path)
+			"keyset %s lacks keys of the backup", path)
 	}
-	return nil
+	return err
 }
 
 func installKeys(path string, keys []byte) error {
@@ -117,7 +115,7 @@ func installKeys(path string, keys []byte) error {
 	}
 	err := privatefile.Create(path, keys)
 	if errors.Is(err, fs.ErrExist) {
-		return sameKeys(path, keys)
+		return hasKeys(path, keys)
 	}
 	if err != nil {
 		return fmt.Errorf("write keyset: %w", err)
