@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
@@ -83,7 +82,7 @@ func TestBuildImage_BuildsAgainWhenAVariableHasChanged(t *testing.T) {
 	d := b.deploy()
 	b.builder.on("after push", once(func(ctx context.Context) error {
 		b.beats.waitHeard(2)
-		assert.NoError(t, b.store.MergeEnvVars(ctx, d.Scope(), []deployment.EnvVar{{Name: "TOKEN", Value: "other", Target: deployment.TargetBuild}}))
+		require.NoError(t, b.store.MergeEnvVars(ctx, d.Scope(), []deployment.EnvVar{{Name: "TOKEN", Value: "other", Target: deployment.TargetBuild}}))
 		panic("died")
 	}))
 	built, err := b.builds(d)

@@ -259,6 +259,7 @@ type engine struct {
 	specs      []deployment.RunSpec    // in the order in which they were started
 	output     []deployment.OutputLine // of every container, besides its first line
 	secrets    []string                // in every container's environment
+	images     []string                // that no container runs
 }
 
 func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Progress)) error {
@@ -372,6 +373,20 @@ func (e *engine) Owned(ctx context.Context) ([]deployment.Resource, error) {
 		}
 	}
 	return list, nil
+}
+
+// UnusedImages are those that a test has put there.
+func (e *engine) UnusedImages(context.Context) ([]string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.images), nil
+}
+
+func (e *engine) RemoveImage(_ context.Context, image string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.images = slices.DeleteFunc(e.images, func(i string) bool { return i == image })
+	return nil
 }
 
 var idIn = regexp.MustCompile("[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")

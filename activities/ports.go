@@ -180,6 +180,10 @@ type Engine interface {
 	RemoveNetwork(ctx context.Context, name string) error
 	// Owned lists the containers and networks of this installation, by their labels.
 	Owned(ctx context.Context) ([]deployment.Resource, error)
+	// UnusedImages lists the images that were pulled for previews and that no container runs, as "host/repository@sha256:…".
+	UnusedImages(ctx context.Context) ([]string, error)
+	// RemoveImage removes a pulled image; one that is not there, or that a container runs, is not an error.
+	RemoveImage(ctx context.Context, image string) error
 }
 
 // Meter counts what is worth watching.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -18,6 +19,9 @@ type LeftOvers interface {
 	OwnedAs(ctx context.Context, names []string) ([]deployment.Resource, error)
 	// NeededAs lists the containers and networks with these names that belong to previews which are to run.
 	NeededAs(ctx context.Context, names []string) ([]deployment.Resource, error)
+	// PulledInVain returns those of the digests that are of images of deployments which have ended longer ago than the given
+	// age, and whose previews are not to run.
+	PulledInVain(ctx context.Context, digests []string, age time.Duration) ([]string, error)
 }
 
 // Sweeper compares one host with the ledger, and removes what nobody needs: what a cancel, a failure or a drain could not
@@ -44,7 +48,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
 // CompareHost makes one pass. What cannot be removed does not keep the rest from it.
 func (s *Sweeper) CompareHost(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	p := passFor(in)
-	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p))
+	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p), s.sweepImages(ctx, p))
 	if s.Swept != nil {
 		s.Swept(p.result.Swept)
 	}
@@ -107,6 +111,28 @@ func (s *Sweeper) sweepStrays(ctx context.Context, p *pass) error {
 			errs = append(errs, p.mend(&p.result.Swept, s.difference(thing, "it is needed, and has no row", "written into the ledger"), func() error {
 				return s.Ledger.Own(ctx, needed[row])
 			}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweepImages removes images that were pulled for a preview which was not made, or is no more: of a deploy that was canceled, or
+// failed, after its pull. An image has no row, since many deployments may share one; one that is of no known deployment stays.
+func (s *Sweeper) sweepImages(ctx context.Context, p *pass) error {
+	unused, err := s.Engine.UnusedImages(ctx)
+	if err != nil || len(unused) == 0 {
+		return err
+	}
+	digests := make([]string, len(unused))
+	for i, image := range unused {
+		_, digests[i], _ = strings.Cut(image, "@")
+	}
+	inVain, err := s.LeftOvers.PulledInVain(ctx, digests, s.Age)
+	errs := []error{err}
+	for i, image := range unused {
+		if slices.Contains(inVain, digests[i]) {
+			found := deployment.Difference{Kind: "image", Thing: image, Host: s.HostID, Found: "nothing runs it", Repair: "removed"}
+			errs = append(errs, p.mend(&p.result.Swept, found, func() error { return s.Engine.RemoveImage(ctx, image) }))
 		}
 	}
 	return errors.Join(errs...)

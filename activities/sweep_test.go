@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,4 +121,34 @@ func TestSweep_LooksAgainBeforeItRemoves(t *testing.T) {
 	require.Equal(t, 1, removed)
 	require.DirExists(t, dir)
 	require.Equal(t, []string{d.ID}, b.owned(d, deployment.ResourceWorkspace))
+}
+
+// Images that were pulled for previews which were not made, or are no more; of others' images nothing is known.
+func TestSweep_RemovesImagesThatWerePulledInVain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	digest := "sha256:" + strings.Repeat("a", 64)
+	unknown := "registry:5000/other@sha256:" + strings.Repeat("b", 64)
+	image := "registry:5000/app@" + digest
+	b.engine.images = []string{image, unknown}
+	d := b.deploy()
+	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "run"))
+	require.NoError(t, b.store.SetImage(t.Context(), d.ID, "run", "app", digest, "input"))
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, HostID: hostID}
+	sweep := func() int {
+		n, err := sweeper.Sweep(t.Context())
+		require.NoError(t, err)
+		return n
+	}
+	require.Zero(t, sweep(), "it is about to be run")
+	_, err := b.store.Finish(t.Context(), d.ID, "run", deployment.StatusCanceled, nil)
+	require.NoError(t, err)
+	sweeper.Age = time.Hour
+	require.Zero(t, sweep(), "it ended just now")
+	sweeper.Age = 0
+	found, err := sweeper.CompareHost(t.Context(), temporal.ReconcileInput{DryRun: true})
+	require.NoError(t, err)
+	require.Equal(t, []deployment.Difference{{Kind: "image", Thing: image, Host: hostID, Found: "nothing runs it", Repair: "removed"}}, found.Differences)
+	require.Equal(t, 1, sweep())
+	require.Equal(t, []string{unknown}, b.engine.images)
 }

@@ -203,6 +203,8 @@ func (h *host) Owned(context.Context) (owned []deployment.Resource, err error) {
 	return owned, nil
 }
 
+func (h *host) UnusedImages(context.Context) ([]string, error) { return nil, nil }
+
 func (h *host) running() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -71,7 +71,7 @@ func smallDisk(t *testing.T) (folder string) {
 func restartWorker(t *testing.T) {
 	t.Helper()
 	require.NoError(t, in.part("worker").kill())
-	require.NoError(t, in.part("worker").start(context.Background())) //nolint:usetesting // it outlives the test
+	require.NoError(t, in.part("worker").start(context.Background())) // it outlives the test
 }
 
 // take takes bytes of a folder's file system, in a file that nobody finds, until they are given back.

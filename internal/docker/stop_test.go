@@ -86,6 +86,36 @@ func TestTheImageGoesWithItsLastContainer(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A deploy that is canceled after its pull has no container whose end would take the image along.
+func TestImagesThatNoContainerRuns(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	img, err := mutate.Config(testImage, v1.Config{Entrypoint: []string{"/testapp"}, Labels: map[string]string{"slipway.deployment": uuid.NewString()}})
+	require.NoError(t, err)
+	ref := push(t, img, nil)
+	unused := func() []string {
+		refs, err := e.UnusedImages(t.Context())
+		require.NoError(t, err)
+		require.NotContains(t, refs, imageName, "an image of somebody else's")
+		return refs
+	}
+	require.NotContains(t, unused(), ref)
+	require.NoError(t, e.Pull(t.Context(), ref, nil))
+	require.Contains(t, unused(), ref)
+	s := spec("silent")
+	s.Image = ref
+	p := start(t, e, s)
+	require.NotContains(t, unused(), ref)
+	require.NoError(t, e.RemoveImage(t.Context(), ref), "it stays: its container needs it")
+	require.NoError(t, e.Stop(t.Context(), p.Container, 0))
+
+	require.NoError(t, e.Pull(t.Context(), ref, nil))
+	require.NoError(t, e.RemoveImage(t.Context(), ref))
+	require.NoError(t, e.RemoveImage(t.Context(), ref), "gone is gone")
+	_, err = api.ImageInspect(t.Context(), ref)
+	require.True(t, errdefs.IsNotFound(err))
+}
+
 func TestAnImageThatWasNotPulledStays(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)

@@ -60,6 +60,13 @@ func (s *Store) OwnedAs(ctx context.Context, names []string) ([]deployment.Resou
 	return toResources(rows), at(err, "list the rows of %d things", len(names))
 }
 
+// PulledInVain returns those of the digests that are of images of deployments which have ended longer ago than age, and whose
+// previews are not to run. A digest of no known deployment is not among them.
+func (s *Store) PulledInVain(ctx context.Context, digests []string, age time.Duration) ([]string, error) {
+	list, err := s.q.PulledInVain(ctx, db.PulledInVainParams{Digests: digests, Age: age})
+	return list, at(err, "list which of %d images are of no use", len(digests))
+}
+
 // NeededAs lists the containers and networks with these names that belong to previews which are to run, whether they have a
 // row or not.
 func (s *Store) NeededAs(ctx context.Context, names []string) ([]deployment.Resource, error) {

@@ -135,3 +135,31 @@ func TestLeftOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ofFailed, lost, "nobody is about to remove what is left of one that ended without becoming ready")
 }
+
+// Of an image that several deployments run none may need it.
+func TestPulledInVain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	live, failed, shared := b.deploy(p, "branch/live"), b.deploy(p, "branch/failed"), b.deploy(p, "branch/shared")
+	digests := []string{"sha256:live", "sha256:failed", "sha256:unknown"}
+	inVain := func() []string {
+		list, err := b.PulledInVain(t.Context(), digests, 0)
+		require.NoError(t, err)
+		return list
+	}
+	image := func(d deployment.Deployment, digest string) {
+		b.exec("UPDATE deployments SET image_digest = $2 WHERE id = $1", d.ID, digest)
+	}
+	b.live(live, "run")
+	image(live, "sha256:live")
+	image(failed, "sha256:failed")
+	image(shared, "sha256:failed")
+	require.Empty(t, inVain())
+	b.finish(failed, "", deployment.StatusFailed)
+	require.Empty(t, inVain(), "another runs it")
+	b.finish(shared, "", deployment.StatusCanceled)
+	require.Equal(t, []string{"sha256:failed"}, inVain())
+	require.NoError(t, b.SetPreviewState(t.Context(), live.ID, deployment.PreviewStopped))
+	require.Equal(t, []string{"sha256:failed", "sha256:live"}, inVain())
+}

@@ -314,6 +314,41 @@ func (q *Queries) ProjectBuilds(ctx context.Context, project string) (int32, err
 	return builds, err
 }
 
+const pulledInVain = `-- name: PulledInVain :many
+SELECT d.image_digest FROM deployments d
+  LEFT JOIN previews v ON v.deployment_id = d.id AND v.state IN ('starting', 'live', 'asleep')
+ WHERE d.image_digest = ANY ($1::text[])
+ GROUP BY d.image_digest
+HAVING bool_and(v.deployment_id IS NULL AND coalesce(d.finished_at < now() - $2::interval, false))
+ ORDER BY d.image_digest
+`
+
+type PulledInVainParams struct {
+	Digests []string
+	Age     time.Duration
+}
+
+// Digests of images of which every deployment has ended a while ago, and has no preview that is to run.
+func (q *Queries) PulledInVain(ctx context.Context, arg PulledInVainParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, pulledInVain, arg.Digests, arg.Age)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var image_digest string
+		if err := rows.Scan(&image_digest); err != nil {
+			return nil, err
+		}
+		items = append(items, image_digest)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takenSlots = `-- name: TakenSlots :one
 SELECT count(*)::integer FROM resources r
  WHERE r.kind = 'lease' AND r.host = $1

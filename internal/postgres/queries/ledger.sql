@@ -40,6 +40,15 @@ SELECT n.kind::text AS kind, n.name::text AS name, v.host, v.deployment_id, d.ru
  WHERE v.state IN ('starting', 'live', 'asleep') AND n.name = ANY (@names::text[])
  ORDER BY 1, 2;
 
+-- name: PulledInVain :many
+-- Digests of images of which every deployment has ended a while ago, and has no preview that is to run.
+SELECT d.image_digest FROM deployments d
+  LEFT JOIN previews v ON v.deployment_id = d.id AND v.state IN ('starting', 'live', 'asleep')
+ WHERE d.image_digest = ANY (@digests::text[])
+ GROUP BY d.image_digest
+HAVING bool_and(v.deployment_id IS NULL AND coalesce(d.finished_at < now() - @age::interval, false))
+ ORDER BY d.image_digest;
+
 -- name: LeftOver :many
 -- What a host still holds of previews, checkouts and build slots that nobody needs any more: of deployments that have ended
 -- without becoming ready, that were replaced, or whose preview has failed or runs on another host or in another container; and
