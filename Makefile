@@ -45,9 +45,10 @@ build: ## build slipway, slipway-dev, slipway-temporal and buildkitd into bin/
 test: deps images build ## run the whole suite against real components
 	@# The embedded Temporal server runs apart and is never built with the race detector: that alone takes minutes.
 	go test -shuffle=on ./temporal/devserver/...
-	go build -race -o bin/race/ ./cmd/slipway-dev ./cmd/slipway
+	go build -ldflags=-w -race -o bin/race/ ./cmd/slipway-dev ./cmd/slipway
 	@for tool in compose local-kms tctl temporal; do deploy/dev/tool.sh $$tool >/dev/null; done
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -shuffle=on -timeout 30m ./...
+	@# make lint vets already, and nobody debugs these programs.
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -timeout 30m ./...
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway

@@ -39,7 +39,7 @@ func newInstallation(t *testing.T) *installation {
 	t.Cleanup(func() { require.NoError(t, lock.Close()) })
 
 	in := &installation{system{binary: filepath.Join(root, "slipway-dev"), data: filepath.Join(root, "data")}}
-	program, err := os.ReadFile(dev.binary)
+	program, err := os.ReadFile(abs(t, "../bin/slipway-dev")) // as users have it: without the race detector
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(in.binary)) // one that runs cannot be written to
 	require.NoError(t, os.WriteFile(in.binary, program, 0o755))

@@ -98,7 +98,8 @@ func (a *app) commitThat(t *testing.T, answer string) {
 	t.Helper()
 	a.answer = answer
 	a.commit = gitservetest.Commit(t, a.repo, "main", map[string]string{
-		"package.json": `{"name": "app", "private": true, "scripts": {"start": "node server.js"}}`,
+		"package.json": `{"name": "app", "private": true}`,
+		"Procfile":     "web: node server.js\n", // npm would take a second and 60 MB for each of many previews
 		"server.js": fmt.Sprintf(`const answer = (_, r) => r.end(%q);
 setTimeout(() => require("http").createServer(answer).listen(process.env.PORT, "0.0.0.0"), %d);
 `, answer, a.delay.Milliseconds()),

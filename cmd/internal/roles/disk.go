@@ -26,9 +26,9 @@ type room struct {
 
 	mu    sync.Mutex
 	short *disk.Shortage
+	moot  time.Time // when BuildKit gave cache away and the disk that is low gained nothing
 
 	made  time.Time // when room was last made, likewise below: for watchDisk alone
-	moot  time.Time // when BuildKit gave cache away and the disk that is low gained nothing
 	fault string    // what is wrong with looking, as it was last logged
 }
 
@@ -46,7 +46,26 @@ func (r *room) look() (short *disk.Shortage, changed bool, err error) {
 	defer r.mu.Unlock()
 	changed = (short == nil) != (r.short == nil)
 	r.short = short
+	if changed && short == nil {
+		r.moot = time.Time{}
+	}
 	return short, changed, err
+}
+
+// pruned notes whether it helped that BuildKit gave cache away.
+func (r *room) pruned(helped bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !helped {
+		r.moot = time.Now()
+	}
+}
+
+// isMoot reports whether BuildKit was of no help lately.
+func (r *room) isMoot() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.moot) < mootFor
 }
 
 // closed says why this host gives no build slot away, nil while it does.
@@ -67,18 +86,25 @@ func (h *host) reason() string {
 	return "disk space on host " + h.c.Worker.HostID + " (" + short.String() + ")"
 }
 
-// watchDisk closes this host's free build slots while a disk of its is low, and makes room. Builds under way go on.
+// watchDisk closes this host's free build slots while a disk of its is low, and makes room, which may take minutes: somebody else
+// may be quicker. Builds under way go on.
 func (h *host) watchDisk(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	var making chan struct{} // closed when room was made; nil when that is not under way
 	for {
-		if short := h.lookAtDisk(ctx); short != nil && time.Since(h.room.made) >= makeEvery {
-			h.room.made = time.Now()
-			h.makeRoom(ctx, *short)
+		if short := h.lookAtDisk(ctx); short != nil && making == nil && time.Since(h.room.made) >= makeEvery {
+			h.room.made, making = time.Now(), make(chan struct{})
+			go func() { defer close(making); h.makeRoom(ctx, *short) }()
 		}
 		select {
 		case <-tick.C:
+		case <-making:
+			making = nil
 		case <-ctx.Done():
+			if making != nil {
+				<-making
+			}
 			return
 		}
 	}
@@ -95,7 +121,7 @@ func (h *host) lookAtDisk(ctx context.Context) *disk.Shortage {
 		h.Log.Warn("disk is low: no build begins here", "folder", short.Folder, "free", disk.Size(short.Free), "needed", disk.Size(short.Needed))
 	} else {
 		h.Log.Info("there is room on the disk: builds begin again")
-		h.room.made, h.room.moot = time.Time{}, time.Time{}
+		h.room.made = time.Time{}
 		h.leases.Free()
 	}
 	if err := h.Store.CloseSlots(ctx, h.c.Worker.HostID, h.reason()); err != nil && ctx.Err() == nil {
@@ -133,7 +159,7 @@ func (h *host) makeRoom(ctx context.Context, short disk.Shortage) {
 		if err := way.free(ctx); err != nil && ctx.Err() == nil {
 			h.Log.Warn("make room on the disk", "by", way.name, "error", err)
 		}
-		if h.lookAtDisk(ctx) == nil || ctx.Err() != nil {
+		if short, err := h.room.watch.Look(); err == nil && short == nil || ctx.Err() != nil {
 			return
 		}
 	}
@@ -147,7 +173,7 @@ func (h *host) sweepAll(ctx context.Context) error {
 
 // prune lets a buildkitd of this machine give away cache, unless that was of no use lately: then its disk is another one.
 func (h *host) prune(ctx context.Context, short disk.Shortage, mounts bool) error {
-	if time.Since(h.room.moot) < mootFor || strings.HasPrefix(h.builder.Address(), "tcp:") || strings.HasPrefix(h.builder.Address(), "kube-pod:") {
+	if h.room.isMoot() || strings.HasPrefix(h.builder.Address(), "tcp:") || strings.HasPrefix(h.builder.Address(), "kube-pod:") {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, pruneTime)
@@ -158,9 +184,7 @@ func (h *host) prune(ctx context.Context, short disk.Shortage, mounts bool) erro
 	}
 	after, lookErr := disk.Look(short.Folder)
 	helped := lookErr != nil || after.Free > short.Free
-	if !helped {
-		h.room.moot = time.Now()
-	}
+	h.room.pruned(helped)
 	h.Log.Info("pruned BuildKit's cache to make room", "bytes", freed, "cache_mounts", mounts, "helped", helped)
 	return err
 }

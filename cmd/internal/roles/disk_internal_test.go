@@ -101,7 +101,8 @@ func TestDisk_RoomIsMadeAtOnce(t *testing.T) {
 	require.NoError(t, os.Mkdir(stray, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(stray, "big"), make([]byte, 13*mib), 0o600))
 	asked := make(chan struct{}, 10)
-	h.MakeRoom = func(context.Context) error { asked <- struct{}{}; return nil }
+	release := make(chan struct{})
+	h.MakeRoom = func(context.Context) error { asked <- struct{}{}; <-release; return nil }
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { h.watchDisk(ctx); close(ended) }()
@@ -110,9 +111,11 @@ func TestDisk_RoomIsMadeAtOnce(t *testing.T) {
 	require.Eventually(t, func() bool { return !h.slotsNow(t).Closed }, 20*time.Second, 10*time.Millisecond)
 
 	giveBack := h.take(t, 2*mib)
-	defer giveBack()
 	<-asked
 	require.Error(t, h.closed())
+	giveBack()
+	require.Eventually(t, func() bool { return h.closed() == nil }, 20*time.Second, 10*time.Millisecond, "somebody was quicker")
+	close(release)
 	stop()
 	<-ended
 }
