@@ -53,6 +53,10 @@ func TestRetry_FromWhereverItFailed(t *testing.T) {
 		"start, REST":   {broken: "start", want: fromRelease},
 		"probe, REST":   {broken: "probe", want: fromRelease},
 
+		"resolve, LastWorkflowTask":        {broken: "resolve", reset: lastWorkflowTask, want: all},
+		"fetch, the failed fetch's task":   {broken: "fetch", reset: taskOf("FetchSource"), want: without(fromFetch, "resolve")},
+		"plan, LastWorkflowTask":           {broken: "plan", reset: lastWorkflowTask, want: fromFetch},
+		"pull, FirstWorkflowTask":          {broken: "pull", reset: firstWorkflowTask, want: fromRelease},
 		"probe, FirstWorkflowTask":         {broken: "probe", reset: firstWorkflowTask, want: fromRelease},
 		"build, LastWorkflowTask":          {broken: "solve", reset: lastWorkflowTask, want: fromBuild},
 		"probe, LastWorkflowTask":          {broken: "probe", reset: lastWorkflowTask, want: fromRelease},
