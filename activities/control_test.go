@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,13 +262,21 @@ func TestRepair_CountsNothingThatItDidNotRepair(t *testing.T) {
 // slowRuns is a Temporal that answers about a run only when it has been asked for several.
 type slowRuns struct {
 	activities.Workflows
-	asked *sync.WaitGroup
+	asked atomic.Int32
+	many  int32
+	all   chan struct{} // closed when it has been
 }
 
-func (s slowRuns) CurrentRun(ctx context.Context, id string) (string, bool, error) {
-	s.asked.Done()
-	s.asked.Wait()
-	return s.Workflows.CurrentRun(ctx, id)
+func (s *slowRuns) CurrentRun(ctx context.Context, id string) (string, bool, error) {
+	if s.asked.Add(1) == s.many {
+		close(s.all)
+	}
+	select {
+	case <-s.all:
+		return s.Workflows.CurrentRun(ctx, id)
+	case <-ctx.Done():
+		return "", false, ctx.Err()
+	}
 }
 
 // A thousand deployments may be under way: a pass that asked for one after the other would not get to its end.
@@ -278,8 +286,6 @@ func TestRepair_AsksForManyRunsAtOnce(t *testing.T) {
 	r := b.reconciler()
 	r.Age = time.Minute
 	const many = 8
-	var asked sync.WaitGroup
-	asked.Add(many)
 	for n := range many {
 		d, _, err := b.store.CreateDeployment(t.Context(), deployment.NewDeployment{Project: b.project, Environment: fmt.Sprintf("branch/%d", n)})
 		require.NoError(t, err)
@@ -287,8 +293,10 @@ func TestRepair_AsksForManyRunsAtOnce(t *testing.T) {
 	}
 	_, err := b.pool.Exec(t.Context(), "UPDATE deployments SET started_at = started_at - interval '1 hour'")
 	require.NoError(t, err)
-	r.Workflows = slowRuns{r.Workflows, &asked}
-	result, err := r.Repair(t.Context(), temporal.ReconcileInput{})
+	r.Workflows = &slowRuns{Workflows: r.Workflows, many: many, all: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := r.Repair(ctx, temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Equal(t, temporal.ReconcileResult{Closed: many}, result)
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
@@ -112,6 +113,7 @@ func TestStep_AbandonedAttemptGoesOn(t *testing.T) {
 			t.Run(name+" "+point, func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
+				b.silence = time.Second
 				d := b.deploy()
 				goOn := make(chan struct{})
 				m.points(b).on(point, once(func(context.Context) error {

@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 const (
 	hostID   = "host-1"
 	interval = 100 * time.Millisecond // between heartbeats
-	silence  = time.Second            // after which the server gives an attempt up
-	soon     = 20 * time.Second       // for what is to happen at once, on a busy machine
+	silence  = 10 * time.Second       // after which the server gives an attempt up: long, since machines are slow
+	soon     = time.Minute            // for what is to happen at once, on a busy machine
 )
 
 // namespace is shared by all tests of the package, whose queues and workflow ids differ.

@@ -254,6 +254,7 @@ func TestRecorder_SecretsReachNoFailureAndNoLog(t *testing.T) {
 func TestRecorder_SecretsOutliveTheEndOfAnotherAttempt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.silence = time.Second
 	b.setSecret()
 	d := b.deploy()
 	firstMayEnd, secondStarted, secondMayPrint := make(chan struct{}), make(chan struct{}), make(chan struct{})

@@ -132,7 +132,16 @@ func (s *Sweeper) sweepImages(ctx context.Context, p *pass) error {
 	for i, image := range unused {
 		if slices.Contains(inVain, digests[i]) {
 			found := deployment.Difference{Kind: "image", Thing: image, Host: s.HostID, Found: "nothing runs it", Repair: "removed"}
-			errs = append(errs, p.mend(&p.result.Swept, found, func() error { return s.Engine.RemoveImage(ctx, image) }))
+			errs = append(errs, p.mend(&p.result.Swept, found, func() error {
+				still, err := s.LeftOvers.PulledInVain(ctx, digests[i:i+1], s.Age)
+				if err == nil && len(still) == 0 {
+					err = deployment.ErrConflict
+				}
+				if err != nil {
+					return err
+				}
+				return s.Engine.RemoveImage(ctx, image)
+			}))
 		}
 	}
 	return errors.Join(errs...)

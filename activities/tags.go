@@ -37,16 +37,22 @@ func (r *Reconciler) CompareTags(ctx context.Context, in temporal.ReconcileInput
 	}
 	repositories, err := r.Tags.Repositories(ctx, limit)
 	errs := []error{err}
+	failed := 0
 	for _, repository := range repositories {
 		err := r.compareTagsOf(ctx, repository, p)
 		errs = append(errs, err)
-		if err != nil && deployment.AsFailure(err).Component == deployment.ComponentRegistry {
-			break // and the rows, which the next pass repairs, do not wait for each of its time-outs
+		if err == nil {
+			failed = 0
+		} else if failed++; failed == registryIsAway {
+			break // or the rows, which the next pass repairs, would wait for each of its time-outs
 		}
 	}
 	r.count(p.result)
 	return p.result, errors.Join(errs...)
 }
+
+// registryIsAway is how many repositories in a row cannot be compared when it is the registry's fault and not theirs.
+const registryIsAway = 2
 
 // registryAnswers is how long the registry may take to list a repository's tags.
 const registryAnswers = 10 * time.Second

@@ -9,11 +9,12 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// Names of workflow types: what the Web UI shows and what histories store, so they never change.
+// Names of workflow types, and of an activity that is looked for: what the Web UI shows and what histories store, so they never change.
 const (
 	WorkflowDeploy    = "Deploy"
 	WorkflowReconcile = "Reconcile"
 	WorkflowTeardown  = "Teardown"
+	ActivityClaimHost = "ClaimHost" // asks for a build slot
 )
 
 // Task queues that any host may serve.

@@ -3,10 +3,12 @@ package temporal
 import (
 	"context"
 	"errors"
+	"slices"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -74,4 +76,16 @@ func (s *Deploys) CurrentRun(ctx context.Context, deploymentID string) (runID st
 	}
 	info := described.GetWorkflowExecutionInfo()
 	return info.GetExecution().GetRunId(), info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+// ClaimsSlot reports whether a deployment waits for a build slot.
+func (s *Deploys) ClaimsSlot(ctx context.Context, deploymentID string) (bool, error) {
+	described, err := s.Client.DescribeWorkflowExecution(ctx, DeployWorkflowID(deploymentID), "")
+	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
+		return false, nil
+	}
+	claims := func(a *workflowpb.PendingActivityInfo) bool {
+		return a.GetActivityType().GetName() == ActivityClaimHost
+	}
+	return slices.ContainsFunc(described.GetPendingActivities(), claims), at(err, "look at workflow %s", DeployWorkflowID(deploymentID))
 }

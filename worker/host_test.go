@@ -34,7 +34,7 @@ type host struct {
 	controlOnly bool          // the worker runs workflows, and nothing that happens on the host
 	unscheduled bool          // another host makes the reconciler's schedule
 	perProject  int           // slots of all hosts that one project may hold; 0 for any number
-	unanswered  time.Duration // after which the lease of a claim that is not followed up does not count; 0 for long
+	unanswered  time.Duration // after which a lease is one that its deployment may not know of; 0 for long
 	deaf        atomic.Bool   // nothing is heard of the worker's activities any more
 	patience    time.Duration // of the record with a Postgres that is away; 0 for its default
 	store       *postgres.Store
@@ -231,14 +231,16 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 	if h.unanswered == 0 {
 		h.unanswered = time.Minute
 	}
-	taken := func(ctx context.Context) (int, error) { return h.store.TakenSlots(ctx, h.id, h.unanswered) }
 	deploys := &temporal.Deploys{Client: client, Namespace: h.namespace, Limits: limits}
 	turns := &activities.Turns{Line: h.store, Workflows: deploys, Log: quiet}
+	taken := &worker.Taken{
+		Leases: h.store, Claims: deploys.ClaimsSlot, Host: h.id, Max: 1, Age: h.unanswered, Every: 200 * time.Millisecond,
+	}
 	every := time.Hour
 	if h.unscheduled {
 		every = 0
 	}
-	slots := worker.NewLeaseSlots(taken, 1, 100*time.Millisecond, quiet)
+	slots := worker.NewLeaseSlots(taken.Count, 1, 100*time.Millisecond, quiet)
 	w, err := worker.New(worker.Options{
 		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
 		ReconcileEvery: every,

@@ -67,14 +67,14 @@ func TestCancel_OfABuildWhoseHostIsGone(t *testing.T) {
 		waits time.Duration // for the host to remove the workspace
 	}{
 		// Its worker was stopped: the next attempt waits for it, and a cancel ends that at once.
-		"stopped": {func(s *system, stop func()) { stop() }, 4 * time.Second},
+		"stopped": {func(s *system, stop func()) { stop() }, 10 * time.Second},
 		// It was killed: nothing is heard of the attempt, and the cancel is answered by the heartbeat's time-out.
 		"killed": {func(s *system, stop func()) { s.host.deaf.Store(true); stop() }, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newIdleSystem(t)
-			s.deploys.Limits.Heartbeat = 4 * time.Second
+			s.deploys.Limits.Heartbeat = 10 * time.Second // the cancel is to come before
 			building, release := make(chan struct{}), make(chan struct{})
 			s.host.on("solve", func(ctx context.Context) error {
 				close(building)

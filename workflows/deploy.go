@@ -56,7 +56,8 @@ type deploy struct {
 	limits  temporal.Limits
 	step    deployment.StepName
 	story   story
-	begin   func()    // of the deploy's own deadline, which does not run while it stands in line
+	begin   func()    // lets the deploy's own deadline run
+	pause   func()    // while it stands in line
 	late    bool      // that has passed
 	engines []visited // preview hosts
 }
@@ -113,6 +114,7 @@ func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.
 		if !hostGone(err) || ctx.Err() != nil {
 			return built, err
 		}
+		d.pause()
 		workflow.GetLogger(ctx).Warn("build host is gone, moving", "host", claim.HostID, "error", err)
 	}
 	return built, fmt.Errorf("%d build hosts were lost one after another: %w", d.limits.Hosts, err)

@@ -102,16 +102,14 @@ func (d *deploy) cleanUp(ctx workflow.Context, outcome deployment.Status) {
 	}
 }
 
-// withDeadline returns a context that is canceled when the deploy takes too long, counted from when begin is called first.
+// withDeadline returns a context that is canceled when the deploy takes too long, counted from begin to pause.
 func (d *deploy) withDeadline(ctx workflow.Context) (workflow.Context, workflow.CancelFunc) {
 	work, cancel := workflow.WithCancel(ctx)
-	begun := false
+	d.pause = func() {}
 	d.begin = func() {
-		if begun {
-			return
-		}
-		begun = true
-		timer := workflow.NewTimerWithOptions(work, d.limits.Deploy, workflow.TimerOptions{Summary: "deadline of the deploy"})
+		running, stop := workflow.WithCancel(work)
+		d.pause = stop
+		timer := workflow.NewTimerWithOptions(running, d.limits.Deploy, workflow.TimerOptions{Summary: "deadline of the deploy"})
 		workflow.Go(work, func(ctx workflow.Context) {
 			if timer.Get(ctx, nil) == nil {
 				d.late = true
@@ -124,7 +122,10 @@ func (d *deploy) withDeadline(ctx workflow.Context) (workflow.Context, workflow.
 
 // inLineTooLong says what it means that a claim's time is over.
 func (d *deploy) inLineTooLong(err error) error {
-	if timedOut(err, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE) {
+	// A claim that was refused ends with what it was refused for, when no further attempt would be in time.
+	claim, refused := errors.AsType[*sdktemporal.ActivityError](err)
+	if refused && claim.RetryState() == enumspb.RETRY_STATE_TIMEOUT ||
+		timedOut(err, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE) {
 		return sdktemporal.NewNonRetryableApplicationError("no build slot", "deploy.no_build_slot", err, deployment.Failure{
 			Class: deployment.ClassPlatform, Code: "deploy.no_build_slot", Step: d.step,
 			Message: fmt.Sprintf("no build slot was free within %s", d.limits.Line),

@@ -41,8 +41,11 @@ func TestScenarios(t *testing.T) {
 			client := devservertest.ClientOf(t, namespace)
 			run := s.run(t, client, namespace)
 			history := historyOf(t, client, run)
-			last := history.GetEvents()[len(history.GetEvents())-1].GetEventType()
-			require.Equal(t, s.ends(), last)
+			last := history.GetEvents()[len(history.GetEvents())-1]
+			require.Equal(t, s.ends(), last.GetEventType())
+			if s.code != "" {
+				require.Equal(t, s.code, last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType())
+			}
 			require.Equal(t, run.GetRunID(), runIDOf(history))
 			anonymise(history.ProtoReflect())
 			data := encode(t, history)

@@ -23,6 +23,7 @@ type scenario struct {
 	cancels  bool                                          // once begun is closed
 	resets   func(history []*historypb.HistoryEvent) int64 // once begun is closed, or else after the end; recorded is the new run
 	end      enumspb.EventType                             // of the workflow; completed unless it says otherwise
+	code     string                                        // of the failure that it ends with; any when empty
 }
 
 func scenarios() map[string]scenario {
@@ -45,7 +46,7 @@ func scenarios() map[string]scenario {
 			s.on["ClaimHost"] = refused(begun)
 		}},
 		"no_build_slot_in_time": {
-			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, limits: func(l *temporal.Limits) { l.Line = time.Second },
+			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, code: "deploy.no_build_slot", limits: func(l *temporal.Limits) { l.Line = time.Second },
 			arrange: func(s *standIns, begun chan<- struct{}) { s.on["ClaimHost"] = refused(begun) },
 		},
 		"preview_host_gone": {arrange: func(s *standIns, _ chan<- struct{}) { s.places = []string{"gone"} }},
@@ -130,7 +131,7 @@ func scenarios() map[string]scenario {
 			}
 		}},
 		"deadline_passed": {
-			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, limits: func(l *temporal.Limits) { l.Deploy = time.Second },
+			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, code: "deploy.deadline_exceeded", limits: func(l *temporal.Limits) { l.Deploy = time.Second },
 			arrange: func(s *standIns, begun chan<- struct{}) { s.on["BuildImage"] = untilCanceled(begun) },
 		},
 		"reset_while_it_goes_on": {resets: lastTask, arrange: func(s *standIns, begun chan<- struct{}) {

@@ -11,8 +11,8 @@ import (
 )
 
 // Lease owns a build slot, unless other deployments of the project hold most of the installation's already: then it answers a
-// *deployment.ProjectFullError. most 0 is no such bound. What a deployment that holds a slot asks for again it gets: a host
-// that is gone has kept its former one, and nobody else was given that.
+// *deployment.ProjectFullError. most 0 is no such bound. What a deployment that holds a slot asks for again it gets: its
+// former one is on a host that is gone, or nobody has told it.
 func (s *Store) Lease(ctx context.Context, r deployment.Resource, most int) error {
 	if most <= 0 {
 		return s.Own(ctx, r)

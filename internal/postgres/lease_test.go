@@ -152,28 +152,21 @@ func TestPlaceInLine_BehindTheProjectsOwnBuilds(t *testing.T) {
 	require.Equal(t, others, words[2], "that one is gone")
 }
 
-// A lease counts when it was taken a moment ago, or when its deployment works on the host.
-func TestTakenSlots(t *testing.T) {
+// Who claims again has a lease that is new.
+func TestLeasesBefore(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	p := b.project("app")
-	taken := func() int {
-		n, err := b.TakenSlots(t.Context(), "host-1", time.Minute)
+	d := b.begun(b.project("app"), "production")
+	old := func(host string) []deployment.Resource {
+		list, err := b.LeasesBefore(t.Context(), host, time.Minute)
 		require.NoError(t, err)
-		return n
+		return list
 	}
-	lost, works := b.begun(p, "branch/lost"), b.begun(p, "branch/works")
-	require.NoError(t, b.Lease(t.Context(), leaseOf(lost, "host-1"), 0))
-	require.NoError(t, b.Lease(t.Context(), leaseOf(works, "host-1"), 0))
-	require.Equal(t, 2, taken())
+	require.NoError(t, b.Lease(t.Context(), leaseOf(d, "host-1"), 0))
+	require.Empty(t, old("host-1"))
 	b.exec("UPDATE resources SET created_at = created_at - interval '2 minutes'")
-	require.Zero(t, taken(), "neither has begun: their claims were not answered")
-	require.NoError(t, b.StepStarted(t.Context(), attempt(works, "run", deployment.StepFetch), time.Now()))
-	require.Equal(t, 1, taken())
-
-	require.NoError(t, b.Lease(t.Context(), leaseOf(lost, "host-1"), 0))
-	require.Equal(t, 2, taken(), "it was claimed again")
-	other, err := b.TakenSlots(t.Context(), "host-2", time.Minute)
-	require.NoError(t, err)
-	require.Zero(t, other)
+	require.Equal(t, []deployment.Resource{leaseOf(d, "host-1")}, old("host-1"))
+	require.Empty(t, old("host-2"))
+	require.NoError(t, b.Lease(t.Context(), leaseOf(d, "host-1"), 0))
+	require.Empty(t, old("host-1"))
 }

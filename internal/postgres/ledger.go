@@ -47,11 +47,10 @@ func (s *Store) OpenLeases(ctx context.Context, host string) ([]deployment.Resou
 	return toResources(rows), at(err, "list open leases of host %q", host)
 }
 
-// TakenSlots counts the build slots of a host that are taken. A lease of a deployment that has not begun to work on the host
-// for longer than unanswered is that of a claim whose answer was lost: it is not counted, and the deployment claims again.
-func (s *Store) TakenSlots(ctx context.Context, host string, unanswered time.Duration) (int, error) {
-	n, err := s.q.TakenSlots(ctx, db.TakenSlotsParams{Host: host, Unanswered: unanswered})
-	return int(n), at(err, "count the taken build slots of host %q", host)
+// LeasesBefore lists the leases of a host's build slots that were taken longer ago than age, oldest first.
+func (s *Store) LeasesBefore(ctx context.Context, host string, age time.Duration) ([]deployment.Resource, error) {
+	rows, err := s.q.LeasesBefore(ctx, db.LeasesBeforeParams{Host: host, Age: age})
+	return toResources(rows), at(err, "list the older leases of host %q", host)
 }
 
 // OwnedAs lists the rows of things with these names, on whichever hosts.

@@ -5,7 +5,6 @@ package scratch
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,13 +13,14 @@ import (
 
 const lockName = ".lock"
 
-// Dir is a folder that belongs to one process. The kernel takes the lock in it back when that process dies.
+// Dir is a folder that belongs to one process. The kernel takes the lock in it back when that process dies. The zero value is the
+// system's own folder: its Path is empty.
 type Dir struct {
 	Path string
 	lock *flock.Flock
 }
 
-// Open makes a folder below root for this process, and removes those whose processes are dead. Several processes may share a
+// Open makes a folder below root for this process, and removes those whose processes are dead, as far as it can. Several processes may share a
 // root, as the old worker and the new one do during an upgrade.
 func Open(root string) (*Dir, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
@@ -32,9 +32,7 @@ func Open(root string) (*Dir, error) {
 		return nil, fmt.Errorf("lock folder for temporary files %s: %w", root, err)
 	}
 	defer door.Close()
-	if err := removeDead(root); err != nil {
-		return nil, fmt.Errorf("remove temporary files of a dead process: %w", err)
-	}
+	removeDead(root)
 	path, err := os.MkdirTemp(root, "process-")
 	if err != nil {
 		return nil, fmt.Errorf("make folder for temporary files: %w", err)
@@ -48,27 +46,21 @@ func Open(root string) (*Dir, error) {
 
 // Close removes the folder with all that is in it.
 func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
 	return errors.Join(os.RemoveAll(d.Path), d.lock.Close())
 }
 
-func removeDead(root string) error {
-	folders, err := filepath.Glob(filepath.Join(root, "process-*"))
-	if err != nil {
-		return err
-	}
+// removeDead removes what it can: one folder that stays is no reason not to work.
+func removeDead(root string) {
+	folders, _ := filepath.Glob(filepath.Join(root, "process-*")) // the pattern is good
 	for _, folder := range folders {
-		lock, dead, err := take(folder)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !dead { // closed just now, or at work
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(os.RemoveAll(folder), lock.Close()); err != nil {
-			return err
+		if lock, dead, err := take(folder); err == nil && dead {
+			os.RemoveAll(folder)
+			lock.Close()
 		}
 	}
-	return nil
 }
 
 // take takes a folder's lock unless a process has it.

@@ -45,7 +45,7 @@ func closet(t *testing.T) *host {
 		c:          config.WorkerRole{Worker: config.Worker{HostID: "closet", BuildSlots: 2}},
 		workspaces: activities.Workspaces{Root: root}, engine: engine, builder: builder,
 	}
-	h.leases = worker.NewLeaseSlots(h.takenSlots, 2, time.Hour, quiet)
+	h.leases = worker.NewLeaseSlots(func(context.Context) (int, error) { return 0, nil }, 2, time.Hour, quiet)
 	h.room.watch = disk.Watch{Folders: []string{root}, Least: 4 * mib}
 	h.noteAlive(t.Context())
 	t.Cleanup(func() { require.NoError(t, engine.Close()); require.NoError(t, builder.Close()) })

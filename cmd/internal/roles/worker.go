@@ -111,7 +111,9 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		}
 	}
 	if h.temp, err = scratch.Open(filepath.Join(c.Worker.WorkspaceDir, "tmp")); err != nil {
-		return nil, err
+		// As on a full disk, where this very worker is to make room. A killed one leaves its temporary files there then.
+		p.Log.Warn("temporary files go into the system's own folder", "error", err)
+		h.temp = &scratch.Dir{}
 	}
 	h.planner = planner.New(planner.Options{
 		NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan, TempDir: h.temp.Path,
@@ -124,10 +126,10 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{ //nolint:contextcheck // it writes until it is closed, beyond ctx
 		MaxBytes: int64(c.Retention.LogMB) << 20, Stored: p.Telemetry.Metrics.LinesStored,
 	})
-	h.leases = worker.NewLeaseSlots(h.takenSlots, c.Worker.BuildSlots, time.Second, p.Log)
+	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
+	h.leases = worker.NewLeaseSlots(h.takenSlots(), c.Worker.BuildSlots, time.Second, p.Log)
 	h.leases.Room = func() bool { return h.room.now() == nil }
 	h.room.watch = disk.Watch{Least: uint64(c.Worker.MinFreeDisk), Folders: slices.Concat([]string{c.Worker.WorkspaceDir}, c.Worker.DiskDirs, p.DiskDirs)}
-	h.deploys = &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)}
 	h.recorder = &activities.Recorder{
 		Steps: p.Store, Store: p.Store, Runs: h.deploys, Logs: h.writer, HostID: c.Worker.HostID, Now: time.Now, Log: p.Log, Meter: p.Telemetry.Metrics,
 		Heartbeats: &activities.Heartbeats{Client: p.Client, Interval: c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
@@ -163,10 +165,13 @@ func (h *host) close(ctx context.Context) {
 	}
 }
 
-// takenSlots counts the build slots of this host that are taken. A claim is tried again when it was not answered in time, and
-// until then what it may have taken counts.
-func (h *host) takenSlots(ctx context.Context) (int, error) {
-	return h.Store.TakenSlots(ctx, h.c.Worker.HostID, 2*h.c.Timeouts.Short)
+// takenSlots counts the build slots of this host that are taken.
+func (h *host) takenSlots() func(context.Context) (int, error) {
+	taken := &worker.Taken{
+		Leases: h.Store, Claims: h.deploys.ClaimsSlot, Host: h.c.Worker.HostID, Max: h.c.Worker.BuildSlots,
+		Age: 2 * h.c.Timeouts.Short, Every: h.c.Timeouts.Short,
+	}
+	return taken.Count
 }
 
 func (h *host) slots() *activities.Slots {

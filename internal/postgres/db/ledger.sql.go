@@ -58,6 +58,43 @@ func (q *Queries) HoldsLease(ctx context.Context, deploymentID string) (bool, er
 	return held, err
 }
 
+const leasesBefore = `-- name: LeasesBefore :many
+SELECT kind, name, host, deployment_id, run_id, created_at, removing_since FROM resources WHERE kind = 'lease' AND host = $1 AND created_at < now() - $2::interval ORDER BY created_at, name
+`
+
+type LeasesBeforeParams struct {
+	Host string
+	Age  time.Duration
+}
+
+func (q *Queries) LeasesBefore(ctx context.Context, arg LeasesBeforeParams) ([]Resource, error) {
+	rows, err := q.db.Query(ctx, leasesBefore, arg.Host, arg.Age)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Resource
+	for rows.Next() {
+		var i Resource
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Name,
+			&i.Host,
+			&i.DeploymentID,
+			&i.RunID,
+			&i.CreatedAt,
+			&i.RemovingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const leftOver = `-- name: LeftOver :many
 SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since FROM resources r
   JOIN deployments d ON d.id = r.deployment_id
@@ -347,26 +384,4 @@ func (q *Queries) PulledInVain(ctx context.Context, arg PulledInVainParams) ([]s
 		return nil, err
 	}
 	return items, nil
-}
-
-const takenSlots = `-- name: TakenSlots :one
-SELECT count(*)::integer FROM resources r
- WHERE r.kind = 'lease' AND r.host = $1
-   AND (r.created_at > now() - $2::interval
-        OR EXISTS (SELECT FROM steps s WHERE s.deployment_id = r.deployment_id AND s.run_id = r.run_id AND s.host = r.host
-                                         AND s.step IN ('fetch', 'plan', 'build')))
-`
-
-type TakenSlotsParams struct {
-	Host       string
-	Unanswered time.Duration
-}
-
-// The leases of a host that count: those that were taken a moment ago, and those whose deployment has begun to work here. Of a claim
-// whose answer was lost the lease stays, and the deployment stands in line again: a host that waited for it would wait for ever.
-func (q *Queries) TakenSlots(ctx context.Context, arg TakenSlotsParams) (int32, error) {
-	row := q.db.QueryRow(ctx, takenSlots, arg.Host, arg.Unanswered)
-	var column_1 int32
-	err := row.Scan(&column_1)
-	return column_1, err
 }

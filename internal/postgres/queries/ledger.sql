@@ -18,14 +18,8 @@ SELECT * FROM resources
 -- name: OpenLeases :many
 SELECT * FROM resources WHERE kind = 'lease' AND host = $1 ORDER BY created_at, name;
 
--- name: TakenSlots :one
--- The leases of a host that count: those that were taken a moment ago, and those whose deployment has begun to work here. Of a claim
--- whose answer was lost the lease stays, and the deployment stands in line again: a host that waited for it would wait for ever.
-SELECT count(*)::integer FROM resources r
- WHERE r.kind = 'lease' AND r.host = @host
-   AND (r.created_at > now() - @unanswered::interval
-        OR EXISTS (SELECT FROM steps s WHERE s.deployment_id = r.deployment_id AND s.run_id = r.run_id AND s.host = r.host
-                                         AND s.step IN ('fetch', 'plan', 'build')));
+-- name: LeasesBefore :many
+SELECT * FROM resources WHERE kind = 'lease' AND host = @host AND created_at < now() - @age::interval ORDER BY created_at, name;
 
 -- name: OwnedAs :many
 -- Whichever hosts they name: two of them may share an engine or a disk.
