@@ -173,7 +173,7 @@ func (r *Recorder) secrets(ctx context.Context, scope deployment.Scope) ([]strin
 }
 
 // end records how an attempt ended. It outlives the activity's context, and only logs when it cannot write: the next
-// attempt, or the end of the deployment, marks the row.
+// attempt, the next step or the end of the deployment marks the row.
 func (r *Recorder) end(ctx context.Context, a StepAttempt, begun time.Time, reused bool, err error) {
 	status, failure, next := r.verdict(ctx, a, reused, err)
 	var class deployment.Class

@@ -19,7 +19,8 @@ func (s *Store) AttemptNumber(ctx context.Context, a deployment.StepAttempt) (in
 	return int(earlier) + a.Attempt, at(err, "number %s", describe(a))
 }
 
-// StepStarted inserts the attempt as running, marks what was running lost, and moves the deployment to the step's status
+// StepStarted inserts the attempt as running, marks what was running lost, unless it is an earlier step of the run, which has
+// succeeded then, and moves the deployment to the step's status
 // and current step. It answers deployment.ErrCancelRequested when the deployment is canceling and deployment.ErrStaleRun
 // when it has ended or runs under another run.
 func (s *Store) StepStarted(ctx context.Context, a deployment.StepAttempt, startedAt time.Time) error {
@@ -29,6 +30,10 @@ func (s *Store) StepStarted(ctx context.Context, a deployment.StepAttempt, start
 			return deployment.ErrCancelRequested
 		case status.Ended() && status != deployment.StatusReady:
 			return deployment.ErrStaleRun
+		}
+		before := db.SucceedStepsParams{DeploymentID: a.DeploymentID, RunID: a.RunID, Earlier: earlier(a.Step), At: &startedAt}
+		if err := q.SucceedSteps(ctx, before); err != nil {
+			return err
 		}
 		if err := q.LoseSteps(ctx, db.LoseStepsParams{DeploymentID: a.DeploymentID, At: &startedAt}); err != nil {
 			return err
@@ -47,6 +52,14 @@ func (s *Store) StepStarted(ctx context.Context, a deployment.StepAttempt, start
 		}
 		return setStepNow(ctx, q, a.DeploymentID, now(a))
 	}), "record start of %s", describe(a))
+}
+
+// earlier are the steps before a step.
+func earlier(step deployment.StepName) (names []string) {
+	for _, s := range deployment.Steps()[:max(0, step.Number()-1)] {
+		names = append(names, string(s))
+	}
+	return names
 }
 
 // StepPhase ends the attempt's running row as succeeded and starts one for a.Phase.

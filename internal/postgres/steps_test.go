@@ -133,6 +133,21 @@ func TestAnAttemptThatDiedIsLost(t *testing.T) {
 	}
 }
 
+// Postgres was away when the step ended: that its run went on says how.
+func TestAStepThatTheNextOneFollowsHasSucceeded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.running("run")
+	follows := func(first, next deployment.StepName) deployment.StepStatus {
+		require.NoError(t, b.StepStarted(t.Context(), attempt(d, "run", first), time.Now()))
+		before := len(b.steps(d.ID))
+		require.NoError(t, b.StepStarted(t.Context(), attempt(d, "run", next), time.Now()))
+		return b.steps(d.ID)[before-1].Status
+	}
+	require.Equal(t, deployment.StepSucceeded, follows(deployment.StepFetch, deployment.StepPlan))
+	require.Equal(t, deployment.StepLost, follows(deployment.StepBuild, deployment.StepResolve), "the host is gone, and all begins anew")
+}
+
 func TestALostAttemptOfTheSameRunMakesNoMorePhases(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -180,6 +180,29 @@ func (q *Queries) Steps(ctx context.Context, deploymentID string) ([]Step, error
 	return items, nil
 }
 
+const succeedSteps = `-- name: SucceedSteps :exec
+UPDATE steps SET status = 'succeeded', finished_at = $1
+ WHERE deployment_id = $2 AND run_id = $3 AND step = ANY ($4::text[]) AND status = 'running'
+`
+
+type SucceedStepsParams struct {
+	At           *time.Time
+	DeploymentID string
+	RunID        string
+	Earlier      []string
+}
+
+// A run goes on to its next step only when the ones before it have succeeded, whether or not that could be recorded.
+func (q *Queries) SucceedSteps(ctx context.Context, arg SucceedStepsParams) error {
+	_, err := q.db.Exec(ctx, succeedSteps,
+		arg.At,
+		arg.DeploymentID,
+		arg.RunID,
+		arg.Earlier,
+	)
+	return err
+}
+
 const updateStepNow = `-- name: UpdateStepNow :exec
 UPDATE deployments SET step = $1
  WHERE id = $2 AND run_id = $3 AND finished_at IS NULL

@@ -1,3 +1,8 @@
+-- name: SucceedSteps :exec
+-- A run goes on to its next step only when the ones before it have succeeded, whether or not that could be recorded.
+UPDATE steps SET status = 'succeeded', finished_at = @at
+ WHERE deployment_id = @deployment_id AND run_id = @run_id AND step = ANY (@earlier::text[]) AND status = 'running';
+
 -- name: LoseSteps :exec
 UPDATE steps SET status = 'lost', finished_at = @at
  WHERE deployment_id = @deployment_id AND status = 'running';
