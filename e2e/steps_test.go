@@ -128,11 +128,16 @@ type step struct {
 	FinishedAt *time.Time `json:"finished_at"`
 }
 
+// stepsOf are the steps of a deployment that has ended: it says so a moment before its last step does.
 func stepsOf(t *testing.T, id string) []step {
 	t.Helper()
 	var page struct {
 		Items []step `json:"items"`
 	}
-	dev.call(t, http.MethodGet, "/v1/deployments/"+id+"/steps", nil, &page)
+	require.Eventually(t, func() bool {
+		page.Items = nil
+		dev.call(t, http.MethodGet, "/v1/deployments/"+id+"/steps", nil, &page)
+		return !slices.ContainsFunc(page.Items, func(s step) bool { return s.FinishedAt == nil })
+	}, eventually, tick, "a step still runs")
 	return page.Items
 }
