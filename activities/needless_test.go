@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	sdkclient "go.temporal.io/sdk/client"
 
+	"github.com/slipway-dev/slipway/activities"
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/devservertest"
@@ -109,6 +112,40 @@ func TestRepair_NamesWhatItCannotRepair(t *testing.T) {
 	require.Equal(t, []string{"deletion app: begun", "deployment app#1: started"}, things(found.Differences))
 	require.Contains(t, found.Differences[0].Error, "not found")
 	require.Empty(t, found.Differences[1].Error)
+}
+
+// repositories are those that the store names; the registry answers for the ones that it has.
+type repositories struct {
+	activities.Tags
+	names []string
+}
+
+func (r repositories) Repositories(context.Context, int) ([]string, error) { return r.names, nil }
+
+// registryWithout is a registry that cannot list the tags of repositories with an x.
+type registryWithout struct {
+	activities.ImageStore
+	asked []string
+}
+
+func (r *registryWithout) Tags(_ context.Context, repository string) ([]string, error) {
+	r.asked = append(r.asked, repository)
+	if strings.Contains(repository, "x") {
+		return nil, errors.New("connection refused")
+	}
+	return nil, nil
+}
+
+// One repository that is broken hides no other; a registry that is away is not asked for each.
+func TestCompareTags_GivesUpOnARegistryThatIsAway(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	r := b.reconciler()
+	images := &registryWithout{ImageStore: b.shelf}
+	r.Images, r.Tags = images, repositories{b.store, []string{"x1", "a", "x2", "x3", "b"}}
+	_, err := r.CompareTags(t.Context(), temporal.ReconcileInput{})
+	require.Equal(t, deployment.ComponentRegistry, deployment.AsFailure(err).Component)
+	require.Equal(t, []string{"x1", "a", "x2", "x3"}, images.asked)
 }
 
 func TestCompareTags(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
 
 // What was live is queued anew with its image and commit, for the reconciler to start; nothing is live meanwhile.
@@ -134,4 +135,21 @@ func TestRestore_Hosts(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 2, "the live container too: what was live comes back with another")
 	require.Equal(t, underWay.ID, left[1].Name)
+}
+
+// Whoever migrates meanwhile waits for the restore, which has the migrator's lock to its end.
+func TestRestore_KeepsMigrationsAway(t *testing.T) {
+	t.Parallel()
+	b, _, _, _ := everything(t)
+	pool := postgrestest.NewEmpty(t)
+	store := postgres.New(pool, postgres.Options{PreviewDomain: "localhost"})
+	const lock = "SELECT pg_try_advisory_lock(9628173550095224)" // tern's
+	var free bool
+	_, err := store.Restore(t.Context(), b.dump().Dump, postgres.RestoreOptions{Last: func() error {
+		return pool.QueryRow(t.Context(), lock).Scan(&free)
+	}})
+	require.NoError(t, err)
+	require.False(t, free)
+	require.NoError(t, pool.QueryRow(t.Context(), lock).Scan(&free))
+	require.True(t, free)
 }
