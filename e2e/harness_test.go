@@ -13,9 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
@@ -36,8 +34,7 @@ type system struct {
 	ui       string
 	temporal string
 	registry string
-	cmd      *exec.Cmd
-	exited   chan error
+	process  testbed.Dev
 }
 
 var dev *system
@@ -59,7 +56,7 @@ func run(m *testing.M) int {
 	}
 	dev = s
 	code := m.Run()
-	if err := errors.Join(s.stop(), removePreviews(s.data)); err != nil {
+	if err := errors.Join(s.stop(), testbed.RemovePreviews(s.data)); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e: stop slipway-dev:", err)
 		code = 1
 	}
@@ -110,27 +107,8 @@ func raceBuilt(root string) (string, error) {
 	return binary, nil
 }
 
-// removePreviews removes what the installation of a data directory has on the Docker engine.
-func removePreviews(data string) error {
-	id, err := os.ReadFile(filepath.Join(data, "installation"))
-	if os.IsNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	const command = `label=label=slipway.installation=$1
-docker ps -aq --filter $label | xargs -r docker rm -f
-docker network ls -q --filter $label | xargs -r docker network rm`
-	out, err := exec.Command("sh", "-ec", command, "sh", strings.TrimSpace(string(id))).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("remove previews: %w: %s", err, out)
-	}
-	return nil
-}
-
 func (s *system) layOut(root, cache string) error {
-	if err := removePreviews(s.data); err != nil { // of a run that was killed
+	if err := testbed.RemovePreviews(s.data); err != nil { // of a run that was killed
 		return err
 	}
 	entries, err := os.ReadDir(s.data)
@@ -156,7 +134,7 @@ func (s *system) layOut(root, cache string) error {
 	if traces, err = startCollector(); err != nil {
 		return err
 	}
-	ports, err := freePorts(7)
+	ports, err := testbed.FreePorts(7)
 	if err != nil {
 		return err
 	}
@@ -169,7 +147,7 @@ func (s *system) layOut(root, cache string) error {
 	if err != nil {
 		return err
 	}
-	s.env = append(withoutSlipway(os.Environ()),
+	s.env = append(testbed.WithoutSlipway(),
 		"SLIPWAY_DATA_DIR="+s.data, "SLIPWAY_API_ADDR="+s.api, "SLIPWAY_GATEWAY_ADDR="+s.gateway,
 		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+s.ui,
 		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+s.ops, "SLIPWAY_OTLP_ENDPOINT="+traces.url,
@@ -185,59 +163,17 @@ func (s *system) layOut(root, cache string) error {
 
 // start starts the program and waits until it says that it is ready.
 func (s *system) start() error {
-	output, err := os.OpenFile(s.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer output.Close()
-	s.cmd = exec.Command(s.binary, "run")
-	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.env, output, output
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.cmd.Start(); err != nil {
-		return err
-	}
-	cmd, exited := s.cmd, make(chan error, 1)
-	s.exited = exited
-	go func() { exited <- cmd.Wait() }()
-	deadline := time.After(3 * time.Minute)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-exited:
-			return fmt.Errorf("slipway-dev ended while starting (%s); see %s.log", cmd.ProcessState, s.data)
-		case <-deadline:
-			return fmt.Errorf("slipway-dev is not ready after 3 minutes; see %s.log", s.data)
-		case <-tick.C:
-			if response, err := http.Get("http://" + s.api + "/readyz"); err == nil {
-				response.Body.Close()
-				if response.StatusCode == http.StatusOK {
-					return nil
-				}
-			}
-		}
-	}
+	s.process = testbed.Dev{Binary: s.binary, Data: s.data, Env: s.env, API: s.api}
+	return s.process.Start()
 }
 
 // stop asks the program to end, as `make down` does, and reports how it did.
-func (s *system) stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case err := <-s.exited:
-		return err
-	case <-time.After(time.Minute):
-		_ = s.cmd.Process.Kill()
-		return fmt.Errorf("still running a minute after SIGTERM")
-	}
-}
+func (s *system) stop() error { return s.process.Stop() }
 
 // kill ends the program as a power cut would; its children live on until the next start finds them.
 func (s *system) kill(t *testing.T) {
 	t.Helper()
-	require.NoError(t, s.cmd.Process.Kill())
-	<-s.exited
+	require.NoError(t, s.process.Kill())
 }
 
 func (s *system) token(t *testing.T) string {
@@ -319,29 +255,6 @@ func (s *system) browser() *http.Client {
 			return d.DialContext(ctx, network, s.gateway)
 		},
 	}}
-}
-
-func freePorts(n int) ([]string, error) {
-	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().String())
-	}
-	return ports, nil
-}
-
-func withoutSlipway(env []string) []string {
-	var kept []string
-	for _, v := range env {
-		if !strings.HasPrefix(v, "SLIPWAY_") {
-			kept = append(kept, v)
-		}
-	}
-	return kept
 }
 
 // copyFolders copies each folder of from into to.

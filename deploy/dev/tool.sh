@@ -5,6 +5,7 @@
 #   tool.sh sqlc           sqlc
 #   tool.sh oapi-codegen   oapi-codegen
 #   tool.sh buildkitd      buildkitd
+#   tool.sh buildctl       buildctl
 #   tool.sh tctl           tctl, Temporal's former command line
 #   tool.sh temporal       temporal, its command line now
 #   tool.sh local-kms      local-kms, a server with the API of AWS KMS

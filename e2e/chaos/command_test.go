@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api/client"
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 // slipwayDeploy runs `slipway deploy`, and returns once it says why it waits. finished returns the deployment that it has made.
@@ -22,7 +23,7 @@ func slipwayDeploy(t *testing.T, why string, args ...string) (finished func() (i
 	t.Cleanup(func() { stderr.Close() })
 	var stdout bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), in.binary, append([]string{"deploy", "--output", "json"}, args...)...)
-	cmd.Env = append(withoutSlipway(), "SLIPWAY_API_URL=http://"+in.api, "SLIPWAY_TOKEN="+in.token)
+	cmd.Env = append(testbed.WithoutSlipway(), "SLIPWAY_API_URL=http://"+in.api, "SLIPWAY_TOKEN="+in.token)
 	cmd.Stdout, cmd.Stderr = &stdout, stderr
 	require.NoError(t, cmd.Start())
 	said := func() string {

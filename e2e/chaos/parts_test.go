@@ -15,6 +15,8 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 	sdkclient "go.temporal.io/sdk/client"
+
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 // quiet is a logger for a client that is expected to meet a server that is down.
@@ -61,7 +63,7 @@ func (i *installation) temporalServer() *process {
 func (i *installation) registryServer() *process {
 	return i.newProcess("registry", func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(withoutSlipway(), registryAt+"="+i.registry, registryDir+"="+i.path("registry"))
+		cmd.Env = append(testbed.WithoutSlipway(), registryAt+"="+i.registry, registryDir+"="+i.path("registry"))
 		return cmd
 	}, func(ctx context.Context) error { return answers(ctx, "http://"+i.registry+"/v2/") })
 }
@@ -121,7 +123,7 @@ func (i *installation) env(n int) []string {
 	if err != nil {
 		panic(err) // there is a working directory
 	}
-	settings := append(withoutSlipway(),
+	settings := append(testbed.WithoutSlipway(),
 		"SLIPWAY_DATA_DIR="+i.path("data"), "SLIPWAY_HOST_ID="+hostID, "SLIPWAY_OPS_ADDR="+i.ops[n],
 		"SLIPWAY_API_ADDR="+i.api, "SLIPWAY_GATEWAY_ADDR="+i.gateway, "SLIPWAY_TEMPORAL_ADDR="+i.temporal, "SLIPWAY_REGISTRY_ADDR="+i.registry,
 		"SLIPWAY_DATABASE_URL=postgres://slipway@/slipway?host="+i.cluster.SocketDir,
@@ -136,16 +138,6 @@ func (i *installation) env(n int) []string {
 		settings = append(settings, "SLIPWAY_RETRY_MAXIMUM=2s", "SLIPWAY_RETRY_ATTEMPTS=10")
 	}
 	return append(settings, i.settings...)
-}
-
-func withoutSlipway() []string {
-	var kept []string
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "SLIPWAY_") {
-			kept = append(kept, v)
-		}
-	}
-	return kept
 }
 
 func answers(ctx context.Context, url string) error {

@@ -1,18 +1,16 @@
 package chaos_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 var report = flag.String("report", "", "file whose parts between the marks are written anew with the tables of TestMatrix, TestCancelLatency and TestBackpressure")
@@ -69,25 +67,13 @@ func (r *results) write(t *testing.T, path string) {
 // rewrite writes what lies between the two marks of a name in a file anew.
 func rewrite(t *testing.T, path, name, text string) {
 	t.Helper()
-	before, err := os.ReadFile(path)
-	require.NoError(t, err)
-	mark := []byte("<!-- " + name + " -->")
-	parts := bytes.Split(before, mark)
-	require.Len(t, parts, 3, "%s has two marks %s", path, mark)
-	parts[1] = []byte("\n" + text)
-	require.NoError(t, os.WriteFile(path, bytes.Join(parts, mark), 0o644))
+	require.NoError(t, testbed.Rewrite(path, name, text))
 }
 
 // machine describes what the matrix ran on.
 func machine(t *testing.T) string {
 	t.Helper()
-	proc, err := procfs.NewDefaultFS()
+	text, err := testbed.Machine()
 	require.NoError(t, err)
-	memory, err := proc.Meminfo()
-	require.NoError(t, err)
-	release, err := os.ReadFile("/etc/os-release")
-	require.NoError(t, err)
-	_, system, _ := strings.Cut(string(release), "PRETTY_NAME=")
-	system, _, _ = strings.Cut(system, "\n")
-	return fmt.Sprintf("%d cores, %d GiB of memory, %s", runtime.NumCPU(), *memory.MemTotal>>20, strings.Trim(system, `"`))
+	return text
 }
