@@ -13,7 +13,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test chaos chaos-outages bench-cancel bench-backpressure screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test chaos chaos-outages bench bench-cancel bench-backpressure screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -58,6 +58,9 @@ chaos: deps images build ## kill every process, cancel, race and terminate at ev
 chaos-outages: deps images build ## Postgres, Temporal, the registry and the Docker engine away for a minute with deploys at every moment under way
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run 'TestMatrix/(postgres|temporal|registry|dockerd)' \
 		-args -cells together -down 60s
+
+bench: deps images build ## compare slipway with the bare pipeline; ROUNDS=, LIMIT=, CASES=, APPS= narrow it; writes docs/performance.md
+	go run $(ROOT_EXEC) ./bench $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(LIMIT),-limit $(LIMIT)) $(if $(CASES),-cases $(CASES)) $(if $(APPS),-apps $(APPS))
 
 bench-cancel: deps images build ## cancel 1,000 deploys at random moments, for 30 minutes at most; writes docs/reliability.md
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestCancelLatency -args -cancels 1000 \

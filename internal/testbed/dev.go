@@ -48,8 +48,8 @@ func (d *Dev) awaitReady() error {
 	defer tick.Stop()
 	for {
 		select {
-		case <-d.exited:
-			return fmt.Errorf("slipway-dev ended while starting (%s); see %s.log", d.cmd.ProcessState, d.Data)
+		case err := <-d.exited:
+			return fmt.Errorf("slipway-dev ended while starting (%v); see %s.log", err, d.Data)
 		case <-deadline:
 			return fmt.Errorf("slipway-dev is not ready after 3 minutes; see %s.log", d.Data)
 		case <-tick.C:
@@ -82,7 +82,9 @@ func (d *Dev) Kill() error {
 	if err := d.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	<-d.exited
+	if err := <-d.exited; err == nil {
+		return errors.New("slipway-dev had ended before it was killed")
+	}
 	return nil
 }
 
