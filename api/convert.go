@@ -36,19 +36,6 @@ func value[T any](p *T) T {
 	return *p
 }
 
-func wireProject(p deployment.Project) oapi.Project {
-	return oapi.Project{
-		ID: p.ID, Name: p.Name, RepoURL: p.RepoURL, RootDir: p.RootDir, Builder: oapi.Builder(p.Builder),
-		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, Port: p.Port,
-		HealthCheck: oapi.HealthCheck{
-			Path: p.HealthCheck.Path, Status: p.HealthCheck.Status, TimeoutSeconds: p.HealthCheck.TimeoutSeconds,
-		},
-		ProductionBranch: p.ProductionBranch, BuildTimeoutSeconds: p.BuildTimeoutSeconds,
-		Resources:     oapi.Resources{Cpus: p.Resources.CPUs, MemoryMB: p.Resources.MemoryMB},
-		GitCredential: wireGitCredential(p), CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
-	}
-}
-
 func wireGitCredential(p deployment.Project) *oapi.GitCredential {
 	c := p.GitCredential
 	if c == nil {
@@ -144,8 +131,13 @@ func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
 		Digest: digest, Builder: string(p.Builder), BuilderVersion: optional(p.BuilderVersion),
 		Providers: list(p.Providers, same), RootDir: p.RootDir, InstallCommand: optional(p.InstallCommand),
 		BuildCommand: optional(p.BuildCommand), StartCommand: optional(p.StartCommand), Port: p.Port,
-		Variables: table(p.Variables), Secrets: list(p.SecretNames, same), Dockerfile: optional(p.DockerfilePath),
+		NonRoot: p.NonRoot, Variables: table(p.Variables), Secrets: list(p.SecretNames, same),
+		Dockerfile: optional(p.DockerfilePath), Target: optional(p.Target), BuildArgs: table(p.BuildArgs),
 		Ignore: list(p.Ignore, same), Warnings: list(p.Warnings, wireWarning), Assets: table(p.Assets),
+	}
+	if p.Static != nil {
+		static := wireStatic(*p.Static)
+		plan.Static = &static
 	}
 	if len(p.Native) > 0 {
 		err = json.Unmarshal(p.Native, &plan.Native)

@@ -112,31 +112,3 @@ func (s *server) checkProject(c *gin.Context, p, before deployment.Project) erro
 	}
 	return fieldProblem(faults...)
 }
-
-// settingsOf is what a PATCH changes, as it stands.
-func settingsOf(p deployment.Project) oapi.ProjectUpdate {
-	builder := string(p.Builder)
-	return oapi.ProjectUpdate{
-		Name: &p.Name, RepoURL: &p.RepoURL, RootDir: &p.RootDir, Builder: &builder, InstallCommand: &p.InstallCommand,
-		BuildCommand: &p.BuildCommand, StartCommand: &p.StartCommand, Port: &p.Port,
-		HealthCheck: &oapi.HealthCheckInput{
-			Path: &p.HealthCheck.Path, Status: &p.HealthCheck.Status, TimeoutSeconds: &p.HealthCheck.TimeoutSeconds,
-		},
-		ProductionBranch: &p.ProductionBranch, BuildTimeoutSeconds: &p.BuildTimeoutSeconds,
-		Resources: &oapi.ResourcesInput{Cpus: &p.Resources.CPUs, MemoryMB: &p.Resources.MemoryMB},
-	}
-}
-
-// withSettings returns p with all of its settings replaced; nil stands for the default.
-func withSettings(p deployment.Project, u oapi.ProjectUpdate) deployment.Project {
-	health, resources := value(u.HealthCheck), value(u.Resources)
-	p.Name, p.RepoURL, p.RootDir = value(u.Name), value(u.RepoURL), value(u.RootDir)
-	p.Builder = deployment.Builder(value(u.Builder))
-	p.InstallCommand, p.BuildCommand, p.StartCommand = value(u.InstallCommand), value(u.BuildCommand), value(u.StartCommand)
-	p.Port, p.ProductionBranch, p.BuildTimeoutSeconds = value(u.Port), value(u.ProductionBranch), value(u.BuildTimeoutSeconds)
-	p.HealthCheck = deployment.HealthCheck{
-		Path: value(health.Path), Status: value(health.Status), TimeoutSeconds: value(health.TimeoutSeconds),
-	}
-	p.Resources = deployment.Resources{CPUs: value(resources.Cpus), MemoryMB: value(resources.MemoryMB)}
-	return p.WithDefaults()
-}

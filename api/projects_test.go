@@ -149,6 +149,30 @@ func TestUpdateProject_GivesUpWhenOthersKeepComingFirst(t *testing.T) {
 	require.Empty(t, left.StartCommand)
 }
 
+func TestUpdateProject_MergesBuildSettings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	var p, q, r oapi.Project
+	w.call("PATCH", "/v1/projects/shop", `{"dockerfile":{"path":"d/Dockerfile","build_args":{"A":"1","B":"2"}},"strict":["all"],"repairs":"off",
+		"static":{"folder":"dist","headers":[{"path":"/a/*","name":"X","value":"x"},{"path":"/*","name":"Y","value":"y"}]},
+		"build_network":"none","non_root":true,"provenance":"min","sbom":true}`).into(&p)
+	require.Equal(t, oapi.DockerfileSettings{Path: "d/Dockerfile", BuildArgs: map[string]string{"A": "1", "B": "2"}}, p.Dockerfile)
+
+	w.call("PATCH", "/v1/projects/shop", `{"dockerfile":{"target":"web","build_args":{"A":null,"C":"3"}},"static":{"spa":true,"headers":[{"path":"/*","name":"Z","value":"z"}]},
+		"sbom":null,"strict":["node.version_defaulted"]}`).into(&q)
+	require.Equal(t, oapi.DockerfileSettings{Path: "d/Dockerfile", Target: "web", BuildArgs: map[string]string{"B": "2", "C": "3"}}, q.Dockerfile)
+	require.Equal(t, oapi.StaticSettings{Folder: "dist", Spa: true, Headers: []oapi.StaticHeader{{Path: "/*", Name: "Z", Value: "z"}}}, q.Static)
+	require.Equal(t, []string{"node.version_defaulted"}, q.Strict)
+	require.Equal(t, []any{"off", "none", true, "min", false}, []any{q.Repairs, q.BuildNetwork, q.NonRoot, q.Provenance, q.Sbom})
+
+	w.call("PATCH", "/v1/projects/shop", `{"dockerfile":null,"static":null,"strict":null,"repairs":null,"build_network":null,"non_root":null,"provenance":null}`).into(&r)
+	require.Equal(t, oapi.DockerfileSettings{Path: "Dockerfile", BuildArgs: map[string]string{}}, r.Dockerfile)
+	require.Equal(t, oapi.StaticSettings{Headers: []oapi.StaticHeader{}}, r.Static)
+	require.Empty(t, r.Strict)
+	require.Equal(t, []any{"on", "sandbox", false, "off"}, []any{r.Repairs, r.BuildNetwork, r.NonRoot, r.Provenance})
+}
+
 func TestUpdateProject_ChecksAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -157,6 +181,7 @@ func TestUpdateProject_ChecksAgain(t *testing.T) {
 	for body, field := range map[string]string{
 		`{"repo_url":"https://127.0.0.1/x.git"}`: "repo_url", `{"root_dir":"../.."}`: "root_dir", `{"name":null}`: "name",
 		`{"health_check":{"path":"up"}}`: "health_check.path", `{}`: "body", `{"id":"x"}`: "id",
+		`{"dockerfile":{"path":"/x"}}`: "dockerfile.path", `{"static":{"headers":[{"path":"/","name":"a b","value":""}]}}`: "static.headers[0].name",
 	} {
 		p := w.call("PATCH", "/v1/projects/shop", body).problem(422)
 		require.Equal(t, field, *p.Field, body)

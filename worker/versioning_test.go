@@ -75,12 +75,22 @@ func TestVersioning_AnOldBuildStaysForItsWorkflowsAlone(t *testing.T) {
 	rest.work(s.client, s.writer, s.deploys.Limits)
 	stop()
 	next := &host{id: "a", build: "two", store: s.store, t: t, namespace: s.host.namespace}
-	next.on("solve", func(context.Context) error { return nil })
+	listed := make(chan struct{})
+	next.on("solve", func(ctx context.Context) error {
+		select {
+		case <-listed:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	})
 	next.work(s.client, s.writer, s.deploys.Limits)
 	s.makeCurrent("two")
-	under, err := s.operate(`temporal workflow list --query "TemporalWorkerDeploymentVersion='slipway:1.4.0' AND ExecutionStatus='Running'"`, "one")
-	require.NoError(t, err, under)
-	require.Contains(t, under, old.ID)
+	require.Eventually(t, func() bool { // Temporal lists a moment later what it knows
+		under, err := s.operate(`temporal workflow list --query "TemporalWorkerDeploymentVersion='slipway:1.4.0' AND ExecutionStatus='Running'"`, "one")
+		require.NoError(t, err, under)
+		return strings.Contains(under, old.ID)
+	}, eventually, tick)
+	close(listed)
 	s.until(old, deployment.StatusReady)
 	require.Equal(t, "one", s.buildOf(old))
 	state, err := s.operate("temporal worker deployment describe-version --deployment-name slipway --build-id 1.4.0", "one")

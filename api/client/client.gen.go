@@ -447,6 +447,27 @@ type DeploymentList struct {
 // DeploymentStatus defines model for DeploymentStatus.
 type DeploymentStatus string
 
+// DockerfileInput Which Dockerfile is built, and how.
+type DockerfileInput struct {
+	// BuildArgs Values of ARG; null takes one away. They stand in the image's history; a secret belongs into a variable.
+	BuildArgs *map[string]*string `json:"build_args,omitempty"`
+
+	// Path Inside the root directory. By default `Dockerfile`.
+	Path *string `json:"path,omitempty"`
+
+	// Target The stage to build. By default the last one.
+	Target *string `json:"target,omitempty"`
+}
+
+// DockerfileSettings defines model for DockerfileSettings.
+type DockerfileSettings struct {
+	BuildArgs map[string]string `json:"build_args"`
+	Path      string            `json:"path"`
+
+	// Target Empty: the last stage.
+	Target string `json:"target"`
+}
+
 // EndEvent The data of the log stream's `end` event.
 type EndEvent struct {
 	Status DeploymentStatus `json:"status"`
@@ -750,6 +771,7 @@ type Phase = string
 type Plan struct {
 	// Assets Files that the Dockerfile copies, name to content.
 	Assets       map[string]string `json:"assets"`
+	BuildArgs    map[string]string `json:"build_args"`
 	BuildCommand *string           `json:"build_command"`
 
 	// Builder nixpacks, dockerfile or static.
@@ -769,6 +791,9 @@ type Plan struct {
 	// Native The planner's own plan, redacted; null when there is none.
 	Native *map[string]interface{} `json:"native"`
 
+	// NonRoot The app runs as a user without rights.
+	NonRoot bool `json:"non_root"`
+
 	// Port What PORT is set to at run.
 	Port      int      `json:"port"`
 	Providers []string `json:"providers"`
@@ -777,6 +802,12 @@ type Plan struct {
 	// Secrets Names of the variables that the build mounts as secrets.
 	Secrets      []string `json:"secrets"`
 	StartCommand *string  `json:"start_command"`
+
+	// Static What of the result is served, when that is a folder; else null.
+	Static *StaticSettings `json:"static"`
+
+	// Target The Dockerfile's stage to build; null for the last one.
+	Target *string `json:"target"`
 
 	// Variables Build defaults that are no secrets.
 	Variables map[string]string `json:"variables"`
@@ -815,11 +846,13 @@ type Problem struct {
 type Project struct {
 	// BuildCommand Empty: the planner's.
 	BuildCommand        string `json:"build_command"`
+	BuildNetwork        string `json:"build_network"`
 	BuildTimeoutSeconds int    `json:"build_timeout_seconds"`
 
 	// Builder How a repository becomes an image. `auto` picks one of the others.
-	Builder   Builder   `json:"builder"`
-	CreatedAt time.Time `json:"created_at"`
+	Builder    Builder            `json:"builder"`
+	CreatedAt  time.Time          `json:"created_at"`
+	Dockerfile DockerfileSettings `json:"dockerfile"`
 
 	// GitCredential What may be told of a project's credential; null when it has none.
 	GitCredential *GitCredential `json:"git_credential"`
@@ -831,19 +864,27 @@ type Project struct {
 	// InstallCommand Empty: the planner's.
 	InstallCommand string `json:"install_command"`
 	Name           string `json:"name"`
+	NonRoot        bool   `json:"non_root"`
 
 	// Port 0: the plan decides.
 	Port int `json:"port"`
 
 	// ProductionBranch Empty until a deploy has asked the remote for its HEAD.
 	ProductionBranch string    `json:"production_branch"`
+	Provenance       string    `json:"provenance"`
+	Repairs          string    `json:"repairs"`
 	RepoURL          string    `json:"repo_url"`
 	Resources        Resources `json:"resources"`
 	RootDir          string    `json:"root_dir"`
+	Sbom             bool      `json:"sbom"`
 
 	// StartCommand Empty: the planner's.
-	StartCommand string    `json:"start_command"`
-	UpdatedAt    time.Time `json:"updated_at"`
+	StartCommand string         `json:"start_command"`
+	Static       StaticSettings `json:"static"`
+
+	// Strict Codes of warnings that make a deploy fail, or `all`.
+	Strict    []string  `json:"strict"`
+	UpdatedAt time.Time `json:"updated_at"`
 }
 
 // ProjectCreate defines model for ProjectCreate.
@@ -851,11 +892,17 @@ type ProjectCreate struct {
 	// BuildCommand Instead of the planner's.
 	BuildCommand *string `json:"build_command,omitempty"`
 
+	// BuildNetwork What a RUN reaches: `sandbox`, the default, public hosts; `none` nothing.
+	BuildNetwork *string `json:"build_network,omitempty"`
+
 	// BuildTimeoutSeconds By default 1800.
 	BuildTimeoutSeconds *int `json:"build_timeout_seconds,omitempty"`
 
 	// Builder auto, nixpacks, dockerfile or static. By default auto.
-	Builder     *string           `json:"builder,omitempty"`
+	Builder *string `json:"builder,omitempty"`
+
+	// Dockerfile Which Dockerfile is built, and how.
+	Dockerfile  *DockerfileInput  `json:"dockerfile,omitempty"`
 	HealthCheck *HealthCheckInput `json:"health_check,omitempty"`
 
 	// InstallCommand Instead of the planner's.
@@ -864,11 +911,20 @@ type ProjectCreate struct {
 	// Name 1 to 63 lower-case letters, digits and hyphens; part of host names.
 	Name string `json:"name"`
 
+	// NonRoot The app runs as a user without rights. A repository's own Dockerfile says so itself. By default false.
+	NonRoot *bool `json:"non_root,omitempty"`
+
 	// Port What PORT is set to; 0 leaves it to the plan.
 	Port *int `json:"port,omitempty"`
 
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
+
+	// Provenance How much about the build is attached to the image. By default off.
+	Provenance *string `json:"provenance,omitempty"`
+
+	// Repairs Whether a plan that cannot lead to a serving app is put right. By default on.
+	Repairs *string `json:"repairs,omitempty"`
 
 	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
 	RepoURL   string          `json:"repo_url"`
@@ -877,8 +933,17 @@ type ProjectCreate struct {
 	// RootDir The app's folder inside the repository. By default `.`.
 	RootDir *string `json:"root_dir,omitempty"`
 
+	// Sbom Attach a list of what the image holds; the operator names the scanner. By default false.
+	Sbom *bool `json:"sbom,omitempty"`
+
 	// StartCommand Instead of the planner's.
 	StartCommand *string `json:"start_command,omitempty"`
+
+	// Static Which files are served, and how.
+	Static *StaticInput `json:"static,omitempty"`
+
+	// Strict Codes of warnings that make a deploy fail, or `all`. By default none.
+	Strict *[]string `json:"strict,omitempty"`
 }
 
 // ProjectList defines model for ProjectList.
@@ -894,11 +959,17 @@ type ProjectUpdate struct {
 	// BuildCommand Instead of the planner's.
 	BuildCommand *string `json:"build_command,omitempty"`
 
+	// BuildNetwork What a RUN reaches: `sandbox`, the default, public hosts; `none` nothing.
+	BuildNetwork *string `json:"build_network,omitempty"`
+
 	// BuildTimeoutSeconds By default 1800.
 	BuildTimeoutSeconds *int `json:"build_timeout_seconds,omitempty"`
 
 	// Builder auto, nixpacks, dockerfile or static. By default auto.
-	Builder     *string           `json:"builder,omitempty"`
+	Builder *string `json:"builder,omitempty"`
+
+	// Dockerfile Which Dockerfile is built, and how.
+	Dockerfile  *DockerfileInput  `json:"dockerfile,omitempty"`
 	HealthCheck *HealthCheckInput `json:"health_check,omitempty"`
 
 	// InstallCommand Instead of the planner's.
@@ -907,11 +978,20 @@ type ProjectUpdate struct {
 	// Name 1 to 63 lower-case letters, digits and hyphens; part of host names.
 	Name *string `json:"name,omitempty"`
 
+	// NonRoot The app runs as a user without rights. A repository's own Dockerfile says so itself. By default false.
+	NonRoot *bool `json:"non_root,omitempty"`
+
 	// Port What PORT is set to; 0 leaves it to the plan.
 	Port *int `json:"port,omitempty"`
 
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
+
+	// Provenance How much about the build is attached to the image. By default off.
+	Provenance *string `json:"provenance,omitempty"`
+
+	// Repairs Whether a plan that cannot lead to a serving app is put right. By default on.
+	Repairs *string `json:"repairs,omitempty"`
 
 	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
 	RepoURL   *string         `json:"repo_url,omitempty"`
@@ -920,8 +1000,17 @@ type ProjectUpdate struct {
 	// RootDir The app's folder inside the repository. By default `.`.
 	RootDir *string `json:"root_dir,omitempty"`
 
+	// Sbom Attach a list of what the image holds; the operator names the scanner. By default false.
+	Sbom *bool `json:"sbom,omitempty"`
+
 	// StartCommand Instead of the planner's.
 	StartCommand *string `json:"start_command,omitempty"`
+
+	// Static Which files are served, and how.
+	Static *StaticInput `json:"static,omitempty"`
+
+	// Strict Codes of warnings that make a deploy fail, or `all`. By default none.
+	Strict *[]string `json:"strict,omitempty"`
 }
 
 // Promotion defines model for Promotion.
@@ -959,6 +1048,33 @@ type ResourcesInput struct {
 type Rollback struct {
 	// Deployment A UUIDv7 in lower case.
 	Deployment *ID `json:"deployment,omitempty"`
+}
+
+// StaticHeader defines model for StaticHeader.
+type StaticHeader struct {
+	Name string `json:"name"`
+
+	// Path Starts with `/` and may end in `*`; `/*` for all.
+	Path  string `json:"path"`
+	Value string `json:"value"`
+}
+
+// StaticInput Which files are served, and how.
+type StaticInput struct {
+	// Folder Inside the root directory. Served whatever builds it, instead of a start command. By default the planner finds it.
+	Folder  *string         `json:"folder,omitempty"`
+	Headers *[]StaticHeader `json:"headers,omitempty"`
+
+	// Spa Answer a path without a file with index.html. By default false.
+	Spa *bool `json:"spa,omitempty"`
+}
+
+// StaticSettings defines model for StaticSettings.
+type StaticSettings struct {
+	// Folder Empty: the planner finds it.
+	Folder  string         `json:"folder"`
+	Headers []StaticHeader `json:"headers"`
+	Spa     bool           `json:"spa"`
 }
 
 // StatusEvent The data of the log stream's `status` events.

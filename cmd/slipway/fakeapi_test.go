@@ -186,6 +186,8 @@ func (w *copyingWriter) Write(p []byte) (int, error) {
 func project(name string) oapi.Project {
 	return oapi.Project{
 		ID: projectID, Name: name, RepoURL: "https://git.example.com/team/" + name + ".git", RootDir: ".", Builder: "auto",
+		Dockerfile: oapi.DockerfileSettings{Path: "Dockerfile", BuildArgs: map[string]string{}}, Static: oapi.StaticSettings{Headers: []oapi.StaticHeader{}},
+		Strict: []string{}, Repairs: "on", BuildNetwork: "sandbox", Provenance: "off",
 		HealthCheck: oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, BuildTimeoutSeconds: 1800,
 		Resources: oapi.Resources{Cpus: 0.5, MemoryMB: 512}, CreatedAt: noon.Add(-time.Hour), UpdatedAt: noon.Add(-time.Hour),
 	}
@@ -451,7 +453,7 @@ func (f *fakeAPI) GetPlan(c *gin.Context, _ oapi.DeploymentPath) {
 	c.JSON(200, oapi.Plan{
 		Digest: "sha256:aa", Builder: "nixpacks", BuilderVersion: new("1.41.0"), Providers: []string{"node"}, RootDir: ".",
 		StartCommand: new("npm start"), Port: 3000, Variables: map[string]string{"NODE_ENV": "production"}, Secrets: []string{"NPM_TOKEN"},
-		Ignore: []string{}, Warnings: []oapi.Warning{}, Assets: map[string]string{},
+		Ignore: []string{}, Warnings: []oapi.Warning{}, BuildArgs: map[string]string{}, Assets: map[string]string{},
 	})
 }
 

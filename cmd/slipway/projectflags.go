@@ -15,6 +15,7 @@ type projectFlags struct {
 	port, healthStatus, memoryMB                                               int
 	buildTimeout, healthTimeout                                                time.Duration
 	cpus                                                                       float64
+	buildFlags
 }
 
 func (f *projectFlags) register(flags *pflag.FlagSet) {
@@ -31,6 +32,7 @@ func (f *projectFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.healthTimeout, "health-timeout", 0, "the longest `time` that the app may take to come up (default 1m)")
 	flags.Float64Var(&f.cpus, "cpus", 0, "`CPUs` of a preview, e.g. 0.5 (default 0.5)")
 	flags.IntVar(&f.memoryMB, "memory", 0, "memory of a preview in `MB` (default 512)")
+	f.buildFlags.register(flags)
 }
 
 // registerIdentity adds what create takes as arguments.
@@ -68,7 +70,7 @@ func (f *projectFlags) given(flags *pflag.FlagSet) (client.ProjectUpdate, error)
 	if resources != (client.ResourcesInput{}) {
 		set.Resources = &resources
 	}
-	return set, nil
+	return set, f.buildFlags.give(flags, &set)
 }
 
 func changed[T any](flags *pflag.FlagSet, name string, value T) *T {

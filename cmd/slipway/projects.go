@@ -42,6 +42,8 @@ from it are proposed on a terminal, and taken elsewhere.`,
 				Name: name, RepoURL: url, RootDir: set.RootDir, Builder: set.Builder, InstallCommand: set.InstallCommand,
 				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, Port: set.Port, HealthCheck: set.HealthCheck,
 				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, Resources: set.Resources,
+				Dockerfile: set.Dockerfile, Static: set.Static, Strict: set.Strict, Repairs: set.Repairs,
+				BuildNetwork: set.BuildNetwork, NonRoot: set.NonRoot, Provenance: set.Provenance, Sbom: set.Sbom,
 			}
 			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
 				return ask[client.Project](api.CreateProjectWithResponse(cmd.Context(), body))
@@ -182,6 +184,7 @@ func (c *cli) printProject(p client.Project) error {
 	sheet.add("install command", orElse(p.InstallCommand, "the planner's"))
 	sheet.add("build command", orElse(p.BuildCommand, "the planner's"))
 	sheet.add("start command", orElse(p.StartCommand, "the planner's"))
+	addBuildSettings(&sheet, p)
 	sheet.add("build timeout", (time.Duration(p.BuildTimeoutSeconds) * time.Second).String())
 	sheet.add("port", orElse(number(p.Port), "the plan's"))
 	sheet.add("health check", fmt.Sprintf("GET %s answers %s within %s", p.HealthCheck.Path,

@@ -16,14 +16,19 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 	code, stdout, stderr := user(t, api).run("projects", "create", "web", "https://git.example.com/team/mono.git",
 		"--root-dir", "apps/web", "--builder", "nixpacks", "--install-command", "npm ci", "--build-command", "npm run build",
 		"--start-command", "npm start", "--port", "3000", "--health-path", "/up", "--health-status", "204", "--health-timeout", "90s",
-		"--production-branch", "trunk", "--build-timeout", "10m", "--cpus", "1.5", "--memory", "1024")
+		"--production-branch", "trunk", "--build-timeout", "10m", "--cpus", "1.5", "--memory", "1024",
+		"--dockerfile", "d/Dockerfile", "--target", "web", "--build-arg", "A=1=2", "--build-arg", "B", "--static-folder", "dist", "--spa",
+		"--header", "/a/* X-A: b: c", "--header", "Y: z", "--strict", "pm.multiple_lockfiles,start.dev_server", "--repairs", "off",
+		"--build-network", "none", "--non-root", "--provenance", "max", "--sbom")
 	require.Zero(t, code, stderr)
 	body, sent := strings.CutPrefix(api.requests()[0], "POST /v1/projects ")
 	require.True(t, sent)
 	require.JSONEq(t, `{"name":"web","repo_url":"https://git.example.com/team/mono.git","root_dir":"apps/web","builder":"nixpacks",
 		"install_command":"npm ci","build_command":"npm run build","start_command":"npm start","port":3000,
 		"health_check":{"path":"/up","status":204,"timeout_seconds":90},"production_branch":"trunk","build_timeout_seconds":600,
-		"resources":{"cpus":1.5,"memory_mb":1024}}`, body)
+		"resources":{"cpus":1.5,"memory_mb":1024},"dockerfile":{"path":"d/Dockerfile","target":"web","build_args":{"A":"1=2","B":null}},
+		"static":{"folder":"dist","spa":true,"headers":[{"path":"/a/*","name":"X-A","value":"b: c"},{"path":"/*","name":"Y","value":"z"}]},
+		"strict":["pm.multiple_lockfiles","start.dev_server"],"repairs":"off","build_network":"none","non_root":true,"provenance":"max","sbom":true}`, body)
 	require.Equal(t, `name:               web
 id:                 `+projectID+`
 repository:         https://git.example.com/team/mono.git
@@ -49,6 +54,15 @@ func TestProjectsCreateSendsNoDefaults(t *testing.T) {
 	code, _, stderr := user(t, api).run("projects", "create", "web", "https://git.example.com/web.git")
 	require.Zero(t, code, stderr)
 	require.Equal(t, []string{`POST /v1/projects {"name":"web","repo_url":"https://git.example.com/web.git"}`}, api.requests())
+}
+
+func TestProjectsUpdateRefusesAHeaderWithoutAValue(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	code, _, stderr := user(t, api).run("projects", "update", "shop", "--header", "/a/* X-A")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `--header "/a/* X-A" is not "[PATH] NAME: VALUE"`)
+	require.Empty(t, api.requests())
 }
 
 func TestProjectsUpdateSendsWhatIsGiven(t *testing.T) {

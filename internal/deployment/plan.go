@@ -28,9 +28,13 @@ type Plan struct {
 	BuildCommand   string            `json:"build_command,omitempty"`
 	StartCommand   string            `json:"start_command,omitempty"`
 	Port           int               `json:"port"`                 // what PORT is set to at run
+	Static         *StaticSettings   `json:"static,omitempty"`     // set when a folder of the result is served, its Folder too
+	NonRoot        bool              `json:"non_root,omitempty"`   // the app runs as a user without rights
 	Variables      map[string]string `json:"variables,omitempty"`  // non-secret build defaults from the planner
 	SecretNames    []string          `json:"secrets,omitempty"`    // names of build env vars mounted as secrets, sorted
 	DockerfilePath string            `json:"dockerfile,omitempty"` // for builder dockerfile: path inside RootDir
+	Target         string            `json:"target,omitempty"`     // for builder dockerfile: the stage to build, "" for the last
+	BuildArgs      map[string]string `json:"build_args,omitempty"` // for builder dockerfile; not secret
 	Ignore         []string          `json:"ignore,omitempty"`     // patterns kept out of the build context
 	Native         json.RawMessage   `json:"native,omitempty"`     // the planner's own plan, redacted
 	Warnings       []Warning         `json:"warnings,omitempty"`   // also shown on the deployment

@@ -14,6 +14,7 @@ type Project struct {
 	InstallCommand      string
 	BuildCommand        string
 	StartCommand        string
+	Build               BuildSettings
 	Port                int // 0: the plan decides
 	HealthCheck         HealthCheck
 	ProductionBranch    string // empty until the first deploy asks the remote for its HEAD
@@ -55,6 +56,7 @@ func (p Project) WithDefaults() Project {
 	if p.Builder == "" {
 		p.Builder = BuilderAuto
 	}
+	p.Build = p.Build.WithDefaults()
 	if p.BuildTimeoutSeconds == 0 {
 		p.BuildTimeoutSeconds = DefaultBuildTimeoutSeconds
 	}

@@ -184,10 +184,12 @@ func (p Project) Validate() []*FieldError {
 	faults := []*FieldError{
 		ValidateProjectName(p.Name), ValidateRootDir(p.RootDir),
 		validateCommand("install_command", p.InstallCommand), validateCommand("build_command", p.BuildCommand),
-		validateCommand("start_command", p.StartCommand), validateBuilder(p.Builder), p.HealthCheck.validate(),
+		validateCommand("start_command", p.StartCommand), p.HealthCheck.validate(),
+		oneOf("builder", p.Builder, BuilderAuto, BuilderNixpacks, BuilderDockerfile, BuilderStatic),
 		inRange("port", p.Port, 0, 65535), inRange("build_timeout_seconds", p.BuildTimeoutSeconds, 1, 6*3600),
 		inRange("resources.memory_mb", p.Resources.MemoryMB, 16, 1<<20),
 	}
+	faults = append(faults, p.Build.validate()...)
 	if p.Resources.CPUs < 0.01 || p.Resources.CPUs > 512 {
 		faults = append(faults, fieldError("resources.cpus", "give a number from 0.01 to 512", "is %v", p.Resources.CPUs))
 	}
@@ -214,14 +216,6 @@ func (h HealthCheck) validate() *FieldError {
 		return fieldError("health_check.status", "give an HTTP status from 100 to 599, or leave it out for any below 500", "is %d", h.Status)
 	}
 	return inRange("health_check.timeout_seconds", h.TimeoutSeconds, 1, 3600)
-}
-
-func validateBuilder(b Builder) *FieldError {
-	switch b {
-	case BuilderAuto, BuilderNixpacks, BuilderDockerfile, BuilderStatic:
-		return nil
-	}
-	return fieldError("builder", "use auto, nixpacks, dockerfile or static", "is %q", string(b))
 }
 
 func validateCommand(field, command string) *FieldError {

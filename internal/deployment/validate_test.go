@@ -111,3 +111,44 @@ func TestProject_ValidateReportsEveryFault(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"name", "root_dir", "port", "build_command"}, fields)
 }
+
+func TestBuildSettings_ValidateNamesTheField(t *testing.T) {
+	t.Parallel()
+	good := deployment.BuildSettings{
+		Dockerfile: deployment.DockerfileSettings{Path: "deploy/Dockerfile.web", Target: "web", BuildArgs: map[string]string{"MODE": "a=b"}},
+		Static: deployment.StaticSettings{Folder: "build/site", Headers: []deployment.StaticHeader{
+			{Path: "/assets/*", Name: "Cache-Control", Value: "no-store"}, {Path: "/*", Name: "X-Frame-Options", Value: "DENY"},
+		}},
+		Strict: []string{"node.version_defaulted", deployment.StrictAll}, NonRoot: true,
+	}.WithDefaults()
+	project := deployment.Project{Name: "app", Build: good}.WithDefaults()
+	require.Empty(t, project.Validate())
+	for field, spoil := range map[string]func(*deployment.BuildSettings){
+		"dockerfile.path":                   func(s *deployment.BuildSettings) { s.Dockerfile.Path = "../Dockerfile" },
+		"dockerfile.path ":                  func(s *deployment.BuildSettings) { s.Dockerfile.Path = "/etc/Dockerfile" },
+		"dockerfile.target":                 func(s *deployment.BuildSettings) { s.Dockerfile.Target = "a b" },
+		"dockerfile.build_args.1X":          func(s *deployment.BuildSettings) { s.Dockerfile.BuildArgs = map[string]string{"1X": ""} },
+		"dockerfile.build_args.BUILDKIT_NS": func(s *deployment.BuildSettings) { s.Dockerfile.BuildArgs = map[string]string{"BUILDKIT_NS": ""} },
+		"static.folder":                     func(s *deployment.BuildSettings) { s.Static.Folder = "a\nb" },
+		"static.headers[0].path": func(s *deployment.BuildSettings) {
+			s.Static.Headers = []deployment.StaticHeader{{Path: "x", Name: "A"}}
+		},
+		"static.headers[0].name": func(s *deployment.BuildSettings) {
+			s.Static.Headers = []deployment.StaticHeader{{Path: "/", Name: "A B"}}
+		},
+		"static.headers[0].value": func(s *deployment.BuildSettings) {
+			s.Static.Headers = []deployment.StaticHeader{{Path: "/", Name: "A", Value: "\r\nB: c"}}
+		},
+		"strict[0]":     func(s *deployment.BuildSettings) { s.Strict = []string{"everything"} },
+		"repairs":       func(s *deployment.BuildSettings) { s.Repairs = "some" },
+		"build_network": func(s *deployment.BuildSettings) { s.Network = "host" },
+		"provenance":    func(s *deployment.BuildSettings) { s.Provenance = "full" },
+	} {
+		bad := project
+		spoil(&bad.Build)
+		faults := bad.Validate()
+		require.Len(t, faults, 1, field)
+		require.Equal(t, strings.TrimSpace(field), faults[0].Field)
+		require.NotEmpty(t, faults[0].Fix)
+	}
+}

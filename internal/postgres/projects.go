@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -20,11 +21,15 @@ func (s *Store) CreateProject(ctx context.Context, p deployment.Project) (deploy
 	if err != nil {
 		return deployment.Project{}, err
 	}
-	row, err := s.q.CreateProject(ctx, projectParams(id, p))
+	params, err := projectParams(id, p)
+	if err != nil {
+		return deployment.Project{}, err
+	}
+	row, err := s.q.CreateProject(ctx, params)
 	if err != nil {
 		return deployment.Project{}, at(nameTaken(err), "create project %q", p.Name)
 	}
-	return toProject(row), nil
+	return toProject(row)
 }
 
 // UpdateProject replaces the settings of the project with p's id, which were read at p.UpdatedAt; deployment.ErrConflict
@@ -33,7 +38,11 @@ func (s *Store) UpdateProject(ctx context.Context, p deployment.Project) (deploy
 	if !isID(p.ID) {
 		return deployment.Project{}, at(deployment.ErrNotFound, "update project %q", p.ID)
 	}
-	row, err := s.q.UpdateProject(ctx, updateParams(p))
+	params, err := updateParams(p)
+	if err != nil {
+		return deployment.Project{}, err
+	}
+	row, err := s.q.UpdateProject(ctx, params)
 	if errors.Is(err, pgx.ErrNoRows) {
 		if _, err = s.q.ProjectByID(ctx, p.ID); err == nil {
 			err = deployment.ErrConflict
@@ -42,28 +51,33 @@ func (s *Store) UpdateProject(ctx context.Context, p deployment.Project) (deploy
 	if err != nil {
 		return deployment.Project{}, at(nameTaken(err), "update project %q", p.Name)
 	}
-	p = toProject(row)
-	return p, s.summarizeCredentials(ctx, &p)
+	return s.projectOf(ctx, row)
 }
 
-func projectParams(id string, p deployment.Project) db.CreateProjectParams {
+func projectParams(id string, p deployment.Project) (db.CreateProjectParams, error) {
+	settings, err := json.Marshal(p.Build)
+	if err != nil {
+		return db.CreateProjectParams{}, fmt.Errorf("encode build settings: %w", err)
+	}
 	return db.CreateProjectParams{
 		ID: id, Name: p.Name, RepoUrl: p.RepoURL, RootDir: p.RootDir, Builder: string(p.Builder),
 		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, Port: int32(p.Port),
 		HealthPath: p.HealthCheck.Path, HealthStatus: int32(p.HealthCheck.Status),
 		HealthTimeoutSeconds: int32(p.HealthCheck.TimeoutSeconds), ProductionBranch: p.ProductionBranch,
 		BuildTimeoutSeconds: int32(p.BuildTimeoutSeconds), Cpus: p.Resources.CPUs, MemoryMb: int32(p.Resources.MemoryMB),
-	}
+		BuildSettings: settings,
+	}, nil
 }
 
-func updateParams(p deployment.Project) db.UpdateProjectParams {
-	c := projectParams(p.ID, p)
+func updateParams(p deployment.Project) (db.UpdateProjectParams, error) {
+	c, err := projectParams(p.ID, p)
 	return db.UpdateProjectParams{
 		ID: c.ID, Name: c.Name, RepoUrl: c.RepoUrl, RootDir: c.RootDir, Builder: c.Builder, InstallCommand: c.InstallCommand,
 		BuildCommand: c.BuildCommand, StartCommand: c.StartCommand, Port: c.Port, HealthPath: c.HealthPath,
 		HealthStatus: c.HealthStatus, HealthTimeoutSeconds: c.HealthTimeoutSeconds, ProductionBranch: c.ProductionBranch,
-		BuildTimeoutSeconds: c.BuildTimeoutSeconds, Cpus: c.Cpus, MemoryMb: c.MemoryMb, UpdatedAt: p.UpdatedAt,
-	}
+		BuildTimeoutSeconds: c.BuildTimeoutSeconds, Cpus: c.Cpus, MemoryMb: c.MemoryMb, BuildSettings: c.BuildSettings,
+		UpdatedAt: p.UpdatedAt,
+	}, err
 }
 
 func nameTaken(err error) error {
@@ -86,7 +100,15 @@ func (s *Store) Project(ctx context.Context, idOrName string) (deployment.Projec
 	if err != nil {
 		return deployment.Project{}, at(err, "project %q", idOrName)
 	}
-	p := toProject(row)
+	return s.projectOf(ctx, row)
+}
+
+// projectOf is a row with what may be told of the project's credential.
+func (s *Store) projectOf(ctx context.Context, row db.Project) (deployment.Project, error) {
+	p, err := toProject(row)
+	if err != nil {
+		return deployment.Project{}, err
+	}
 	return p, s.summarizeCredentials(ctx, &p)
 }
 
@@ -104,7 +126,9 @@ func (s *Store) Projects(ctx context.Context, page deployment.Page) ([]deploymen
 	items, next := make([]deployment.Project, min(len(rows), limit)), ""
 	filled := make([]*deployment.Project, len(items))
 	for i := range items {
-		items[i] = toProject(rows[i])
+		if items[i], err = toProject(rows[i]); err != nil {
+			return nil, "", err
+		}
 		filled[i] = &items[i]
 	}
 	if len(rows) > limit {
@@ -122,7 +146,11 @@ func (s *Store) SetProductionBranch(ctx context.Context, projectID, branch strin
 	return at(err, "set production branch of project %s", projectID)
 }
 
-func toProject(r db.Project) deployment.Project {
+func toProject(r db.Project) (deployment.Project, error) {
+	var settings deployment.BuildSettings
+	if err := json.Unmarshal(r.BuildSettings, &settings); err != nil {
+		return deployment.Project{}, fmt.Errorf("read build settings of project %s: %w", r.ID, err)
+	}
 	return deployment.Project{
 		ID: r.ID, Name: r.Name, RepoURL: r.RepoUrl, RootDir: r.RootDir, Builder: deployment.Builder(r.Builder),
 		InstallCommand: r.InstallCommand, BuildCommand: r.BuildCommand, StartCommand: r.StartCommand, Port: int(r.Port),
@@ -131,6 +159,7 @@ func toProject(r db.Project) deployment.Project {
 		},
 		ProductionBranch: r.ProductionBranch, BuildTimeoutSeconds: int(r.BuildTimeoutSeconds),
 		Resources: deployment.Resources{CPUs: r.Cpus, MemoryMB: int(r.MemoryMb)},
+		Build:     settings.WithDefaults(),
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
-	}
+	}, nil
 }

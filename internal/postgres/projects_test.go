@@ -17,6 +17,12 @@ func TestProjectRoundTrip(t *testing.T) {
 		InstallCommand: "npm ci", BuildCommand: "npm run build", StartCommand: "npm start", Port: 8000,
 		HealthCheck:      deployment.HealthCheck{Path: "/health", Status: 204, TimeoutSeconds: 5},
 		ProductionBranch: "main", BuildTimeoutSeconds: 60, Resources: deployment.Resources{CPUs: 1.5, MemoryMB: 256},
+		Build: deployment.BuildSettings{
+			Dockerfile: deployment.DockerfileSettings{Path: "d/Dockerfile", Target: "web", BuildArgs: map[string]string{"A": "b"}},
+			Static:     deployment.StaticSettings{Folder: "dist", SPA: true, Headers: []deployment.StaticHeader{{Path: "/a/*", Name: "X", Value: "y"}}},
+			Strict:     []string{deployment.StrictAll}, Repairs: deployment.RepairsOff, Network: deployment.BuildNetworkNone, NonRoot: true,
+			Provenance: deployment.ProvenanceMax, SBOM: true,
+		},
 	}
 	made, err := b.CreateProject(t.Context(), want)
 	require.NoError(t, err)
@@ -30,6 +36,7 @@ func TestProjectRoundTrip(t *testing.T) {
 	}
 
 	made.Name, made.HealthCheck.Status, made.ProductionBranch = "renamed", 0, ""
+	made.Build = deployment.BuildSettings{}.WithDefaults()
 	changed, err := b.UpdateProject(t.Context(), made)
 	require.NoError(t, err)
 	require.False(t, changed.UpdatedAt.Before(made.UpdatedAt))

@@ -94,6 +94,7 @@ type Project struct {
 	CreatedAt            time.Time
 	UpdatedAt            time.Time
 	DeletedAt            *time.Time
+	BuildSettings        []byte
 }
 
 type Receipt struct {

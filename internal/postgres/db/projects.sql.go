@@ -12,9 +12,10 @@ import (
 
 const createProject = `-- name: CreateProject :one
 INSERT INTO projects (id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path,
-                      health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at
+                      health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb,
+                      build_settings)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings
 `
 
 type CreateProjectParams struct {
@@ -34,6 +35,7 @@ type CreateProjectParams struct {
 	BuildTimeoutSeconds  int32
 	Cpus                 float64
 	MemoryMb             int32
+	BuildSettings        []byte
 }
 
 func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (Project, error) {
@@ -54,6 +56,7 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 		arg.BuildTimeoutSeconds,
 		arg.Cpus,
 		arg.MemoryMb,
+		arg.BuildSettings,
 	)
 	var i Project
 	err := row.Scan(
@@ -77,6 +80,7 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.BuildSettings,
 	)
 	return i, err
 }
@@ -94,7 +98,7 @@ func (q *Queries) LockProject(ctx context.Context, id string) (int32, error) {
 }
 
 const projectByID = `-- name: ProjectByID :one
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at FROM projects WHERE id = $1 AND deleted_at IS NULL
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings FROM projects WHERE id = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) ProjectByID(ctx context.Context, id string) (Project, error) {
@@ -121,12 +125,13 @@ func (q *Queries) ProjectByID(ctx context.Context, id string) (Project, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.BuildSettings,
 	)
 	return i, err
 }
 
 const projectByName = `-- name: ProjectByName :one
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at FROM projects WHERE name = $1 AND deleted_at IS NULL
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings FROM projects WHERE name = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) ProjectByName(ctx context.Context, name string) (Project, error) {
@@ -153,12 +158,13 @@ func (q *Queries) ProjectByName(ctx context.Context, name string) (Project, erro
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.BuildSettings,
 	)
 	return i, err
 }
 
 const projects = `-- name: Projects :many
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at FROM projects WHERE deleted_at IS NULL AND name > $1 ORDER BY name LIMIT $2
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings FROM projects WHERE deleted_at IS NULL AND name > $1 ORDER BY name LIMIT $2
 `
 
 type ProjectsParams struct {
@@ -196,6 +202,7 @@ func (q *Queries) Projects(ctx context.Context, arg ProjectsParams) ([]Project, 
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.DeletedAt,
+			&i.BuildSettings,
 		); err != nil {
 			return nil, err
 		}
@@ -232,10 +239,10 @@ const updateProject = `-- name: UpdateProject :one
 UPDATE projects
    SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
        port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
-       build_timeout_seconds = $14, cpus = $15, memory_mb = $16,
+       build_timeout_seconds = $14, cpus = $15, memory_mb = $16, build_settings = $17,
        updated_at = greatest(now(), updated_at + interval '1 microsecond')
- WHERE id = $1 AND deleted_at IS NULL AND updated_at = $17
-RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at
+ WHERE id = $1 AND deleted_at IS NULL AND updated_at = $18
+RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings
 `
 
 type UpdateProjectParams struct {
@@ -255,6 +262,7 @@ type UpdateProjectParams struct {
 	BuildTimeoutSeconds  int32
 	Cpus                 float64
 	MemoryMb             int32
+	BuildSettings        []byte
 	UpdatedAt            time.Time
 }
 
@@ -277,6 +285,7 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		arg.BuildTimeoutSeconds,
 		arg.Cpus,
 		arg.MemoryMb,
+		arg.BuildSettings,
 		arg.UpdatedAt,
 	)
 	var i Project
@@ -301,6 +310,7 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.BuildSettings,
 	)
 	return i, err
 }

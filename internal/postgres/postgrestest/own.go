@@ -8,6 +8,9 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres"
 )
 
+// durable makes what was committed stand after Kill: the schema, and what a store wrote.
+const durable = " options='-c synchronous_commit=on'"
+
 // Own is a Postgres of one test's own, which the test may kill and start again.
 type Own struct {
 	tb     testing.TB
@@ -28,7 +31,6 @@ func NewOwn(tb testing.TB) *Own {
 // Open returns a store on the server's migrated database, opened as a process of slipway opens its own.
 func (o *Own) Open(options postgres.Options) *postgres.Store {
 	o.tb.Helper()
-	const durable = " options='-c synchronous_commit=on'" // what was committed stands after Kill
 	store, err := postgres.Open(context.Background(), o.server.DSN(template)+durable, options)
 	if err != nil {
 		o.tb.Fatalf("open database: %v", err)

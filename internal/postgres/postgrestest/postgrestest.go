@@ -93,7 +93,7 @@ func (s *server) migrateTemplate() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	pool, err := pgxpool.New(ctx, s.DSN(template))
+	pool, err := pgxpool.New(ctx, s.DSN(template)+durable)
 	if err != nil {
 		return err
 	}
