@@ -143,8 +143,20 @@ func (s *bareSide) phases(a *app) ([]phase, error) {
 	return barePhases(times, build)
 }
 
-// exported matches what buildctl says of the parts of a build that follow its steps.
-var exported = regexp.MustCompile(`(?m)^#\d+ (exporting|pushing) layers ([0-9.]+)s done$`)
+// exported matches what BuildKit's clients, buildctl and slipway, say of the parts of a build that follow its steps.
+var exported = regexp.MustCompile(`(?m)^#\d+ (exporting|pushing) layers ([0-9.]+)s(?: done)?$`)
+
+// exports returns how long it took to make the layers of an image and to push them, as the log of a build says it.
+func exports(log []byte) (parts []phase, err error) {
+	for _, match := range exported.FindAllSubmatch(log, -1) {
+		part, err := strconv.ParseFloat(string(match[2]), 64)
+		if err != nil {
+			return nil, fmt.Errorf("read the log of a build: %w", err)
+		}
+		parts = append(parts, phase{string(match[1]), seconds(part)})
+	}
+	return parts, nil
+}
 
 // barePhases reads the script's times. The build's log tells how much of the build made and pushed the layers.
 func barePhases(times, build []byte) ([]phase, error) {
@@ -162,14 +174,12 @@ func barePhases(times, build []byte) ([]phase, error) {
 		switch name {
 		case "begin":
 		case "build":
-			parts := []phase{}
-			for _, match := range exported.FindAllSubmatch(build, -1) {
-				part, err := strconv.ParseFloat(string(match[2]), 64)
-				if err != nil {
-					return nil, fmt.Errorf("read buildctl's log: %w", err)
-				}
-				parts = append(parts, phase{string(match[1]), seconds(part)})
-				took -= seconds(part)
+			parts, err := exports(build)
+			if err != nil {
+				return nil, err
+			}
+			for _, part := range parts {
+				took -= part.took
 			}
 			phases = append(append(phases, phase{"solve", took}), parts...)
 		case "run":

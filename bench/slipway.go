@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,12 +161,41 @@ func (s *slipwaySide) settled(ctx context.Context, d *client.Deployment) ([]phas
 	if listed.JSON200 == nil {
 		return nil, fmt.Errorf("steps of %s: %s", d.ID, listed.Body)
 	}
-	return phasesOf(listed.JSON200.Items), nil
+	log, err := s.logOf(ctx, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	return phasesOf(listed.JSON200.Items, log)
 }
 
-// phasesOf returns what steps took, without drain, which comes after the answer.
-func phasesOf(steps []client.Step) []phase {
-	var phases []phase
+// logOf returns a deployment's log, a line each.
+func (r *rig) logOf(ctx context.Context, id string) ([]byte, error) {
+	var text bytes.Buffer
+	for after := int64(0); ; {
+		page, err := r.api.GetLogsWithResponse(ctx, id, &client.GetLogsParams{After: &after})
+		if err != nil {
+			return nil, err
+		}
+		if page.JSON200 == nil {
+			return nil, fmt.Errorf("log of %s: %s", id, page.Body)
+		}
+		for _, line := range page.JSON200.Items {
+			fmt.Fprintln(&text, line.Text)
+		}
+		if page.JSON200.Ended {
+			return text.Bytes(), nil
+		}
+		after = page.JSON200.NextAfter
+	}
+}
+
+// phasesOf returns what steps took, without drain, which comes after the answer. The step solve holds the making of the layers; the
+// log tells how long that was.
+func phasesOf(steps []client.Step, log []byte) (phases []phase, err error) {
+	parts, err := exports(log)
+	if err != nil {
+		return nil, err
+	}
 	for _, step := range steps {
 		name := string(step.Name)
 		if step.Phase != nil {
@@ -181,7 +211,12 @@ func phasesOf(steps []client.Step) []phase {
 			phases = append(phases, phase{name, took})
 		}
 	}
-	return phases
+	made := slices.IndexFunc(parts, func(p phase) bool { return p.name == "exporting" })
+	if solve := slices.IndexFunc(phases, func(p phase) bool { return p.name == "solve" }); made >= 0 && solve >= 0 {
+		phases[solve].took -= parts[made].took
+		phases = slices.Insert(phases, solve+1, parts[made])
+	}
+	return phases, nil
 }
 
 // forget deletes the project and waits until nothing is left of it.
