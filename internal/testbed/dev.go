@@ -49,7 +49,7 @@ func (d *Dev) awaitReady() error {
 	for {
 		select {
 		case err := <-d.exited:
-			return fmt.Errorf("slipway-dev ended while starting (%v); see %s.log", err, d.Data)
+			return errors.Join(fmt.Errorf("slipway-dev ended while starting (%s); see %s.log", d.cmd.ProcessState, d.Data), err)
 		case <-deadline:
 			return fmt.Errorf("slipway-dev is not ready after 3 minutes; see %s.log", d.Data)
 		case <-tick.C:
