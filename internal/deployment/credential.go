@@ -63,6 +63,7 @@ func (c GitCredential) BasicAuth() string {
 type Repository struct {
 	URL        string
 	Credential *GitCredential // nil for none; it is sent to its own origin only
+	ProjectID  string         // whose mirrors on the host may be used; empty for none
 }
 
 // OriginOf returns scheme, host and port of a repository's URL in one spelling, without the port that is the scheme's own.

@@ -44,3 +44,17 @@ func (r *contextReader) Read(p []byte) (int, error) {
 	}
 	return r.r.Read(p)
 }
+
+// contextWriter ends when its context does; between writes at least.
+type contextWriter struct {
+	ctx context.Context // io.Writer has no other way to take one
+	w   io.Writer
+}
+
+// Write implements io.Writer.
+func (w *contextWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.w.Write(p)
+}

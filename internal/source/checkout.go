@@ -9,11 +9,16 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
@@ -23,16 +28,22 @@ const (
 	maxEntries   = 1_000_000
 	maxDepth     = 256
 	maxLinkBytes = 4096
-	maxNoticed   = 64 << 10 // of a file that may tell of Git LFS
+	maxNoticed   = 64 << 10 // of a .gitattributes, which may tell of Git LFS
+	maxWriters   = 4        // of files, at once: the kernel takes longer to make one than we to inflate it
 )
 
 // checkout writes one commit's tree. Nothing of it follows a symbolic link: folders are entered through os.Root, which
 // refuses to leave them, and every entry is created anew, so that a name that is there already is an error.
 type checkout struct {
-	ctx      context.Context // lives as long as one call of checkOut
-	pack     *pack
+	ctx     context.Context // lives as long as one call of checkOut
+	objects *objects
+	limit   int64 // what left.bytes was at first, to be named
+	writers *errgroup.Group
+	memory  *semaphore.Weighted // of what is being written
+	root    bool                // the commit has no parents
+
+	mu       sync.Mutex // of what follows
 	left     *limits
-	limit    int64 // what left.bytes was at first, to be named
 	bytes    int64
 	files    int
 	links    []gitLink
@@ -43,9 +54,9 @@ type checkout struct {
 // gitLink is an entry that stands for a commit of another repository.
 type gitLink struct{ path, commit string }
 
-// checkOut writes the tree of commit into root and returns what it did.
-func (p *pack) checkOut(ctx context.Context, commit string, root *os.Root, left *limits, limit int64) (*checkout, error) {
-	encoded, err := p.object(plumbing.NewHash(commit), plumbing.CommitObject)
+// checkOut writes the tree of commit into root and returns what it did. One goroutine walks the tree; several write files.
+func (o *objects) checkOut(ctx context.Context, commit string, root *os.Root, left *limits, limit int64) (*checkout, error) {
+	encoded, err := o.object(plumbing.NewHash(commit), plumbing.CommitObject)
 	if err != nil {
 		return nil, err
 	}
@@ -53,13 +64,26 @@ func (p *pack) checkOut(ctx context.Context, commit string, root *os.Root, left 
 	if err != nil {
 		return nil, treeInvalid("commit %s: %w", commit, err)
 	}
-	c := &checkout{ctx: ctx, pack: p, left: left, limit: limit}
-	return c, c.tree(root, decoded.TreeHash, "", 0)
+	writers, ctx := errgroup.WithContext(ctx)
+	writers.SetLimit(maxWriters)
+	c := &checkout{
+		ctx: ctx, objects: o, left: left, limit: limit, root: decoded.NumParents() == 0,
+		writers: writers, memory: semaphore.NewWeighted(maxObjectBytes),
+	}
+	top := &folder{Root: root}
+	top.hold() // for ever: it is the caller's
+	walkErr := c.tree(top, decoded.TreeHash, "", 0)
+	err = writers.Wait() // also when the walk failed: nothing is written after this has returned
+	if walkErr != nil && (err == nil || !errors.Is(walkErr, context.Canceled)) {
+		err = walkErr
+	}
+	slices.SortFunc(c.pointers, func(a, b lfsPointer) int { return strings.Compare(a.path, b.path) })
+	return c, err
 }
 
 // tree writes the tree that lies at a path of the repository into dir.
-func (c *checkout) tree(dir *os.Root, hash plumbing.Hash, at string, depth int) error {
-	encoded, err := c.pack.object(hash, plumbing.TreeObject)
+func (c *checkout) tree(dir *folder, hash plumbing.Hash, at string, depth int) error {
+	encoded, err := c.objects.object(hash, plumbing.TreeObject)
 	if err != nil {
 		return err
 	}
@@ -69,13 +93,13 @@ func (c *checkout) tree(dir *os.Root, hash plumbing.Hash, at string, depth int) 
 	}
 	for _, entry := range tree.Entries {
 		if err := c.entry(dir, entry, path.Join(at, entry.Name), depth); err != nil {
-			return fmt.Errorf("%q: %w", entry.Name, err)
+			return err
 		}
 	}
 	return nil
 }
 
-func (c *checkout) entry(dir *os.Root, entry object.TreeEntry, at string, depth int) error {
+func (c *checkout) entry(dir *folder, entry object.TreeEntry, at string, depth int) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
@@ -83,106 +107,156 @@ func (c *checkout) entry(dir *os.Root, entry object.TreeEntry, at string, depth 
 		return tooLarge("the commit has more than %d files", maxEntries)
 	}
 	if name := entry.Name; name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || strings.EqualFold(name, ".git") {
-		return treeInvalid("the name is not allowed in a repository")
+		return treeInvalid("%q: the name is not allowed in a repository", at)
 	}
-	err := c.write(dir, entry, at, depth)
-	if errors.Is(err, fs.ErrExist) {
-		return treeInvalid("the name occurs twice in a folder")
-	}
-	return err
-}
-
-func (c *checkout) write(dir *os.Root, entry object.TreeEntry, at string, depth int) error {
 	switch entry.Mode {
 	case filemode.Dir:
 		return c.folder(dir, entry, at, depth)
 	case filemode.Submodule:
 		c.links = append(c.links, gitLink{path: at, commit: entry.Hash.String()})
-		return dir.Mkdir(entry.Name, 0o755)
+		return entryError(at, dir.Mkdir(entry.Name, 0o755))
 	case filemode.Symlink:
-		return c.link(dir, entry)
-	case filemode.Executable:
-		return c.file(dir, entry, at, 0o755)
+		return entryError(at, c.link(dir, entry))
 	default:
-		return c.file(dir, entry, at, 0o644)
+		dir.hold()
+		c.writers.Go(func() error {
+			defer dir.release()
+			return entryError(at, c.file(dir, entry, at))
+		})
+		return nil
 	}
 }
 
-func (c *checkout) folder(dir *os.Root, entry object.TreeEntry, at string, depth int) error {
+// entryError names the entry that an error is about.
+func entryError(at string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return treeInvalid("%q: the name occurs twice in a folder", at)
+	}
+	return fmt.Errorf("%q: %w", at, err)
+}
+
+// folder is an open folder of the checkout. It is closed when the last who holds it lets go.
+type folder struct {
+	*os.Root
+	holders atomic.Int32
+}
+
+func (f *folder) hold() { f.holders.Add(1) }
+
+func (f *folder) release() {
+	if f.holders.Add(-1) == 0 {
+		_ = f.Close() // holds no data
+	}
+}
+
+func (c *checkout) folder(dir *folder, entry object.TreeEntry, at string, depth int) error {
 	if depth >= maxDepth {
 		return tooLarge("folders are nested deeper than %d", maxDepth)
 	}
 	if err := dir.Mkdir(entry.Name, 0o755); err != nil {
-		return err
+		return entryError(at, err)
 	}
-	sub, err := dir.OpenRoot(entry.Name)
+	root, err := dir.OpenRoot(entry.Name)
 	if err != nil {
-		return err
+		return entryError(at, err)
 	}
-	defer func() { _ = sub.Close() }() // holds no data
+	sub := &folder{Root: root}
+	sub.hold()
+	defer sub.release()
 	return c.tree(sub, entry.Hash, at, depth+1)
 }
 
-func (c *checkout) file(dir *os.Root, entry object.TreeEntry, at string, mode fs.FileMode) (err error) {
-	blob, err := c.blob(entry.Hash)
-	if err != nil {
-		return err
+func (c *checkout) file(dir *folder, entry object.TreeEntry, at string) (err error) {
+	mode := fs.FileMode(0o644)
+	if entry.Mode == filemode.Executable {
+		mode = 0o755
 	}
-	defer func() { _ = blob.Close() }() // comes out of memory
 	file, err := dir.OpenFile(entry.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	c.files++
-	head := headBuffer{limit: maxNoticed}
-	if _, err := io.Copy(io.MultiWriter(file, &head), &contextReader{ctx: c.ctx, r: blob}); err != nil {
+	head := headBuffer{limit: noticed(at)}
+	held := int64(0)
+	defer func() { c.memory.Release(held) }()
+	err = c.objects.copy(io.MultiWriter(&contextWriter{ctx: c.ctx, w: file}, &head), entry.Hash, plumbing.BlobObject, func(size int64) error {
+		err := c.charge(size)
+		if err == nil {
+			err = c.memory.Acquire(c.ctx, size)
+		}
+		if err == nil {
+			held = size
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	c.notice(at, head.head)
-	return file.Chmod(mode) // the process's umask has no say in what is built
+	info, err := file.Stat()
+	if err == nil && info.Mode().Perm() != mode {
+		err = file.Chmod(mode) // the process's umask has no say in what is built
+	}
+	return err
+}
+
+// noticed is how much of a file notice looks at.
+func noticed(at string) int {
+	if path.Base(at) == ".gitattributes" {
+		return maxNoticed
+	}
+	return maxPointerBytes + 1 // a pointer is no longer than that
 }
 
 // notice looks for what tells of Git LFS in the beginning of a file.
 func (c *checkout) notice(at string, head []byte) {
-	if path.Base(at) == ".gitattributes" && bytes.Contains(head, []byte("filter=lfs")) {
-		c.usesLFS = true
+	attributes := path.Base(at) == ".gitattributes" && bytes.Contains(head, []byte("filter=lfs"))
+	pointer, ok := parsePointer(head)
+	if !attributes && !ok {
+		return
 	}
-	if pointer, ok := parsePointer(head); ok {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.usesLFS = c.usesLFS || attributes
+	if ok {
 		pointer.path = at
 		c.pointers = append(c.pointers, pointer)
 	}
 }
 
-func (c *checkout) link(dir *os.Root, entry object.TreeEntry) error {
-	blob, err := c.blob(entry.Hash)
+func (c *checkout) link(dir *folder, entry object.TreeEntry) error {
+	var target bytes.Buffer
+	err := c.objects.copy(&target, entry.Hash, plumbing.BlobObject, func(size int64) error {
+		if size >= maxLinkBytes {
+			return notALink()
+		}
+		return c.charge(size)
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = blob.Close() }() // comes out of memory
-	target, err := io.ReadAll(io.LimitReader(blob, maxLinkBytes))
-	if err != nil {
-		return err
+	if target.Len() == 0 || bytes.ContainsRune(target.Bytes(), 0) {
+		return notALink()
 	}
-	if len(target) == 0 || len(target) == maxLinkBytes || strings.ContainsRune(string(target), 0) {
-		return treeInvalid("the target of the symbolic link is not a path")
-	}
-	c.files++
-	return dir.Symlink(string(target), entry.Name)
+	return dir.Symlink(target.String(), entry.Name)
 }
 
-// blob opens a file's content after charging its size to the limit.
-func (c *checkout) blob(hash plumbing.Hash) (io.ReadCloser, error) {
-	encoded, err := c.pack.object(hash, plumbing.BlobObject)
-	if err != nil {
-		return nil, err
+// charge charges a file's size to the limit.
+func (c *checkout) charge(size int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files++
+	c.bytes += size
+	if c.left.bytes -= size; c.left.bytes < 0 {
+		return tooLarge("the commit's files are larger than %d MB", c.limit>>20)
 	}
-	c.bytes += encoded.Size()
-	if c.left.bytes -= encoded.Size(); c.left.bytes < 0 {
-		return nil, tooLarge("the commit's files are larger than %d MB", c.limit>>20)
-	}
-	return encoded.Reader()
+	return nil
 }
+
+func notALink() error { return treeInvalid("the target of the symbolic link is not a path") }
 
 func treeInvalid(format string, args ...any) *deployment.Failure {
 	return deployment.UserFailure("source.tree_invalid", "check the repository with `git fsck --strict`", format, args...)

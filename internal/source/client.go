@@ -49,6 +49,7 @@ type Client struct {
 	timeout  time.Duration
 	maxBytes int64
 	ssh      sshSettings
+	mirrors  *Mirrors // nil for none
 }
 
 // New returns a Client, or every fault of the options.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
@@ -65,29 +67,61 @@ func (t *trip) fetch(ctx context.Context, u *url.URL, commit string, ref deploym
 	return t.fetchSubmodules(ctx, u, done.links, to)
 }
 
-func (t *trip) checkOut(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, to target) (*checkout, error) {
+// checkOutFrom fetches with a mirror, which may be nil, and keeps there what is new once all of it was read.
+func (t *trip) checkOutFrom(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, to target, m *mirror) (*checkout, error) {
 	started := time.Now()
-	t.line(fmt.Sprintf("fetching commit %.12s of %s", commit, shown(u)))
-	pack, err := t.findPack(ctx, u, commit, ref, to.packs)
+	found, err := t.find(ctx, u, commit, ref, to.packs, m)
 	if err != nil {
 		return nil, err
 	}
-	defer pack.close()
-	t.line(fmt.Sprintf("received %s in %.1f s", size(pack.bytes), time.Since(started).Seconds()))
-	done, err := pack.checkOut(ctx, commit, to.root, &t.left, t.maxBytes)
+	defer found.close()
+	if found.received == nil {
+		t.line("received nothing: the commit is in this host's mirror")
+	} else {
+		t.line(fmt.Sprintf("received %d objects, %s in %.1f s%s", found.received.count, size(found.received.bytes), time.Since(started).Seconds(), found.besides()))
+	}
+	done, err := found.checkOut(ctx, commit, to.root, &t.left, t.maxBytes)
 	if err != nil {
 		return nil, t.classifyCheckout(ctx, err)
 	}
 	t.line(fmt.Sprintf("checked out %d files, %s", done.files, size(done.bytes)))
+	if m != nil && found.mirrored {
+		t.keep(m, mirrorCommit{Hash: plumbing.NewHash(commit), Root: done.root}, found.received)
+	}
 	return done, nil
 }
 
-// findPack fetches in the cheapest way that brings the commit.
-func (t *trip) findPack(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, dir string) (*pack, error) {
+// found is what a commit is checked out from.
+type found struct {
+	*objects
+	received *pack // nil when nothing was asked for
+	mirrored bool  // what was received consists of what a mirror does
+}
+
+func (f *found) close() {
+	if f.received != nil {
+		f.received.close()
+	}
+}
+
+// besides says where the objects are that were not received.
+func (f *found) besides() string {
+	if len(f.packs) < 2 {
+		return ""
+	}
+	return "; the others are in this host's mirror"
+}
+
+// find gets a commit's objects in the cheapest way that brings it.
+func (t *trip) find(ctx context.Context, u *url.URL, commit string, ref deployment.Ref, dir string, m *mirror) (*found, error) {
 	for attempt := 0; ; attempt++ {
 		remote, err := t.open(ctx, u)
 		if err != nil {
 			return nil, err
+		}
+		if m.stands(remote, plumbing.NewHash(commit)) {
+			remote.close()
+			return &found{objects: newObjects(m.packs, t.maxObject())}, nil
 		}
 		requests := remote.requests(commit, ref)
 		if attempt >= len(requests) {
@@ -97,17 +131,17 @@ func (t *trip) findPack(ctx context.Context, u *url.URL, commit string, ref depl
 		if attempt > 0 {
 			t.line("the server hands out no single commits; fetching " + requests[attempt].label)
 		}
-		pack, err := t.receive(ctx, remote, requests[attempt], dir)
+		got, err := t.receive(ctx, remote, requests[attempt], dir, m)
 		remote.close()
 		switch {
 		case errors.Is(err, errNotOurRef):
 			return nil, commitNotFound(commit)
 		case err != nil:
 			return nil, t.classify(ctx, u, err)
-		case pack.has(commit):
-			return pack, nil
+		case got.has(plumbing.NewHash(commit)):
+			return got, nil
 		}
-		pack.close()
+		got.close()
 	}
 }
 

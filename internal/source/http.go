@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -92,10 +93,14 @@ func (t *guardedTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	body := t.budget.reader(resp.Body)
+	if strings.HasSuffix(req.URL.Path, "/info/refs") && resp.StatusCode == http.StatusOK {
+		body = io.TeeReader(body, t.said)
+	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{t.budget.reader(resp.Body), resp.Body}
+	}{body, resp.Body}
 	return resp, nil
 }
 

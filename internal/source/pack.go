@@ -2,182 +2,162 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// maxObjectBytes bounds one file of a repository: go-git holds an object in memory while it rebuilds it.
+// maxObjectBytes bounds one file of a repository: what deltas make is held in memory.
 const maxObjectBytes = 256 << 20
 
-// pack is a received pack with its index in memory.
+// incoming is what the files of packs that are being received are called.
+const incoming = ".incoming-"
+
+// pack is a file of objects with its index in memory.
 type pack struct {
-	objects *packfile.Packfile
-	file    *packFile
-	bytes   int64
+	file   *os.File
+	bytes  int64
+	count  int
+	number int // tells the packs of one fetch apart
+	index  *idxfile.MemoryIndex
+	kept   bool                    // it comes out of a mirror
+	fresh  map[plumbing.Hash]int64 // while there is no index: what deltas are made from
+	name   string                  // of the file, while it has one that nobody else knows
 }
 
-// packFile is the file of a pack as go-git wants it. Reads fail once the context has ended: that is what stops the parser,
-// which takes no context.
-type packFile struct {
-	*os.File
-	ctx context.Context // io.Reader has no other way to take one
-}
-
-// Read implements io.Reader.
-func (f *packFile) Read(p []byte) (int, error) {
-	if err := f.ctx.Err(); err != nil {
-		return 0, err
+// offset returns where an object begins.
+func (p *pack) offset(hash plumbing.Hash) (int64, bool) {
+	if p.index == nil {
+		place, ok := p.fresh[hash]
+		return place, ok
 	}
-	return f.File.Read(p)
+	place, err := p.index.FindOffset(hash)
+	return place, err == nil
 }
 
-// Lock and Unlock complete billy.File; nobody else knows the file.
-func (f *packFile) Lock() error { return nil }
+func (p *pack) close() {
+	_ = p.file.Close() // only read from by now
+	if p.name != "" {
+		_ = os.Remove(p.name)
+	}
+}
 
-// Unlock does nothing.
-func (f *packFile) Unlock() error { return nil }
-
-// storePack writes a pack into a file on dir's disk, checks that no object in it is larger than maxObject, and indexes it.
-// The file has no name, so that a crash leaves nothing behind.
-func storePack(ctx context.Context, r io.Reader, dir string, maxObject int64) (_ *pack, err error) {
-	file, err := os.CreateTemp(dir, ".pack-")
+// storePack writes the pack that arrives into a file and indexes it. What its deltas are made from may be among the objects that
+// are known. The file has no name, so that a crash leaves nothing behind, unless it is to be kept.
+func (o *objects) storePack(ctx context.Context, r io.Reader, dir string, keep bool) (_ *pack, err error) {
+	file, err := os.CreateTemp(dir, incoming)
 	if err != nil {
 		return nil, storeFailure(err)
 	}
-	p := &pack{file: &packFile{File: file, ctx: ctx}}
+	p := &pack{file: file, name: file.Name()}
 	defer func() {
 		if err != nil {
 			p.close()
 		}
 	}()
-	if err := os.Remove(file.Name()); err != nil {
+	if !keep {
+		if err := os.Remove(file.Name()); err != nil {
+			return nil, storeFailure(err)
+		}
+		p.name = ""
+	}
+	entries, err := scan(ctx, r, file, o.maxObject)
+	if err != nil {
+		return nil, err
+	}
+	if p.bytes, err = file.Seek(0, io.SeekEnd); err != nil {
 		return nil, storeFailure(err)
 	}
-	if p.bytes, err = io.Copy(diskWriter{file}, &contextReader{ctx: ctx, r: r}); err != nil {
-		return nil, err
+	p.count = len(entries)
+	if err = o.add(ctx, p, entries); err != nil {
+		err = fmt.Errorf("index pack: %w", err)
 	}
-	if err := p.inspect(ctx, maxObject); err != nil {
-		return nil, err
-	}
-	if err := p.index(); err != nil {
-		return nil, fmt.Errorf("index pack: %w", err)
-	}
-	return p, nil
+	return p, err
 }
 
-// inspect reads the pack once without keeping anything. The parser takes an object's size from the object itself and
-// allocates it: a pack of a few kilobytes could otherwise ask for all memory.
-func (p *pack) inspect(ctx context.Context, maxObject int64) error {
-	if err := p.rewind(); err != nil {
+// add indexes a pack and adds it to the objects that are known.
+func (o *objects) add(ctx context.Context, p *pack, entries []entry) (err error) {
+	crcs, sum, err := sums(p.file, p.bytes, entries)
+	if err != nil {
 		return err
 	}
-	scanner := packfile.NewScanner(p.file)
-	_, count, err := scanner.Header()
-	if err != nil {
-		return fmt.Errorf("read pack: %w", err)
-	}
-	for range count {
-		header, err := scanner.NextObjectHeader()
+	known := o.packs
+	p.number = len(known)
+	o.packs = append([]*pack{p}, known...)
+	defer func() {
 		if err != nil {
-			return fmt.Errorf("read pack: %w", err)
+			o.packs = known
 		}
-		if header.Length > maxObject {
-			return objectTooLarge(maxObject)
-		}
-		sink := &objectSink{ctx: ctx}
-		if _, _, err := scanner.NextObject(sink); err != nil {
-			return fmt.Errorf("read pack: %w", err)
-		}
-		if header.Type.IsDelta() && sink.deltaTarget() > uint64(maxObject) {
-			return objectTooLarge(maxObject)
-		}
-	}
-	return nil
-}
-
-func (p *pack) index() error {
-	if err := p.rewind(); err != nil {
+	}()
+	if err := o.resolve(ctx, p, entries); err != nil {
 		return err
 	}
 	writer := new(idxfile.Writer)
-	parser, err := packfile.NewParser(packfile.NewScanner(p.file), writer)
-	if err != nil {
-		return err
+	for i, e := range entries {
+		writer.Add(e.hash, uint64(e.place), crcs[i])
 	}
-	if _, err := parser.Parse(); err != nil {
+	if err := writer.OnFooter(sum); err != nil {
 		return err
 	}
 	index, err := writer.Index()
-	if err != nil {
-		return err
-	}
-	// Without a filesystem objects come out of memory, so the file needs no name.
-	p.objects = packfile.NewPackfile(index, nil, p.file, 0)
-	return nil
-}
-
-func (p *pack) rewind() error {
-	_, err := p.file.Seek(0, io.SeekStart)
+	p.index, p.fresh = index, nil
 	return err
 }
 
-// has reports whether the pack holds an object.
-func (p *pack) has(hash string) bool {
-	found, err := p.objects.Contains(plumbing.NewHash(hash))
-	return err == nil && found
-}
-
-// object returns an object of the wanted type.
-func (p *pack) object(hash plumbing.Hash, wanted plumbing.ObjectType) (plumbing.EncodedObject, error) {
-	object, err := p.objects.Get(hash)
-	if err != nil {
-		return nil, fmt.Errorf("read %s %s: %w", wanted, hash, err)
-	}
-	if object.Type() != wanted {
-		return nil, treeInvalid("%s is a %s where a %s belongs", hash, object.Type(), wanted)
-	}
-	return object, nil
-}
-
-func (p *pack) close() { _ = p.file.Close() } // only read from, and it has no name
-
-// objectSink swallows an inflated object and keeps its first bytes: in a delta they tell the size of the result.
-type objectSink struct {
-	ctx  context.Context // io.Writer has no other way to take one
-	head []byte
-}
-
-// Write implements io.Writer.
-func (s *objectSink) Write(p []byte) (int, error) {
-	if room := 20 - len(s.head); room > 0 {
-		s.head = append(s.head, p[:min(room, len(p))]...)
-	}
-	return len(p), s.ctx.Err()
-}
-
-// deltaTarget returns the size of what a delta makes: the second of the two numbers it begins with, 7 bits a byte.
-func (s *objectSink) deltaTarget() uint64 {
-	var target uint64
-	rest := s.head
-	for range 2 {
-		target = 0
-		for shift := uint(0); len(rest) > 0 && shift < 64; shift += 7 {
-			b := rest[0]
-			rest = rest[1:]
-			target |= uint64(b&0x7f) << shift
-			if b&0x80 == 0 {
-				break
-			}
+// resolve finds out what deltas make. Each follows what it is made from, which was made just before and is still in memory then.
+func (o *objects) resolve(ctx context.Context, p *pack, entries []entry) error {
+	after, named := map[int64][]int{}, map[plumbing.Hash][]int{}
+	var ready []int
+	for i, e := range entries {
+		switch e.kind {
+		case plumbing.OFSDeltaObject:
+			after[e.parent] = append(after[e.parent], i)
+		case plumbing.REFDeltaObject:
+			named[e.base] = append(named[e.base], i)
+		default:
+			ready = append(ready, i)
 		}
 	}
-	return target
+	left := len(entries) - len(ready)
+	p.fresh = map[plumbing.Hash]int64{}
+	for base, deltas := range named {
+		if _, ok := o.find(base); ok { // in another pack: this one is thin
+			ready = append(ready, deltas...)
+			delete(named, base)
+		}
+	}
+	for len(ready) > 0 {
+		i := ready[len(ready)-1]
+		ready = ready[:len(ready)-1]
+		e := &entries[i]
+		if e.kind.IsDelta() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			kind, content, err := o.content(place{p, e.place})
+			if err != nil {
+				return err
+			}
+			e.hash = plumbing.ComputeHash(kind, content)
+			left--
+		}
+		ready = append(ready, after[e.place]...)
+		if deltas := named[e.hash]; deltas != nil {
+			p.fresh[e.hash] = e.place
+			ready = append(ready, deltas...)
+			delete(named, e.hash)
+		}
+	}
+	if left > 0 {
+		return fmt.Errorf("%w: %d deltas are made from what is not there", errDamaged, left)
+	}
+	return nil
 }
 
 // diskWriter tells an error of our disk from one of the connection that is copied from.
@@ -191,6 +171,9 @@ func (d diskWriter) Write(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// errDamaged says that an object is not what its name says, or is missing.
+var errDamaged = errors.New("damaged pack")
 
 func storeFailure(err error) error {
 	return deployment.PlatformFailure("source.checkout_failed", "look at the build host's disk", "store pack: %w", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -16,6 +17,7 @@ import (
 type remote struct {
 	session transport.UploadPackSession
 	refs    *packp.AdvRefs
+	thin    bool // the server can make packs of deltas from objects that are not in them
 }
 
 // open connects to a repository and reads its refs. The session lives as long as ctx at most.
@@ -29,10 +31,14 @@ func (t *trip) open(ctx context.Context, u *url.URL) (*remote, error) {
 		_ = session.Close() // the first error tells more
 		return nil, t.classify(ctx, u, err)
 	}
-	return &remote{session: session, refs: refs}, nil
+	return &remote{session: session, refs: refs, thin: strings.Contains(t.said.String(), " "+string(capability.ThinPack))}, nil
 }
 
+// maxSaid is how much of a server's first words holds what it can do.
+const maxSaid = 4 << 10
+
 func (t *trip) session(ctx context.Context, u *url.URL) (transport.UploadPackSession, error) {
+	t.said = &headBuffer{limit: maxSaid}
 	if u.Scheme == "ssh" {
 		return t.uploadPack(ctx, u)
 	}

@@ -91,8 +91,8 @@ func (r *remote) all() []plumbing.Hash {
 	return slices.Compact(hashes)
 }
 
-// receive sends a request and stores and indexes the pack that answers it. The pack's file is in dir, without a name.
-func (t *trip) receive(ctx context.Context, r *remote, q request, dir string) (*pack, error) {
+// receive sends a request and stores and indexes the pack that answers it, in dir or beside the mirror.
+func (t *trip) receive(ctx context.Context, r *remote, q request, dir string, m *mirror) (*found, error) {
 	req := packp.NewUploadPackRequestFromCapabilities(r.refs.Capabilities)
 	req.Wants = q.wants
 	if q.depth > 0 && r.refs.Capabilities.Supports(capability.Shallow) {
@@ -100,6 +100,11 @@ func (t *trip) receive(ctx context.Context, r *remote, q request, dir string) (*
 		if err := req.Capabilities.Set(capability.Shallow); err != nil {
 			return nil, err
 		}
+	}
+	got := &found{objects: newObjects(nil, t.maxObject()), mirrored: q.mirrors(r)}
+	if m != nil && got.mirrored {
+		m.tell(req, r.thin)
+		got.packs, dir = m.packs, m.all.dir
 	}
 	resp, err := r.session.UploadPack(ctx, req)
 	if err != nil {
@@ -110,8 +115,11 @@ func (t *trip) receive(ctx context.Context, r *remote, q request, dir string) (*
 	}
 	defer func() { _ = resp.Close() }() // everything of use has been read by then
 	progress := &progressWriter{line: t.line}
-	return storePack(ctx, demultiplex(req, resp, progress), dir, min(t.maxBytes, maxObjectBytes))
+	got.received, err = got.storePack(ctx, demultiplex(req, resp, progress), dir, m != nil && got.mirrored)
+	return got, err
 }
+
+func (t *trip) maxObject() int64 { return min(t.maxBytes, maxObjectBytes) }
 
 // demultiplex separates the pack from the messages that the server sends along with it.
 func demultiplex(req *packp.UploadPackRequest, r io.Reader, progress io.Writer) io.Reader {

@@ -133,7 +133,7 @@ func (t *trip) uploadPack(ctx context.Context, u *url.URL) (*sshSession, error) 
 	if err != nil {
 		return nil, err
 	}
-	session, err := startUploadPack(l, u, t.budget)
+	session, err := startUploadPack(l, u, t.budget, t.said)
 	if err != nil {
 		_ = l.Close() // the first error tells more
 		return nil, err
@@ -141,7 +141,7 @@ func (t *trip) uploadPack(ctx context.Context, u *url.URL) (*sshSession, error) 
 	return session, nil
 }
 
-func startUploadPack(l *login, u *url.URL, b *budget) (*sshSession, error) {
+func startUploadPack(l *login, u *url.URL, b *budget, said io.Writer) (*sshSession, error) {
 	shell, err := l.NewSession()
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func startUploadPack(l *login, u *url.URL, b *budget) (*sshSession, error) {
 	if err != nil {
 		return nil, err
 	}
-	session.stdout = b.reader(stdout)
+	session.stdout = io.TeeReader(b.reader(stdout), said)
 	shell.Stderr = &session.stderr
 	return session, shell.Start(remoteCommand(transport.UploadPackServiceName, u))
 }
@@ -195,6 +195,9 @@ func (s *sshSession) AdvertisedReferencesContext(context.Context) (*packp.AdvRef
 func (s *sshSession) UploadPack(_ context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
 	var message bytes.Buffer
 	if err := req.UploadRequest.Encode(&message); err != nil {
+		return nil, err
+	}
+	if err := req.UploadHaves.Encode(&message, false); err != nil {
 		return nil, err
 	}
 	message.WriteString("0009done\n") // in git's framing: the length, then the text

@@ -15,7 +15,9 @@ type trip struct {
 	budget     *budget
 	left       limits
 	line       func(string)
-	strayed    string // where a redirect of the last session led to, when the credential is not for there
+	project    string      // whose mirrors are used
+	said       *headBuffer // what the server of the last session said first
+	strayed    string      // where a redirect of the last session led to, when the credential is not for there
 }
 
 // limits are what is left of the bounds of one Fetch, its submodules and Git LFS objects included.
@@ -35,7 +37,7 @@ func (c *Client) newTrip(repo deployment.Repository, line func(string)) (*trip, 
 		line = func(string) {}
 	}
 	t := &trip{
-		Client: c, url: u, credential: repo.Credential, budget: &budget{left: c.maxBytes}, line: line,
+		Client: c, url: u, credential: repo.Credential, project: repo.ProjectID, budget: &budget{left: c.maxBytes}, line: line,
 		left: limits{bytes: c.maxBytes, entries: maxEntries, submodules: maxSubmodules},
 	}
 	if t.credential != nil && !t.opens(u) {
