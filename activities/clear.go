@@ -72,8 +72,8 @@ func (a *Preview) removeAll(ctx context.Context, things []deployment.Resource) e
 	return nil
 }
 
-// ClearWorkspaces removes the checkouts of a deleted scope from this host's disk, whether the ledger knows of them or not,
-// and gives its build slots back.
+// ClearWorkspaces removes the checkouts of a deleted scope from this host's disk, whether the ledger knows of them or not, and a
+// deleted project's mirrors, and gives its build slots back.
 func (s *Slots) ClearWorkspaces(ctx context.Context, in temporal.TeardownInput) error {
 	ids, err := s.Ledger.DeploymentIDs(ctx, in.Scope())
 	if err != nil {
@@ -90,6 +90,11 @@ func (s *Slots) ClearWorkspaces(ctx context.Context, in temporal.TeardownInput) 
 	}
 	if i := slices.IndexFunc(there, func(id string) bool { return slices.Contains(ids, id) }); i >= 0 {
 		return stillThere("workspace " + there[i])
+	}
+	if in.Scope().EnvironmentID == "" {
+		if err := s.Mirrors.Remove(in.Scope().ProjectID); err != nil {
+			return workspaceFailure("remove git mirrors", err)
+		}
 	}
 	owned, err := s.Ledger.OwnedIn(ctx, in.Scope(), s.HostID, deployment.ResourceLease, deployment.ResourceWorkspace)
 	if err != nil {

@@ -75,6 +75,7 @@ type bench struct {
 	project  deployment.Project
 
 	workspaces activities.Workspaces
+	mirrors    *source.Mirrors
 	git        *git
 	builder    *builder
 	shelf      *shelf
@@ -124,7 +125,8 @@ func (b *bench) addRepo() {
 	b.commit = gitservetest.Commit(b.t, b.repo, "main", map[string]string{"index.html": "hello"})
 	client, err := source.New(source.Options{TrustedOrigins: []string{server.URL}})
 	require.NoError(b.t, err)
-	b.git = &git{Git: client}
+	b.mirrors = source.NewMirrors(filepath.Join(b.t.TempDir(), "mirrors"), 1<<30)
+	b.git = &git{Git: client.WithMirrors(b.mirrors)}
 	project := deployment.Project{Name: "app", RepoURL: b.repo.URL}.WithDefaults()
 	project.HealthCheck.TimeoutSeconds = 5
 	b.project, err = b.store.CreateProject(b.t.Context(), project)
@@ -146,7 +148,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.source = &activities.Source{
 		Store: b.store, Ledger: b.store, Logs: b.writer, Git: b.git, Workspaces: b.workspaces, Images: b.shelf, PushHost: "registry:5000", HostID: hostID,
 	}
-	b.slots = &activities.Slots{Store: b.store, Steps: b.store, Ledger: b.store, Workspaces: b.workspaces, HostID: hostID}
+	b.slots = &activities.Slots{Store: b.store, Steps: b.store, Ledger: b.store, Workspaces: b.workspaces, Mirrors: b.mirrors, HostID: hostID}
 	b.plan = &activities.Plan{Store: b.store, Logs: b.writer, Planner: b.planner, Workspaces: b.workspaces}
 	b.build = &activities.Build{
 		Store: b.store, Ledger: b.store, Logs: b.writer, Builder: b.builder, Images: b.shelf, Workspaces: b.workspaces, PushHost: "registry:5000",

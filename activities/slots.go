@@ -20,6 +20,7 @@ type Slots struct {
 	Steps      StepRecorder
 	Ledger     Ledger
 	Workspaces Workspaces
+	Mirrors    Mirrors
 	HostID     string
 	PerProject int          // slots of all hosts that one project may hold at a time; 0 for any number
 	Closed     func() error // why the host gives no slot away now, nil while it does; may be nil

@@ -104,7 +104,7 @@ func (s *Source) FetchSource(ctx context.Context, in temporal.CommitInput) error
 // repository is a project's repository with its credential. It is read here, where it is used, and goes no further.
 func (s *Source) repository(ctx context.Context, p deployment.Project) (deployment.Repository, error) {
 	credential, err := s.Store.GitCredential(ctx, p.ID)
-	return deployment.Repository{URL: p.RepoURL, Credential: credential}, err
+	return deployment.Repository{URL: p.RepoURL, Credential: credential, ProjectID: p.ID}, err
 }
 
 // fetchRef is the ref to look under on a server that hands out no bare commits.

@@ -32,6 +32,8 @@ type Sweeper struct {
 	Ledger     Ledger
 	Engine     Engine
 	Workspaces Workspaces
+	Mirrors    Mirrors
+	Projects   Projects
 	HostID     string
 	Age        time.Duration // how long after a deployment became ready its own workflow has to drain and clean up; of what has no row
 	Settled    time.Duration // after the end of one that did not, in which an activity of a terminated workflow stops
@@ -48,7 +50,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
 // CompareHost makes one pass. What cannot be removed does not keep the rest from it.
 func (s *Sweeper) CompareHost(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	p := passFor(in)
-	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p), s.sweepImages(ctx, p))
+	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p), s.sweepImages(ctx, p), s.sweepMirrors(ctx, p))
 	if s.Swept != nil {
 		s.Swept(p.result.Swept)
 	}

@@ -89,6 +89,7 @@ func TestTeardown_LeavesOtherEnvironmentsAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.run(gone, b.wholeDeploy(gone)))
 	require.NoError(t, b.removal(gone.Scope()).pass(t.Context()))
+	require.Equal(t, []string{b.project.ID}, b.mirrored(), "the project may deploy again")
 	require.Len(t, b.engine.running(), 1)
 	require.Contains(t, b.engine.running()[0], kept.ID)
 	require.Len(t, b.shelf.tags(), 1)
@@ -129,6 +130,7 @@ func TestTeardown_KilledBetweenEachThingAndItsRow(t *testing.T) {
 		require.NoError(t, err, "the rows stand as long as anything does")
 	}
 	require.Equal(t, []string{"container", "network", "workspace", "image_tag", "lease"}, deaths)
+	require.Empty(t, b.mirrored())
 	m.requireGone(d)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/logs"
 	"github.com/slipway-dev/slipway/internal/postgres"
+	"github.com/slipway-dev/slipway/internal/source"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/worker"
 )
@@ -228,6 +229,7 @@ func (h *host) KeepAlive(context.Context, string) error { return nil }
 func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits temporal.Limits) (stop func()) {
 	quiet := slog.New(slog.DiscardHandler)
 	h.workspaces = activities.Workspaces{Root: filepath.Join(h.t.TempDir(), h.id)}
+	mirrors := source.NewMirrors(filepath.Join(h.workspaces.Root, "mirrors"), 0)
 	if h.unanswered == 0 {
 		h.unanswered = time.Minute
 	}
@@ -256,7 +258,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			},
 			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{
-				Store: h.store, Steps: h.store, Ledger: claims{h.store, h}, Workspaces: h.workspaces, HostID: h.id, PerProject: h.perProject, Freed: slots.Free,
+				Store: h.store, Steps: h.store, Ledger: claims{h.store, h}, Workspaces: h.workspaces, Mirrors: mirrors, HostID: h.id, PerProject: h.perProject, Freed: slots.Free,
 			},
 			Plan:  &activities.Plan{Store: h.store, Logs: writer, Planner: h, Workspaces: h.workspaces},
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
@@ -264,7 +266,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r", Turns: turns,
 			},
 			Sweeper: &activities.Sweeper{
-				LeftOvers: h.store, Ledger: h.store, Engine: h, Workspaces: h.workspaces, HostID: h.id, Age: time.Minute, Settled: time.Minute,
+				LeftOvers: h.store, Ledger: h.store, Engine: h, Workspaces: h.workspaces, Mirrors: mirrors, Projects: h.store, HostID: h.id, Age: time.Minute, Settled: time.Minute,
 			},
 		},
 	})

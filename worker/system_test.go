@@ -22,6 +22,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 	"github.com/slipway-dev/slipway/internal/secrets"
+	"github.com/slipway-dev/slipway/internal/source"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
@@ -193,7 +194,10 @@ func (s *system) requireLive(d deployment.Deployment, run string) {
 	require.Equal(s.t, run, d.RunID)
 	current, _ := s.current(d)
 	require.Equal(s.t, run, current)
-	sweeper := activities.Sweeper{LeftOvers: s.store, Ledger: s.store, Engine: s.host, Workspaces: s.host.workspaces, HostID: s.host.id}
+	sweeper := activities.Sweeper{
+		LeftOvers: s.store, Ledger: s.store, Engine: s.host, Workspaces: s.host.workspaces,
+		Mirrors: source.NewMirrors(s.t.TempDir(), 0), Projects: s.store, HostID: s.host.id,
+	}
 	_, err := sweeper.Sweep(s.t.Context())
 	require.NoError(s.t, err)
 	require.Len(s.t, s.host.running(), 1)

@@ -17,6 +17,7 @@ type Worker struct {
 	ProjectSlots int      // of one project, on all hosts together; 0 for any number
 	WorkspaceDir string   // of checkouts; never empty once loaded
 	MinFreeDisk  int64    // bytes below which no build begins; 0 for no bound
+	GitCache     int64    // bytes that mirrors of repositories may take together; 0 for no mirrors
 	DiskDirs     []string // folders besides, whose disks need as much
 	BuildID      string   // of this build of slipway, for Temporal to tell it from others; empty for no difference
 	ControlOnly  bool     // runs workflows, and nothing that happens on a host
@@ -44,6 +45,10 @@ func (w *Worker) keys() []key {
 		{
 			env: "SLIPWAY_MIN_FREE_DISK", path: "worker.min_free_disk", initial: "3GB", value: size(&w.MinFreeDisk, 0),
 			doc: "Free disk space, such as `3GB`, below which this host begins no build: its free slots are closed, and room is made. They open again when there is a tenth more. 0 for no such bound.",
+		},
+		{
+			env: "SLIPWAY_GIT_CACHE_SIZE", path: "worker.git_cache_size", initial: "5GB", value: size(&w.GitCache, 0),
+			doc: "How much of the disk the mirrors of repositories may take on this host, such as `5GB`, in `mirrors` beside the checkouts: with one, a fetch moves only what is new. Beyond it the least recently used go. 0 for no mirrors.",
 		},
 		{
 			env: "SLIPWAY_DISK_DIRS", path: "worker.disk_dirs", value: folders(&w.DiskDirs),

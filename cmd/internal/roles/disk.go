@@ -142,7 +142,7 @@ func (h *host) noteFault(err error) {
 }
 
 // makeRoom removes what nobody needs, then what makes later builds slower, until there is room: what deploys left behind,
-// BuildKit's cache, its cache mounts, and what no tag in the registry leads to.
+// what no tag in the registry leads to, mirrors of repositories, BuildKit's cache, its cache mounts.
 func (h *host) makeRoom(ctx context.Context, short disk.Shortage) {
 	for _, way := range []struct {
 		name string
@@ -150,6 +150,7 @@ func (h *host) makeRoom(ctx context.Context, short disk.Shortage) {
 	}{
 		{"workspaces", h.sweepAll},
 		{"registry", h.MakeRoom},
+		{"git mirrors", func(context.Context) error { return h.mirrors.RemoveAll() }},
 		{"cache", func(ctx context.Context) error { return h.prune(ctx, short, false) }},
 		{"cache mounts", func(ctx context.Context) error { return h.prune(ctx, short, true) }},
 	} {

@@ -21,6 +21,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/metrics"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
+	"github.com/slipway-dev/slipway/internal/source"
 	"github.com/slipway-dev/slipway/worker"
 )
 
@@ -43,7 +44,7 @@ func closet(t *testing.T) *host {
 			Store: postgres.New(postgrestest.New(t), postgres.Options{PreviewDomain: "localhost"}), Log: quiet, Telemetry: &Telemetry{Metrics: metrics.New("1")},
 		},
 		c:          config.WorkerRole{Worker: config.Worker{HostID: "closet", BuildSlots: 2}},
-		workspaces: activities.Workspaces{Root: root}, engine: engine, builder: builder,
+		workspaces: activities.Workspaces{Root: root}, mirrors: source.NewMirrors(filepath.Join(root, "mirrors"), 1<<30), engine: engine, builder: builder,
 	}
 	h.leases = worker.NewLeaseSlots(func(context.Context) (int, error) { return 0, nil }, 2, time.Hour, quiet)
 	h.room.watch = disk.Watch{Folders: []string{root}, Least: 4 * mib}

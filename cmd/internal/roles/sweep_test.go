@@ -22,6 +22,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/docker"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
+	"github.com/slipway-dev/slipway/internal/source"
 )
 
 // neighbour is an installation on the machine's Docker engine.
@@ -84,7 +85,8 @@ func (n *neighbour) leave(deploymentID string) {
 func (n *neighbour) sweep(age time.Duration) int {
 	n.t.Helper()
 	s := activities.Sweeper{
-		LeftOvers: n.store, Ledger: n.store, Engine: n.engine, Workspaces: activities.Workspaces{Root: n.t.TempDir()}, HostID: "host-1", Age: age,
+		LeftOvers: n.store, Ledger: n.store, Engine: n.engine, Workspaces: activities.Workspaces{Root: n.t.TempDir()},
+		Mirrors: source.NewMirrors(n.t.TempDir(), 0), Projects: n.store, HostID: "host-1", Age: age,
 	}
 	swept, err := s.Sweep(n.t.Context())
 	require.NoError(n.t, err)

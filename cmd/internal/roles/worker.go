@@ -83,6 +83,7 @@ type host struct {
 	planner    *planner.Planner
 	images     registry.Client
 	workspaces activities.Workspaces
+	mirrors    *source.Mirrors
 	temp       *scratch.Dir
 	leases     *worker.LeaseSlots
 	deploys    *temporal.Deploys
@@ -96,6 +97,12 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h := &host{WorkerParts: p, c: c, workspaces: activities.Workspaces{Root: c.Worker.WorkspaceDir}}
 	installation, err := p.Store.InstallationID(ctx)
 	if err != nil {
+		return nil, err
+	}
+	h.mirrors = source.NewMirrors(filepath.Join(c.Worker.WorkspaceDir, "mirrors", installation), c.Worker.GitCache)
+	if c.Worker.GitCache > 0 {
+		h.Git = h.Git.WithMirrors(h.mirrors)
+	} else if err := h.mirrors.RemoveAll(); err != nil {
 		return nil, err
 	}
 	h.engine, err = docker.New(docker.Options{
@@ -176,7 +183,7 @@ func (h *host) takenSlots() func(context.Context) (int, error) {
 
 func (h *host) slots() *activities.Slots {
 	return &activities.Slots{
-		Store: h.Store, Steps: h.Store, Ledger: h.Store, Workspaces: h.workspaces, HostID: h.c.Worker.HostID,
+		Store: h.Store, Steps: h.Store, Ledger: h.Store, Workspaces: h.workspaces, Mirrors: h.mirrors, HostID: h.c.Worker.HostID,
 		PerProject: h.c.Worker.ProjectSlots, Closed: h.closed, Freed: h.leases.Free,
 	}
 }
