@@ -88,7 +88,7 @@ generate: ## write the generated files anew
 	"$$(deploy/dev/tool.sh oapi-codegen)/oapi-codegen" -config api/client/oapi-codegen.yaml api/openapi.yaml
 	"$$(deploy/dev/tool.sh sqlc)/sqlc" generate
 	go test ./internal/config -run TestDocumentIsFresh -count 1 -update
-	go test ./internal/deployment -run TestStatesDocument -count 1 -update
+	go test ./internal/deployment -run Document -count 1 -update
 	go test ./e2e/compose -run TestFile_BuildkitdIsFresh -count 1 -update
 
 histories: build ## record the histories of all scenarios anew (workflows/testdata/histories/README.md says when)

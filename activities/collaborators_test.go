@@ -130,13 +130,14 @@ func (g *git) Fetch(ctx context.Context, repo deployment.Repository, commit stri
 // planner makes the same plan of everything.
 type planner struct {
 	points
+	warnings []deployment.Warning
 }
 
 func (p *planner) Plan(ctx context.Context, _ string, _ deployment.Project, names []string) (*deployment.Plan, string, error) {
 	if err := p.at(ctx, "plan"); err != nil {
 		return nil, "", err
 	}
-	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}}
+	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}, Warnings: p.warnings}
 	return plan, "FROM scratch\n", nil
 }
 

@@ -12,10 +12,12 @@ import (
 // A step of a retry uses a stored result again only when it would be made from the same input. These digests say what the
 // input is.
 
-// planInput identifies what a plan is made from: the commit, the settings that the planner reads, and the names of the
-// secrets that it mounts.
+// planInput identifies what a plan is made from: the commit, the settings that the planner reads, the warnings that it must not
+// have, and the names of the secrets that it mounts.
 func planInput(commit string, p deployment.Project, mounted []string) (string, error) {
-	return inputDigest(commit, p.RootDir, p.Builder, p.InstallCommand, p.BuildCommand, p.StartCommand, p.Port, mounted)
+	b := p.Build.WithDefaults()
+	return inputDigest(commit, p.RootDir, p.Builder, p.InstallCommand, p.BuildCommand, p.StartCommand, p.Port, mounted,
+		b.Dockerfile, b.Static, b.Strict, b.Repairs, b.Network, b.NonRoot)
 }
 
 // imageInput identifies what an image is built from: the plan and the variables of the build. Their versions stand for

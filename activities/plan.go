@@ -35,7 +35,7 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 		return temporal.PlanResult{}, err
 	}
 	if d.Plan != nil && d.PlanInput == input {
-		return a.stands(ctx, d)
+		return a.stands(ctx, d, p)
 	}
 	checkout, err := a.Workspaces.Open(d.ID, in.Commit)
 	if err != nil {
@@ -48,14 +48,20 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 	if planned.Digest, err = planned.Plan.Digest(); err != nil {
 		return temporal.PlanResult{}, err
 	}
+	before, err := a.Store.PlanBefore(ctx, d.ID)
+	if err != nil {
+		return temporal.PlanResult{}, err
+	}
+	planned.Changes = planned.Plan.ChangesSince(before)
 	if err := a.Store.SetPlan(ctx, d.ID, attemptOf(ctx).RunID, planned); err != nil {
 		return temporal.PlanResult{}, err
 	}
-	return temporal.PlanResult{PlanDigest: planned.Digest, Builder: string(planned.Plan.Builder)}, a.show(ctx, planned)
+	result := temporal.PlanResult{PlanDigest: planned.Digest, Builder: string(planned.Plan.Builder)}
+	return result, a.judge(ctx, p, planned, planned.Warnings())
 }
 
 // stands answers with the stored plan.
-func (a *Plan) stands(ctx context.Context, d deployment.Deployment) (temporal.PlanResult, error) {
+func (a *Plan) stands(ctx context.Context, d deployment.Deployment, p deployment.Project) (temporal.PlanResult, error) {
 	digest, err := d.Plan.Digest()
 	if err != nil {
 		return temporal.PlanResult{}, err
@@ -63,11 +69,33 @@ func (a *Plan) stands(ctx context.Context, d deployment.Deployment) (temporal.Pl
 	logOf(ctx, a.Logs).say("plan %s was made before", digest)
 	result := temporal.PlanResult{PlanDigest: digest, Builder: string(d.Plan.Builder), Reused: true}
 	// Once more, since whoever made it may have died before it was logged.
-	return result, a.show(ctx, deployment.Planned{Plan: d.Plan, Digest: digest, Dockerfile: d.Dockerfile})
+	return result, a.judge(ctx, p, deployment.Planned{Plan: d.Plan, Digest: digest, Dockerfile: d.Dockerfile}, d.Warnings)
 }
 
-// show logs the whole plan and the Dockerfile.
-func (a *Plan) show(ctx context.Context, planned deployment.Planned) error {
+// judge shows the plan, which is stored by now, and fails when it has warnings that the project does not let pass.
+func (a *Plan) judge(ctx context.Context, p deployment.Project, planned deployment.Planned, warnings []deployment.Warning) error {
+	if err := a.show(ctx, planned, warnings); err != nil {
+		return err
+	}
+	refused := p.Build.Refused(warnings)
+	if len(refused) == 0 {
+		return nil
+	}
+	var codes, lines []string
+	for _, w := range refused {
+		codes = append(codes, w.Code)
+		lines = append(lines, w.String(), "  fix: "+w.Fix)
+	}
+	slices.Sort(codes)
+	f := deployment.UserFailure("plan.strict",
+		"put right what the lines name, or take the codes out of the project's setting strict and retry",
+		"the project's setting strict lets no plan pass that has the warnings %s", strings.Join(slices.Compact(codes), ", "))
+	f.Lines = lines[:min(len(lines), deployment.MaxFailureLines)]
+	return f
+}
+
+// show logs the whole plan, its warnings and the Dockerfile.
+func (a *Plan) show(ctx context.Context, planned deployment.Planned, warnings []deployment.Warning) error {
 	plan := planned.Plan
 	text, err := json.MarshalIndent(plan, "", "  ")
 	if err != nil {
@@ -78,8 +106,8 @@ func (a *Plan) show(ctx context.Context, planned deployment.Planned) error {
 	for line := range strings.Lines(string(text)) {
 		log.line(deployment.StreamStdout, strings.TrimRight(line, "\n"))
 	}
-	for _, w := range plan.Warnings {
-		log.say("%s %s: %s", w.Severity, w.Code, w.Message)
+	for _, w := range warnings {
+		log.warn(w)
 	}
 	log.say("Dockerfile:")
 	for line := range strings.Lines(planned.Dockerfile) {

@@ -27,6 +27,9 @@ type Store interface {
 	SetCommit(ctx context.Context, deploymentID, runID, commit, branch string) error
 	SetProductionBranch(ctx context.Context, projectID, branch string) error
 	SetPlan(ctx context.Context, deploymentID, runID string, p deployment.Planned) error
+	// PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil
+	// for none.
+	PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error)
 	// SetImage stores the image with the digest of what it was built from.
 	SetImage(ctx context.Context, deploymentID, runID, image, digest, input string) error
 

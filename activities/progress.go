@@ -60,6 +60,14 @@ func (l stepLog) say(format string, args ...any) {
 	l.line(deployment.StreamSlipway, fmt.Sprintf(format, args...))
 }
 
+// warn writes a warning and what to do about it.
+func (l stepLog) warn(w deployment.Warning) {
+	l.say("%s", w)
+	if w.Fix != "" {
+		l.say("  fix: %s", w.Fix)
+	}
+}
+
 // printed writes a line that a preview's container printed, unless it is stored already.
 func (l stepLog) printed(container string, line deployment.OutputLine) {
 	l.logs.Append(l.attempt.DeploymentID, deployment.LogLine{

@@ -26,7 +26,7 @@ func (s *Source) reuse(ctx context.Context, d deployment.Deployment) (temporal.R
 	log := logOf(ctx, s.Logs)
 	log.say("image %s of deployment %s is used again, commit %s", digest, d.ReusedFrom, d.Commit)
 	for _, w := range d.Warnings {
-		log.say("%s %s: %s", w.Severity, w.Code, w.Message)
+		log.warn(w)
 	}
 	built := temporal.BuildResult{Image: d.Image, Digest: digest, Reused: true}
 	return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true, Built: built}, nil

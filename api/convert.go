@@ -117,7 +117,7 @@ func wireFailure(f *deployment.Failure) *oapi.Failure {
 
 func wireWarning(w deployment.Warning) oapi.Warning {
 	return oapi.Warning{
-		Code: w.Code, Severity: w.Severity, Message: w.Message, File: optional(w.File), Line: optional(w.Line),
+		Code: w.Code, Severity: string(w.Severity), Message: w.Message, File: optional(w.File), Line: optional(w.Line),
 		Fix: optional(w.Fix),
 	}
 }
@@ -129,7 +129,7 @@ func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
 	}
 	plan := oapi.Plan{
 		Digest: digest, Builder: string(p.Builder), BuilderVersion: optional(p.BuilderVersion),
-		Providers: list(p.Providers, same), RootDir: p.RootDir, InstallCommand: optional(p.InstallCommand),
+		Providers: list(p.Providers, same), Versions: table(p.Versions), Base: optional(p.Base), RootDir: p.RootDir, InstallCommand: optional(p.InstallCommand),
 		BuildCommand: optional(p.BuildCommand), StartCommand: optional(p.StartCommand), Port: p.Port,
 		NonRoot: p.NonRoot, Variables: table(p.Variables), Secrets: list(p.SecretNames, same),
 		Dockerfile: optional(p.DockerfilePath), Target: optional(p.Target), BuildArgs: table(p.BuildArgs),

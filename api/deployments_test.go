@@ -247,7 +247,7 @@ func TestStepsPlanDockerfile(t *testing.T) {
 	w.building(id)
 	plan := &deployment.Plan{
 		Builder: deployment.BuilderNixpacks, RootDir: ".", Port: 3000, SecretNames: []string{"KEY"}, Native: []byte(`{"phases":{}}`),
-		Warnings: []deployment.Warning{{Code: "no_lockfile", Severity: "warning", File: "package.json", Line: 1}},
+		Warnings: []deployment.Warning{{Code: "pm.version_guess", Severity: "warning", File: "package.json", Line: 1}},
 	}
 	digest, err := plan.Digest()
 	require.NoError(t, err)

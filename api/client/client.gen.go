@@ -770,7 +770,10 @@ type Phase = string
 // Plan defines model for Plan.
 type Plan struct {
 	// Assets Files that the Dockerfile copies, name to content.
-	Assets       map[string]string `json:"assets"`
+	Assets map[string]string `json:"assets"`
+
+	// Base The image that the app runs on, where the plan knows it.
+	Base         *string           `json:"base"`
 	BuildArgs    map[string]string `json:"build_args"`
 	BuildCommand *string           `json:"build_command"`
 
@@ -811,7 +814,10 @@ type Plan struct {
 
 	// Variables Build defaults that are no secrets.
 	Variables map[string]string `json:"variables"`
-	Warnings  []Warning         `json:"warnings"`
+
+	// Versions Of the languages, as far as they are known.
+	Versions map[string]string `json:"versions"`
+	Warnings []Warning         `json:"warnings"`
 }
 
 // Problem RFC 9457 with slipway's own members.

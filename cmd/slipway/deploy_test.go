@@ -189,11 +189,14 @@ func TestDeployFollowShowsWarnings(t *testing.T) {
 	api := newFakeAPI(t)
 	api.stream = wholeDeploy(api, func(d *oapi.Deployment) {
 		ready(d)
-		d.Warnings = []oapi.Warning{{Code: "x", Severity: "warning", Message: "no lock file", File: new("package.json"), Line: new(3), Fix: new("commit one")}}
+		d.Warnings = []oapi.Warning{
+			{Code: "start.signals", Severity: "info", Message: "deaf"},
+			{Code: "x.y", Severity: "warning", Message: "no lock file", File: new("package.json"), Line: new(3), Fix: new("commit one")},
+		}
 	})
 	code, _, stderr := user(t, api).run("deploy", "shop", "--follow")
 	require.Zero(t, code)
-	require.Equal(t, "warning: package.json:3: no lock file\nfix: commit one\n", stderr)
+	require.Equal(t, "warning x.y: package.json:3: no lock file\nfix: commit one\ninfo start.signals: deaf\n", stderr)
 }
 
 func TestCtrlCLeavesTheDeployRunning(t *testing.T) {

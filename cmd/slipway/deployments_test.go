@@ -113,6 +113,8 @@ func TestPlanAndDockerfile(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, `builder:            nixpacks 1.41.0
 providers:          node
+version of node:    22
+base image:         debian:bookworm
 folder:             .
 dockerfile:         rendered from the plan
 install command:    -

@@ -452,6 +452,7 @@ func (f *fakeAPI) GetDockerfile(c *gin.Context, _ oapi.DeploymentPath) {
 func (f *fakeAPI) GetPlan(c *gin.Context, _ oapi.DeploymentPath) {
 	c.JSON(200, oapi.Plan{
 		Digest: "sha256:aa", Builder: "nixpacks", BuilderVersion: new("1.41.0"), Providers: []string{"node"}, RootDir: ".",
+		Versions: map[string]string{"node": "22"}, Base: new("debian:bookworm"),
 		StartCommand: new("npm start"), Port: 3000, Variables: map[string]string{"NODE_ENV": "production"}, Secrets: []string{"NPM_TOKEN"},
 		Ignore: []string{}, Warnings: []oapi.Warning{}, BuildArgs: map[string]string{}, Assets: map[string]string{},
 	})

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -98,8 +101,14 @@ func (c *cli) live(d client.Deployment) error {
 	return c.line("%s", clean(d.PreviewURL))
 }
 
+// warn prints warnings, those that likely break something first.
 func (c *cli) warn(warnings []client.Warning) {
-	for _, w := range warnings {
+	const info = "info"
+	sorted := slices.Clone(warnings)
+	slices.SortStableFunc(sorted, func(a, b client.Warning) int {
+		return cmp.Compare(strings.Count(a.Severity, info), strings.Count(b.Severity, info))
+	})
+	for _, w := range sorted {
 		where := text(w.File)
 		if where != "" && w.Line != nil {
 			where += fmt.Sprintf(":%d", *w.Line)
@@ -107,7 +116,7 @@ func (c *cli) warn(warnings []client.Warning) {
 		if where != "" {
 			where += ": "
 		}
-		c.say("%s: %s%s", clean(w.Severity), clean(where), clean(w.Message))
+		c.say("%s %s: %s%s", clean(w.Severity), clean(w.Code), clean(where), clean(w.Message))
 		if w.Fix != nil {
 			c.say("fix: %s", clean(*w.Fix))
 		}

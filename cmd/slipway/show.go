@@ -151,6 +151,10 @@ func (c *cli) printPlan(p client.Plan) error {
 	var sheet pairs
 	sheet.add("builder", strings.TrimSpace(p.Builder+" "+text(p.BuilderVersion)))
 	sheet.add("providers", strings.Join(p.Providers, ", "))
+	for _, language := range slices.Sorted(maps.Keys(p.Versions)) {
+		sheet.add("version of "+language, p.Versions[language])
+	}
+	sheet.add("base image", text(p.Base))
 	sheet.add("folder", p.RootDir)
 	sheet.add("dockerfile", orElse(text(p.Dockerfile), "rendered from the plan"))
 	sheet.add("install command", text(p.InstallCommand))

@@ -119,16 +119,6 @@ type Environment struct {
 	CreatedAt        time.Time
 }
 
-// Warning is something about a deployment that its owner should know, with where it comes from and what to do.
-type Warning struct {
-	Code     string `json:"code"`
-	Severity string `json:"severity"` // "info" or "warning"
-	Message  string `json:"message"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Fix      string `json:"fix,omitempty"`
-}
-
 // LogLine is one line of a deployment's log.
 type LogLine struct {
 	Seq     int64     `json:"seq"` // from 1, without gaps but for a cut, per deployment

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Builder says how a repository becomes an image.
@@ -23,7 +24,9 @@ type Plan struct {
 	Builder        Builder           `json:"builder"` // never auto
 	BuilderVersion string            `json:"builder_version,omitempty"`
 	Providers      []string          `json:"providers,omitempty"`
-	RootDir        string            `json:"root_dir"` // slash path inside the repository, "." for the root
+	Versions       map[string]string `json:"versions,omitempty"` // of languages, as far as they are known: node → 22
+	Base           string            `json:"base,omitempty"`     // the image that the app runs on
+	RootDir        string            `json:"root_dir"`           // slash path inside the repository, "." for the root
 	InstallCommand string            `json:"install_command,omitempty"`
 	BuildCommand   string            `json:"build_command,omitempty"`
 	StartCommand   string            `json:"start_command,omitempty"`
@@ -46,12 +49,19 @@ type Planned struct {
 	Plan       *Plan
 	Digest     string
 	Dockerfile string
-	Input      string // digest of what it was planned from
+	Input      string    // digest of what it was planned from
+	Changes    []Warning // what differs from the environment's last deployment; no part of the plan
 }
 
-// Digest identifies the plan by content: the same plan has the same digest on every host.
+// Warnings returns the plan's warnings and what changed.
+func (p Planned) Warnings() []Warning { return slices.Concat(p.Plan.Warnings, p.Changes) }
+
+// Digest identifies the plan by what is built: the same plan has the same digest on every host, at any time. Warnings do not
+// count: they change nothing of the image, and some come and go with the calendar.
 func (p *Plan) Digest() (string, error) {
-	data, err := json.Marshal(p) // map keys are sorted, so equal plans are equal bytes
+	built := *p
+	built.Warnings = nil
+	data, err := json.Marshal(built) // map keys are sorted, so equal plans are equal bytes
 	if err != nil {
 		return "", fmt.Errorf("encode plan: %w", err)
 	}

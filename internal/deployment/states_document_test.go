@@ -12,24 +12,30 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-var update = flag.Bool("update", false, "write docs/states.md anew")
+var update = flag.Bool("update", false, "write docs/states.md and docs/warnings.md anew")
 
 // The diagram of docs/states.md is the transitions table.
 func TestStatesDocument(t *testing.T) {
 	t.Parallel()
-	const path, begin, end = "../../docs/states.md", "<!-- begin generated -->\n", "<!-- end generated -->"
+	requireGenerated(t, "../../docs/states.md", statesDiagram())
+}
+
+// requireGenerated compares the generated part of a page.
+func requireGenerated(t *testing.T, path, content string) {
+	t.Helper()
+	const begin, end = "<!-- begin generated -->\n", "<!-- end generated -->"
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	head, rest, found := strings.Cut(string(data), begin)
 	require.True(t, found)
 	_, tail, found := strings.Cut(rest, end)
 	require.True(t, found)
-	want := head + begin + statesDiagram() + end + tail
+	want := head + begin + content + end + tail
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
 		return
 	}
-	require.Equal(t, want, string(data), "stale: run go test ./internal/deployment -run TestStatesDocument -update")
+	require.Equal(t, want, string(data), "stale: run go test ./internal/deployment -run Document -update")
 }
 
 func statesDiagram() string {

@@ -12,10 +12,9 @@ import (
 const maxBuildArgs, maxHeaders, maxStrict = 64, 64, 64
 
 var (
-	stageName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
-	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$") // token of RFC 9110
-	headerPath  = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()+,;=:@%/-]*\*?$`)
-	warningCode = regexp.MustCompile(`^(all|[a-z0-9_]+\.[a-z0-9_]+)$`)
+	stageName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+	headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$") // token of RFC 9110
+	headerPath = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()+,;=:@%/-]*\*?$`)
 )
 
 // validate returns every fault, with the field as the API calls it.
@@ -87,11 +86,19 @@ func validateStrict(codes []string) *FieldError {
 		return fieldError("strict", `give "all"`, "has %d codes, more than %d", len(codes), maxStrict)
 	}
 	for i, code := range codes {
-		if !warningCode.MatchString(code) {
-			return fieldError(fmt.Sprintf("strict[%d]", i), `give codes of warnings, e.g. "node.version_defaulted", or "all"`, "%q is not the code of a warning", code)
+		if _, known := warningKind(code); !known && code != StrictAll {
+			return fieldError(fmt.Sprintf("strict[%d]", i), strictFix(code), "%q is not the code of a warning", code)
 		}
 	}
 	return nil
+}
+
+func strictFix(code string) string {
+	near := nearCodes(code)
+	if len(near) == 0 {
+		return `give codes of warnings, e.g. "node.version_defaulted", or "all"; docs/warnings.md lists them`
+	}
+	return fmt.Sprintf(`give "all" or codes of docs/warnings.md; near to it: %q`, near)
 }
 
 // validateInside checks a path that has to stay inside the root directory.

@@ -13,11 +13,8 @@ import (
 )
 
 // bakedIn is the warning of a deployment whose image was built for another.
-var bakedIn = []deployment.Warning{{
-	Code: "image.reused", Severity: "info",
-	Message: "the image was built before: env vars of the build are those of that time and of its environment; those of the runtime are read anew",
-	Fix:     "to build with the present ones, deploy the commit again",
-}}
+var bakedIn = []deployment.Warning{deployment.NewWarning("image.reused", "", 0,
+	"the image was built before: env vars of the build are those of that time and of its environment; those of the runtime are read anew")}
 
 // reuseImage gives a deployment, just inserted, the image of another and all that tells where it came from.
 func reuseImage(ctx context.Context, q *db.Queries, id, environmentID string, reuse deployment.Reuse) error {

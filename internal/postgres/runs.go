@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
@@ -89,7 +91,7 @@ func (s *Store) SetPlan(ctx context.Context, deploymentID, runID string, p deplo
 	if err != nil {
 		return fmt.Errorf("set plan of deployment %s: encode: %w", deploymentID, err)
 	}
-	warnings, err := json.Marshal(p.Plan.Warnings)
+	warnings, err := json.Marshal(p.Warnings())
 	if err != nil {
 		return fmt.Errorf("set plan of deployment %s: encode warnings: %w", deploymentID, err)
 	}
@@ -99,6 +101,19 @@ func (s *Store) SetPlan(ctx context.Context, deploymentID, runID string, p deplo
 			PlanInput: p.Input,
 		})
 	}), "set plan of deployment %s", deploymentID)
+}
+
+// PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil for
+// none.
+func (s *Store) PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error) {
+	data, err := s.q.PlanBefore(ctx, deploymentID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, at(err, "read the plan before deployment %s", deploymentID)
+	}
+	return fromJSON[deployment.Plan](data, "plan")
 }
 
 // SetImage stores what was built, and from which input.

@@ -124,3 +124,36 @@ func TestUnstartedAndCanceling(t *testing.T) {
 	require.Len(t, canceling, 1)
 	require.Equal(t, begun.ID, canceling[0].ID)
 }
+
+// The plan that a new one is compared with: of what was live last in the same environment, with what changed stored beside it.
+func TestPlanBefore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	planned := func(d deployment.Deployment, start string, changes ...deployment.Warning) {
+		require.NoError(t, b.SetPlan(t.Context(), d.ID, "run-1", deployment.Planned{
+			Plan: &deployment.Plan{StartCommand: start, Warnings: []deployment.Warning{{Code: "w"}}}, Digest: "sha256:1", Changes: changes,
+		}))
+	}
+	before := func(d deployment.Deployment) *deployment.Plan {
+		plan, err := b.PlanBefore(t.Context(), d.ID)
+		require.NoError(t, err)
+		return plan
+	}
+	first := b.deploy(p, "production")
+	require.NoError(t, b.begin(first, "run-1"))
+	require.Nil(t, before(first))
+	planned(first, "one", deployment.Warning{Code: "c"})
+	found, err := b.Deployment(t.Context(), first.ID)
+	require.NoError(t, err)
+	require.Equal(t, []deployment.Warning{{Code: "w"}, {Code: "c"}}, found.Warnings)
+	require.Len(t, found.Plan.Warnings, 1)
+	b.live(first, "run-1")
+
+	failed := b.deploy(p, "production")
+	require.NoError(t, b.begin(failed, "run-1"))
+	planned(failed, "two")
+	b.finish(failed, "run-1", deployment.StatusFailed)
+	require.Equal(t, "one", before(b.deploy(p, "production")).StartCommand, "what failed was never live")
+	require.Nil(t, before(b.deploy(p, "branch/x")), "another environment")
+}

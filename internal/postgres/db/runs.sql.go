@@ -43,6 +43,20 @@ func (q *Queries) GiveUpLeases(ctx context.Context, arg GiveUpLeasesParams) erro
 	return err
 }
 
+const planBefore = `-- name: PlanBefore :one
+SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
+ WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.plan IS NOT NULL
+ ORDER BY o.generation DESC
+ LIMIT 1
+`
+
+func (q *Queries) PlanBefore(ctx context.Context, id string) ([]byte, error) {
+	row := q.db.QueryRow(ctx, planBefore, id)
+	var plan []byte
+	err := row.Scan(&plan)
+	return plan, err
+}
+
 const requeue = `-- name: Requeue :exec
 UPDATE deployments
    SET status = 'queued', failure = NULL, step = NULL, started_at = NULL, finished_at = NULL, cancel_requested_at = NULL,

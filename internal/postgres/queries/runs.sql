@@ -38,6 +38,12 @@ UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
 -- name: SetPlan :exec
 UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1;
 
+-- name: PlanBefore :one
+SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
+ WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.plan IS NOT NULL
+ ORDER BY o.generation DESC
+ LIMIT 1;
+
 -- name: SetImage :exec
 -- Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
 WITH gone AS (
