@@ -242,13 +242,24 @@ func TestManyFetchesOneAfterAnother(t *testing.T) {
 	h := newHost(t, gitserve.Options{}, 1<<30)
 	repo := h.repo("app")
 	gitservetest.Commit(t, repo, "main", large(20, 1<<10))
-	for i := range 60 {
-		n := fmt.Sprint(i)
-		commit := gitservetest.Commit(t, repo, "main", map[string]string{"n": n, "folder" + n: n})
-		require.Equal(t, "-rw-r--r-- "+n, h.fetch(project, repo, commit)["n"])
-		require.LessOrEqual(t, len(h.files(".pack")), 50, "then it is made anew from one pack")
+	_, err := repo.Git(t.Context(), manyCommits(60), nil, "fast-import", "--quiet")
+	require.NoError(t, err)
+	list, err := repo.Git(t.Context(), nil, nil, "rev-list", "--reverse", "main")
+	require.NoError(t, err)
+	commits := strings.Fields(list)[1:]
+	var refs strings.Builder
+	for i, commit := range commits {
+		fmt.Fprintf(&refs, "create refs/heads/b%d %s\n", i, commit)
 	}
-	require.Len(t, h.files(".pack"), 10)
+	_, err = repo.Git(t.Context(), strings.NewReader(refs.String()), nil, "update-ref", "--stdin")
+	require.NoError(t, err)
+	for i, commit := range commits {
+		require.Equal(t, fmt.Sprintf("-rw-r--r-- %d\n", i+1), h.fetch(project, repo, commit)["n"])
+		if i == 50 {
+			h.said("has grown much and is made anew")
+		}
+		require.Len(t, h.files(".pack"), i%50+1)
+	}
 	require.Len(t, h.files(".idx"), 10)
 }
 

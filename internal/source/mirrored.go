@@ -52,8 +52,11 @@ func (t *trip) openMirror(u *url.URL) *mirror {
 		t.line(fmt.Sprintf("fetching without a mirror: %v", err))
 		return nil
 	}
-	if fault != nil {
+	switch {
+	case fault != nil:
 		t.line(fmt.Sprintf("this host's mirror of the repository is thrown away and made anew: %v", fault))
+	case m.anew:
+		t.line("this host's mirror of the repository has grown much and is made anew")
 	}
 	return m
 }

@@ -124,7 +124,7 @@ func TestHostilePacksAreRefused(t *testing.T) {
 func TestADamagedPackIsNoticed(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 50 {
+	for range 20 {
 		o := newObjects(nil, 1<<20)
 		delta := insert(5, "second")
 		require.NoError(t, stored(t, o, packOf(blob("hello"), packed(plumbing.OFSDeltaObject, len(delta), []byte{byte(len(blob("hello")))}, delta))))
