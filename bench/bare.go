@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -106,6 +107,8 @@ func (s *bareSide) deploy(ctx context.Context, apps []*app) (m sample, err error
 	cmd := exec.CommandContext(ctx, "xargs", "-P", strconv.Itoa(len(apps)), "-n", "1", script)
 	cmd.Env = append(os.Environ(), "PATH="+s.path, "BUILDKIT_HOST="+s.config.BuildKitAddress())
 	cmd.Stdin = &dirs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // the scripts too, which would wait for ever
 	begun := time.Now()
 	out, err := cmd.CombinedOutput()
 	m.took = time.Since(begun)
