@@ -119,11 +119,15 @@ func (s *bareSide) deploy(ctx context.Context, apps []*app) (m sample, err error
 		if err := s.check(a); err != nil {
 			return m, err
 		}
+		phases, err := s.phases(a)
+		if err != nil {
+			return m, err
+		}
+		if total(phases) > total(m.phases) {
+			m.phases = phases
+		}
 	}
-	if len(apps) == 1 {
-		m.phases, err = s.phases(apps[0])
-	}
-	return m, err
+	return m, nil
 }
 
 func (s *bareSide) check(a *app) error {

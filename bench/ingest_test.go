@@ -25,5 +25,5 @@ func TestReadEvents(t *testing.T) {
 
 	_, err = readEvents(strings.NewReader(event(2, "stdout", mark)+event(2, "stdout", mark)), now)
 	require.ErrorContains(t, err, "line 2 comes after line 2")
-	require.Contains(t, ingestTable([]follower{f, f}), "| | 1 | 1 | 1 |")
+	require.Contains(t, ingestTable([][]follower{{f}, {f, f}}), "| 1 | 1 | 1 | 1 |\n| 2 | 1 | 1 | 1 |\n")
 }

@@ -25,6 +25,7 @@ type bench struct {
 	bare     *bareSide
 	results  map[string]*comparison
 	measures map[string]string // text of the report's other parts
+	how      string            // it is measured, and where
 	deadline time.Time         // of the case that runs
 }
 
@@ -127,6 +128,9 @@ func run(ctx context.Context, args []string, log io.Writer) (err error) {
 	for _, name := range compared {
 		b.results[name] = &comparison{}
 	}
+	if b.how, err = b.describe(ctx); err != nil { // before the report is written, which changes the checkout
+		return err
+	}
 	if err := b.sweep(ctx); err != nil { // what a run that was killed has left
 		return err
 	}
@@ -158,7 +162,7 @@ func (b *bench) all(ctx context.Context) error {
 		if err := c.run(b, ctx); err != nil {
 			return fmt.Errorf("case %s: %w", c.name, err)
 		}
-		if err := b.write(ctx); err != nil {
+		if err := b.write(); err != nil {
 			return err
 		}
 	}

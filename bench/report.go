@@ -30,31 +30,34 @@ var titles = map[string]string{
 const idleGoal = 300 * time.Millisecond
 
 // write writes the parts of the report anew that this run has measured.
-func (b *bench) write(ctx context.Context) error {
-	how, err := b.how(ctx)
-	if err != nil {
-		return err
-	}
+func (b *bench) write() error {
 	parts := maps.Clone(b.measures)
-	parts["goals"] = b.goals()
 	for _, name := range compared {
 		if c := b.results[name]; len(c.apps) > 0 {
 			parts[name] = c.table()
 		}
 	}
+	if b.judged() {
+		parts["goals"] = b.goals()
+	}
 	if len(b.slipway.engine.costs) > 0 {
 		parts["engine"] = engineTable(b.slipway.engine.costs)
 	}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		if err := testbed.Rewrite(b.report, name, how+"\n\n"+parts[name]); err != nil {
+		if err := testbed.Rewrite(b.report, name, b.how+"\n\n"+parts[name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// how says by what command, of which commit and on what machine something was measured.
-func (b *bench) how(ctx context.Context) (string, error) {
+// judged reports whether all was measured that there is a goal for.
+func (b *bench) judged() bool {
+	return !slices.ContainsFunc(compared, func(name string) bool { return len(b.results[name].apps) == 0 })
+}
+
+// describe says by what command, of which commit and on what machine this run measures.
+func (b *bench) describe(ctx context.Context) (string, error) {
 	machine, err := testbed.Machine()
 	if err != nil {
 		return "", err

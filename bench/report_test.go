@@ -35,11 +35,13 @@ func TestGoalsAreJudgedByWhatWasMeasured(t *testing.T) {
 		b.results[name] = &comparison{}
 	}
 	require.Equal(t, 5, strings.Count(b.goals(), "not measured"))
+	require.False(t, b.judged())
 
 	b.results[caseCold].add("node", pairOf(3*time.Second, 4*time.Second))
 	b.results[caseCold].add("go", pairOf(9*time.Second, 10*time.Second))
 	b.results[caseSame].add("node", pairOf(time.Second, 10*time.Second))
 	b.results[caseFour].add("all", pairOf(9*time.Second, 10*time.Second))
+	require.False(t, b.judged(), "one line changed is missing")
 	b.slipway.engine.costs = []cost{{as: caseCold, idle: 301 * time.Millisecond}, {as: caseFour, idle: time.Minute}}
 	require.Equal(t, `| | goal | measured | |
 |---|---:|---:|---|

@@ -45,7 +45,7 @@ func (s *slipwaySide) ready(context.Context, []*app) error { return nil }
 func (s *slipwaySide) deploy(ctx context.Context, apps []*app) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	made := make([]*client.Deployment, len(apps))
+	made, ended := make([]*client.Deployment, len(apps)), make([]time.Duration, len(apps))
 	begun := time.Now()
 	group, visiting := errgroup.WithContext(ctx)
 	for n, a := range apps {
@@ -53,19 +53,21 @@ func (s *slipwaySide) deploy(ctx context.Context, apps []*app) (sample, error) {
 			if made[n], err = s.post(visiting, a); err != nil {
 				return err
 			}
-			return s.awaitAnswer(visiting, made[n], a.said)
+			err = s.awaitAnswer(visiting, made[n], a.said)
+			ended[n] = time.Since(begun)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return sample{}, err
 	}
-	m := sample{took: time.Since(begun)}
-	for _, d := range made {
+	m := sample{took: slices.Max(ended)}
+	for n, d := range made {
 		phases, err := s.settled(ctx, d)
 		if err != nil {
 			return m, err
 		}
-		if len(apps) == 1 {
+		if ended[n] == m.took {
 			m.phases = phases
 		}
 	}

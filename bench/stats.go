@@ -50,14 +50,21 @@ func (s spread) ratio() string { return fmt.Sprintf("%.2f (%.2f–%.2f)", s.medi
 
 // sample is one deploy, or several at once.
 type sample struct {
-	took   time.Duration
-	phases []phase
+	took   time.Duration // until the last one answered
+	phases []phase       // of that one
 }
 
 // phase is a part of a deploy. What no phase covers is shown too: see breakdown.
 type phase struct {
 	name string
 	took time.Duration
+}
+
+func total(phases []phase) (sum time.Duration) {
+	for _, p := range phases {
+		sum += p.took
+	}
+	return sum
 }
 
 // pair is what a round has measured of an app: the two sides, one right after the other.
