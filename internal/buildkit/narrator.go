@@ -62,10 +62,13 @@ func (n *narrator) take(s *client.SolveStatus) {
 	}
 }
 
-// flush tells what was printed without a line end.
+// flush tells what was printed without a line end. It waits for the end of the solve: the daemon tells the end of a step that
+// prints much before it has sent all of its output, and a line that was cut in two could hold half a secret in each.
 func (n *narrator) flush() {
 	for _, v := range n.vertices {
-		n.flushVertex(v)
+		for stream, splitter := range v.output {
+			n.print(v, stream, splitter.rest())
+		}
 	}
 }
 
@@ -98,8 +101,7 @@ func (n *narrator) finish(update *client.Vertex) {
 	if update.Completed == nil || v.finished {
 		return
 	}
-	v.finished = true
-	n.flushVertex(v)
+	v.finished = true // its output may still be coming, so a line without an end is not taken for whole yet
 	if update.Error == "" {
 		v.tail = nil // nothing has to be explained
 	}
@@ -146,12 +148,6 @@ func (n *narrator) log(l *client.VertexLog) {
 		v.output[l.Stream] = splitter
 	}
 	n.print(v, l.Stream, splitter.write(l.Data))
-}
-
-func (n *narrator) flushVertex(v *vertex) {
-	for stream, splitter := range v.output {
-		n.print(v, stream, splitter.rest())
-	}
 }
 
 func (n *narrator) print(v *vertex, stream int, lines []string) {
