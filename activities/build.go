@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type Build struct {
 	PushHost   string             // the registry as BuildKit reaches it
 	Gateway    deployment.Gateway // makes the addresses that apps are told
 	Built      func(BuildOutcome) // told of every solve that succeeded; may be nil
+
+	SBOMScanner string // image that lists what an image holds, for projects that ask for it
 }
 
 // BuildImage solves and pushes to a tag of this attempt alone; the digest is the result. An attempt whose predecessor
@@ -38,7 +41,7 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	}
 	log := logOf(ctx, b.Logs)
 	repository := p.Name
-	input, err := b.input(ctx, d)
+	input, err := b.input(ctx, d, p)
 	if err != nil {
 		return temporal.BuildResult{}, err
 	}
@@ -73,7 +76,7 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 }
 
 // input identifies what the deployment's image is built from.
-func (b *Build) input(ctx context.Context, d deployment.Deployment) (string, error) {
+func (b *Build) input(ctx context.Context, d deployment.Deployment, p deployment.Project) (string, error) {
 	if d.Plan == nil {
 		return "", deployment.PlatformFailure("plan.missing", "deploy again", "build image: no plan is stored")
 	}
@@ -81,7 +84,7 @@ func (b *Build) input(ctx context.Context, d deployment.Deployment) (string, err
 	if err != nil {
 		return "", err
 	}
-	return imageInput(d.Plan, vars)
+	return imageInput(d.Plan, p, vars)
 }
 
 // announce makes the attempt known before it begins: its tag in the ledger, its ref in the heartbeat.
@@ -156,6 +159,14 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 	if err != nil {
 		return BuildRequest{}, err
 	}
+	info, err := os.Stat(checkout)
+	if err != nil {
+		return BuildRequest{}, fmt.Errorf("ask a checkout for the commit's time: %w", err)
+	}
+	scanner := ""
+	if p.Build.SBOM {
+		scanner = b.SBOMScanner
+	}
 	secrets := secretsOf(vars)
 	variables := systemVariables(d, b.Gateway.Environment(d))
 	for _, name := range environmentVariables {
@@ -168,8 +179,20 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.RootDir)),
 		Dockerfile: d.Dockerfile, Ignore: d.Plan.Ignore, Image: name, NoCache: d.Force,
 		Secrets: secrets, Variables: variables, CacheScope: p.ID,
-		Labels: map[string]string{"slipway.project": p.ID, "slipway.deployment": d.ID, "org.opencontainers.image.revision": d.Commit},
+		DockerfilePath: d.Plan.DockerfilePath, Target: d.Plan.Target, BuildArgs: d.Plan.BuildArgs, Network: p.Build.Network,
+		Labels: labels(d, p, info.ModTime()), Committed: info.ModTime(), Reproducible: p.Build.Reproducible,
+		Provenance: p.Build.Provenance, SBOMScanner: scanner,
 	}, nil
+}
+
+// labels are what an image says about itself, to its owner and to any tool that knows the Open Containers Initiative's words
+// (image-spec, annotations.md).
+func labels(d deployment.Deployment, p deployment.Project, committed time.Time) map[string]string {
+	return map[string]string{
+		"slipway.project":                 p.ID, // and not the deployment: the same steps of two deployments give the same image
+		"org.opencontainers.image.source": p.RepoURL, "org.opencontainers.image.revision": d.Commit,
+		"org.opencontainers.image.created": committed.UTC().Format(time.RFC3339),
+	}
 }
 
 // done stores the image with the input that it was built from.

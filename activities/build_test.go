@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
@@ -54,6 +55,27 @@ func TestBuildImage_ForcedBuildsWithoutCache(t *testing.T) {
 	_, err = b.builds(d)
 	require.NoError(t, err)
 	require.True(t, b.builder.solves()[0].NoCache)
+}
+
+func TestBuildImage_KeepsToTheProjectsSettings(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.project.Build = deployment.BuildSettings{
+		Network: deployment.BuildNetworkNone, Provenance: deployment.ProvenanceMax, SBOM: true, Reproducible: true,
+	}.WithDefaults()
+	var err error
+	b.project, err = b.store.UpdateProject(t.Context(), b.project)
+	require.NoError(t, err)
+	b.build.SBOMScanner = "example.com/scanner:1"
+	_, err = b.builds(b.deploy())
+	require.NoError(t, err)
+	r := b.builder.solves()[0]
+	require.Equal(t, []any{deployment.BuildNetworkNone, deployment.ProvenanceMax, "example.com/scanner:1", true}, []any{r.Network, r.Provenance, r.SBOMScanner, r.Reproducible})
+	require.False(t, r.Committed.IsZero())
+	require.Equal(t, map[string]string{
+		"slipway.project": b.project.ID, "org.opencontainers.image.source": b.project.RepoURL, "org.opencontainers.image.revision": b.commit,
+		"org.opencontainers.image.created": r.Committed.UTC().Format(time.RFC3339),
+	}, r.Labels)
 }
 
 func TestBuildImage_FindsWhatTheBuildersHistoryHolds(t *testing.T) {

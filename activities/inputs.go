@@ -20,9 +20,9 @@ func planInput(commit string, p deployment.Project, mounted []string) (string, e
 		b.Dockerfile, b.Static, b.Strict, b.Repairs, b.Network, b.NonRoot)
 }
 
-// imageInput identifies what an image is built from: the plan and the variables of the build. Their versions stand for
-// their values, which are secrets.
-func imageInput(plan *deployment.Plan, vars []deployment.EnvVar) (string, error) {
+// imageInput identifies what an image is built from: the plan, the settings that the builder reads, and the variables of the
+// build. Their versions stand for their values, which are secrets.
+func imageInput(plan *deployment.Plan, p deployment.Project, vars []deployment.EnvVar) (string, error) {
 	digest, err := plan.Digest()
 	if err != nil {
 		return "", err
@@ -33,7 +33,7 @@ func imageInput(plan *deployment.Plan, vars []deployment.EnvVar) (string, error)
 			versions[v.Name] = v.Version
 		}
 	}
-	return inputDigest(digest, versions)
+	return inputDigest(digest, versions, p.Build.Network, p.Build.Provenance, p.Build.SBOM, p.Build.Reproducible)
 }
 
 // planInputOf is planInput of a deployment whose commit is known.

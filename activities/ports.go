@@ -119,7 +119,8 @@ type Git interface {
 	// Resolve turns a ref into a full commit. branch is the branch that was meant (the remote's HEAD for RefDefault), empty
 	// for a tag or commit.
 	Resolve(ctx context.Context, repo deployment.Repository, ref deployment.Ref) (commit, branch string, err error)
-	// Fetch checks commit out into dir, which does not exist or is empty. ref helps servers that hand out no bare commits.
+	// Fetch checks commit out into dir, which does not exist or is empty, and gives dir itself the commit's time. ref helps
+	// servers that hand out no bare commits.
 	Fetch(ctx context.Context, repo deployment.Repository, commit string, ref deployment.Ref, dir string, line func(string)) error
 }
 

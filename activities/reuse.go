@@ -46,7 +46,7 @@ func (s *Source) standing(ctx context.Context, d deployment.Deployment, p deploy
 	if err != nil {
 		return built, err
 	}
-	image, err := imageInput(d.Plan, vars)
+	image, err := imageInput(d.Plan, p, vars)
 	if err != nil || plan != d.PlanInput || image != d.ImageInput {
 		return built, err
 	}

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ func TestExamples(t *testing.T) {
 		says       string
 	}{
 		{"node", "node", nil, "nixpacks", "node"},
-		{"python", "python", nil, "nixpacks", "python"},
+		{"python", "python", map[string]any{"non_root": true, "provenance": "max", "reproducible": true}, "nixpacks", "python"},
 		{"golang", "go", nil, "nixpacks", "go"},
 		{"dockerfile", "dockerfile", nil, "dockerfile", "dockerfile"},
 		{"static", "static", nil, "static", "static"},
@@ -44,6 +45,13 @@ func TestExamples(t *testing.T) {
 			require.Regexp(t, `^sha256:[0-9a-f]{64}$`, *d.ImageDigest)
 			checkRecord(t, id, example.builder)
 			logTimeline(t, id)
+			container := docker(t, "ps", "-q", "--filter", "label=slipway.deployment="+id)
+			require.Len(t, container, 1)
+			user := ""
+			if example.settings["non_root"] == true {
+				user = "slipway"
+			}
+			require.Equal(t, strings.Fields(user), docker(t, "inspect", "--format", "{{.Config.User}}", container[0]))
 		})
 	}
 }

@@ -880,6 +880,7 @@ type Project struct {
 	Provenance       string    `json:"provenance"`
 	Repairs          string    `json:"repairs"`
 	RepoURL          string    `json:"repo_url"`
+	Reproducible     bool      `json:"reproducible"`
 	Resources        Resources `json:"resources"`
 	RootDir          string    `json:"root_dir"`
 	Sbom             bool      `json:"sbom"`
@@ -933,8 +934,11 @@ type ProjectCreate struct {
 	Repairs *string `json:"repairs,omitempty"`
 
 	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
-	RepoURL   string          `json:"repo_url"`
-	Resources *ResourcesInput `json:"resources,omitempty"`
+	RepoURL string `json:"repo_url"`
+
+	// Reproducible Give every file of the image that is newer than the commit the commit's time, so that the same steps give the same digest; layers are written anew with each commit. By default false.
+	Reproducible *bool           `json:"reproducible,omitempty"`
+	Resources    *ResourcesInput `json:"resources,omitempty"`
 
 	// RootDir The app's folder inside the repository. By default `.`.
 	RootDir *string `json:"root_dir,omitempty"`
@@ -1000,8 +1004,11 @@ type ProjectUpdate struct {
 	Repairs *string `json:"repairs,omitempty"`
 
 	// RepoURL Where to fetch from, e.g. `https://git.example.com/team/shop.git` or `git@git.example.com:team/shop.git`.
-	RepoURL   *string         `json:"repo_url,omitempty"`
-	Resources *ResourcesInput `json:"resources,omitempty"`
+	RepoURL *string `json:"repo_url,omitempty"`
+
+	// Reproducible Give every file of the image that is newer than the commit the commit's time, so that the same steps give the same digest; layers are written anew with each commit. By default false.
+	Reproducible *bool           `json:"reproducible,omitempty"`
+	Resources    *ResourcesInput `json:"resources,omitempty"`
 
 	// RootDir The app's folder inside the repository. By default `.`.
 	RootDir *string `json:"root_dir,omitempty"`

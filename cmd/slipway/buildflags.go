@@ -15,7 +15,7 @@ import (
 type buildFlags struct {
 	dockerfile, target, staticFolder, repairs, network, provenance string
 	buildArgs, headers, strict                                     []string
-	spa, nonRoot, sbom                                             bool
+	spa, nonRoot, sbom, reproducible                               bool
 }
 
 func (f *buildFlags) register(flags *pflag.FlagSet) {
@@ -31,6 +31,7 @@ func (f *buildFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.nonRoot, "non-root", false, "run the app as a user without rights")
 	flags.StringVar(&f.provenance, "provenance", "", "attach to the image how it was built: `off|min|max` (default off)")
 	flags.BoolVar(&f.sbom, "sbom", false, "attach to the image a list of what it holds")
+	flags.BoolVar(&f.reproducible, "reproducible", false, "give the image's files the commit's time, so that the same steps give the same digest")
 }
 
 // give sets what is on the command line.
@@ -57,6 +58,7 @@ func (f *buildFlags) give(flags *pflag.FlagSet, set *client.ProjectUpdate) error
 	set.Strict, set.Repairs = changed(flags, "strict", f.strict), changed(flags, "repairs", f.repairs)
 	set.BuildNetwork, set.NonRoot = changed(flags, "build-network", f.network), changed(flags, "non-root", f.nonRoot)
 	set.Provenance, set.Sbom = changed(flags, "provenance", f.provenance), changed(flags, "sbom", f.sbom)
+	set.Reproducible = changed(flags, "reproducible", f.reproducible)
 	return nil
 }
 
@@ -116,4 +118,5 @@ func addBuildSettings(sheet *pairs, p client.Project) {
 	add("user", "without rights", p.NonRoot)
 	add("provenance", p.Provenance, p.Provenance != "off")
 	add("SBOM", "attached", p.Sbom)
+	add("reproducible", "files have the commit's time", p.Reproducible)
 }

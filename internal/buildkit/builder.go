@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -69,14 +68,11 @@ func (b *Builder) Close() error { return b.client.Close() }
 // thing at a time, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
 // stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure.
 func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
-	dir, err := os.MkdirTemp(b.tempDir, "slipway-dockerfile-")
+	dir, err := b.writeDockerfile(r)
 	if err != nil {
-		return deployment.BuildOutcome{}, fmt.Errorf("write Dockerfile: %w", err)
+		return deployment.BuildOutcome{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary copy: nothing depends on it
-	if err := os.WriteFile(filepath.Join(dir, dockerfileName), []byte(r.Dockerfile), 0o600); err != nil {
-		return deployment.BuildOutcome{}, fmt.Errorf("write Dockerfile: %w", err)
-	}
 	opt, err := b.solveOpt(r, dir)
 	if err != nil {
 		return deployment.BuildOutcome{}, err

@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
@@ -10,8 +11,6 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
-
-const dockerfileName = "Dockerfile"
 
 // solveOpt says to BuildKit what r means. The Dockerfile comes from a folder of its own, so that what the repository has
 // at that path does not matter. The session carries no credentials: registries are spoken to anonymously, and the
@@ -77,6 +76,21 @@ func frontendAttrs(r deployment.BuildRequest) (map[string]string, error) {
 	if r.NoCache {
 		attrs["no-cache"] = "" // of every stage
 	}
+	if r.Target != "" {
+		attrs["target"] = r.Target
+	}
+	for name, value := range r.BuildArgs {
+		attrs["build-arg:"+name] = value
+	}
+	if r.Network == deployment.BuildNetworkNone {
+		attrs["force-network-mode"] = string(deployment.BuildNetworkNone)
+	}
+	if r.Provenance != "" && r.Provenance != deployment.ProvenanceOff {
+		attrs["attest:provenance"] = "mode=" + string(r.Provenance)
+	}
+	if r.SBOMScanner != "" {
+		attrs["attest:sbom"] = "generator=" + r.SBOMScanner
+	}
 	for name, value := range r.Labels {
 		attrs["label:"+name] = value
 	}
@@ -102,6 +116,11 @@ func (b *Builder) exportAttrs(r deployment.BuildRequest) map[string]string {
 		"oci-mediatypes":    "true",
 		"compression":       "gzip",
 		"compression-level": "1",
+	}
+	if !r.Committed.IsZero() {
+		// An attribute of the export and no build argument, which would change the key of every WORKDIR with each commit.
+		attrs["source-date-epoch"] = strconv.FormatInt(r.Committed.Unix(), 10)
+		attrs["rewrite-timestamp"] = strconv.FormatBool(r.Reproducible)
 	}
 	if b.insecure {
 		attrs["registry.insecure"] = "true"

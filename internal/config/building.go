@@ -145,6 +145,7 @@ type BuildKit struct {
 	CNIDir       string       // CNI plugins for that child
 	CacheSize    int64        // bytes that the child's layers and caches may take together
 	DockerMirror bool         // that child takes docker.io's images from the registry first
+	SBOMScanner  string       // image
 }
 
 func (b *BuildKit) keys(addr func(string) error) []key {
@@ -164,6 +165,10 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 		{
 			env: "SLIPWAY_BUILDKIT_KEY_FILE", path: "buildkit.key_file", value: text(&b.Key),
 			doc: "Key (PEM) of the client certificate.",
+		},
+		{
+			env: "SLIPWAY_SBOM_SCANNER", path: "buildkit.sbom_scanner", initial: "docker.io/docker/buildkit-syft-scanner:1", value: text(&b.SBOMScanner, given),
+			doc: "Image that lists what an image holds, for projects that set `sbom`; it keeps to BuildKit's scanner protocol.",
 		},
 		{
 			env: "SLIPWAY_BUILD_BRIDGE", path: "buildkit.bridge", initial: "slipway0",

@@ -7,13 +7,24 @@ type BuildRequest struct {
 	Ref        string // names the solve; never used twice
 	ContextDir string // absolute: the checkout joined with the plan's root dir
 	Dockerfile string
-	Ignore     []string          // patterns kept out of the context, on top of the repository's own .dockerignore
-	Image      string            // host/repository:tag to push
-	Secrets    map[string]string // id → value, for RUN --mount=type=secret; a changed one builds anew
-	Variables  map[string]string // mounted likewise, and part of no cache key: what changes with every deploy
-	NoCache    bool              // run every step again
-	CacheScope string            // keeps cache mounts of projects apart: the project's id
-	Labels     map[string]string // image labels
+	// DockerfilePath is where the repository has it, by path inside ContextDir: ignore patterns may lie beside it, in a file of the
+	// same name that ends in ".dockerignore". Empty for one that slipway wrote.
+	DockerfilePath string
+	Target         string            // the stage to build; "" for the last one
+	BuildArgs      map[string]string // not secret: they stand in the image's history
+	Network        BuildNetwork      // what a RUN reaches; "" for BuildNetworkSandbox
+	Ignore         []string          // patterns kept out of the context, on top of the repository's own .dockerignore
+	Image          string            // host/repository:tag to push
+	Secrets        map[string]string // id → value, for RUN --mount=type=secret; a changed one builds anew
+	Variables      map[string]string // mounted likewise, and part of no cache key: what changes with every deploy
+	NoCache        bool              // run every step again
+	CacheScope     string            // keeps cache mounts of projects apart: the project's id
+	Labels         map[string]string // image labels
+
+	Committed    time.Time  // the image's own time, and that of each of its files that is newer when Reproducible; zero for now
+	Reproducible bool       // write layers anew with those times
+	Provenance   Provenance // "" for ProvenanceOff
+	SBOMScanner  string     // image that lists what the image holds, for an SBOM that is attached; "" for none
 }
 
 // BuildOutcome is a finished solve.

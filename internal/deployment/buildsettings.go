@@ -11,6 +11,8 @@ type BuildSettings struct {
 	NonRoot    bool               `json:"non_root,omitempty"` // the app of a rendered Dockerfile runs as a user without rights
 	Provenance Provenance         `json:"provenance,omitempty"`
 	SBOM       bool               `json:"sbom,omitempty"` // attach a list of what the image holds
+	// Every file of the image that is newer than the commit gets the commit's time, so that the same steps give the same digest.
+	Reproducible bool `json:"reproducible,omitempty"`
 }
 
 // DockerfileSettings say which of a repository's Dockerfiles is built and how.

@@ -14,7 +14,7 @@ func (e *Engine) UnusedImages(ctx context.Context) (refs []string, err error) {
 	if err := e.connect(ctx); err != nil {
 		return nil, err
 	}
-	built := filters.NewArgs(filters.Arg("label", LabelDeployment))
+	built := filters.NewArgs(filters.Arg("label", LabelProject))
 	images, err := e.client.ImageList(ctx, image.ListOptions{Filters: built})
 	if err != nil || len(images) == 0 {
 		return nil, e.failure(ctx, "list images", err)

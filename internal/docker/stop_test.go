@@ -90,7 +90,7 @@ func TestTheImageGoesWithItsLastContainer(t *testing.T) {
 func TestImagesThatNoContainerRuns(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	img, err := mutate.Config(testImage, v1.Config{Entrypoint: []string{"/testapp"}, Labels: map[string]string{"slipway.deployment": uuid.NewString()}})
+	img, err := mutate.Config(testImage, v1.Config{Entrypoint: []string{"/testapp"}, Labels: map[string]string{"slipway.project": uuid.NewString()}})
 	require.NoError(t, err)
 	ref := push(t, img, nil)
 	unused := func() []string {

@@ -14,19 +14,18 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-const dockerfileName = "Dockerfile"
-
 // planDockerfile takes the repository's own Dockerfile as it is.
 func planDockerfile(src *source, project deployment.Project) (*deployment.Plan, string, error) {
-	data, err := src.read(dockerfileName)
+	settings := project.Build.Dockerfile
+	data, err := src.read(settings.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", deployment.UserFailure("plan.no_dockerfile",
-			"add a Dockerfile to the project's root_dir, or set the project's builder to auto",
-			"found no Dockerfile in %s", place(src))
+			"add it to the project's root_dir, correct the project's dockerfile.path, or set the project's builder to auto",
+			"found no %s in %s", settings.Path, place(src))
 	}
 	if err != nil {
 		return nil, "", deployment.UserFailure("plan.dockerfile_unreadable",
-			"make Dockerfile an ordinary file inside the project's root_dir", "read the Dockerfile: %w", err)
+			"make it an ordinary file inside the project's root_dir", "read %s: %w", settings.Path, err)
 	}
 	if err := checkSyntax(data); err != nil {
 		return nil, "", err
@@ -35,11 +34,18 @@ func planDockerfile(src *source, project deployment.Project) (*deployment.Plan, 
 	if err != nil {
 		return nil, "", deployment.UserFailure("plan.invalid_dockerfile", "put the Dockerfile right", "read the Dockerfile: %w", err)
 	}
+	port, found := exposedPort(parsed.AST, settings.Target)
+	if !found {
+		return nil, "", deployment.UserFailure("plan.no_target", "correct the project's dockerfile.target, or leave it out for the last stage",
+			"%s has no stage %q", settings.Path, settings.Target)
+	}
 	return &deployment.Plan{
 		Builder:        deployment.BuilderDockerfile,
 		Providers:      []string{"dockerfile"},
-		DockerfilePath: dockerfileName,
-		Port:           exposedPort(parsed.AST),
+		DockerfilePath: settings.Path,
+		Target:         settings.Target,
+		BuildArgs:      settings.BuildArgs,
+		Port:           port,
 		Warnings:       ignoredCommands(project),
 	}, string(data), nil
 }
@@ -57,22 +63,28 @@ func checkSyntax(data []byte) error {
 		"the Dockerfile asks for the frontend %q, which is not docker/dockerfile", image)
 }
 
-// exposedPort returns the first TCP port that the final stage exposes, else what the stage that it is built on exposes; 0
-// for none.
-func exposedPort(ast *parser.Node) int {
+// exposedPort returns the first TCP port that the target stage exposes ("" for the last one, a number counts from 0), else what
+// the stage that it is built on exposes; 0 for none. It is not found when there is no such stage.
+func exposedPort(ast *parser.Node, target string) (port int, found bool) {
 	ports := map[string]int{} // by lower-case name of the stage
-	stage, inherited, own := "", 0, 0
+	stage, inherited, own, number := "", 0, 0, -1
+	target = strings.ToLower(target)
 	for _, node := range ast.Children {
 		args := arguments(node)
 		switch strings.ToLower(node.Value) {
 		case "from":
+			if found && target != "" {
+				return cmp.Or(own, inherited), true
+			}
+			number++
 			ports[stage] = cmp.Or(own, inherited)
 			stage, inherited, own = stageName(args), ports[baseName(args)], 0
+			found = target == "" || target == stage || target == strconv.Itoa(number)
 		case "expose":
 			own = cmp.Or(own, firstPort(args))
 		}
 	}
-	return cmp.Or(own, inherited)
+	return cmp.Or(own, inherited), found || target == ""
 }
 
 func baseName(from []string) string {
@@ -114,7 +126,7 @@ func ignoredCommands(project deployment.Project) []deployment.Warning {
 		return nil
 	}
 	return []deployment.Warning{{
-		Code: "dockerfile.commands_ignored", Severity: "warning", File: dockerfileName,
+		Code: "dockerfile.commands_ignored", Severity: "warning", File: project.Build.Dockerfile.Path,
 		Message: "the project's install, build and start commands do nothing: the Dockerfile says what runs",
 		Fix:     "remove the commands from the project, or set its builder to nixpacks",
 	}}

@@ -71,3 +71,24 @@ func TestDockerfile_Unreadable(t *testing.T) {
 	f := requireFailure(t, err, deployment.ClassUser, "plan.invalid_dockerfile")
 	require.Contains(t, f.Message, "unterminated heredoc")
 }
+
+func TestDockerfile_PathTargetAndArguments(t *testing.T) {
+	t.Parallel()
+	const content = "FROM debian AS base\nEXPOSE 1000\nFROM base AS web\nFROM base AS jobs\nEXPOSE 2000\n"
+	checkout := writeRepo(t, map[string]string{"deploy/web.Dockerfile": content, "package.json": "{}"})
+	settings := deployment.DockerfileSettings{Path: "deploy/web.Dockerfile", BuildArgs: map[string]string{"A": "b"}}
+	for target, port := range map[string]int{"": 2000, "web": 1000, "Web": 1000, "base": 1000, "jobs": 2000, "1": 1000, "2": 2000} {
+		settings.Target = target
+		plan, dockerfile, err := planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Build: deployment.BuildSettings{Dockerfile: settings}}, nil)
+		require.NoError(t, err, target)
+		require.Equal(t, content, dockerfile)
+		require.Equal(t, port, plan.Port, target)
+		require.Equal(t, []any{"deploy/web.Dockerfile", target, settings.BuildArgs}, []any{plan.DockerfilePath, plan.Target, plan.BuildArgs})
+	}
+	settings.Target = "worker"
+	_, _, err := planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Build: deployment.BuildSettings{Dockerfile: settings}}, nil)
+	require.Contains(t, requireFailure(t, err, deployment.ClassUser, "plan.no_target").Fix, "dockerfile.target")
+	settings.Path = "Dockerfile"
+	_, _, err = planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Builder: deployment.BuilderDockerfile, Build: deployment.BuildSettings{Dockerfile: settings}}, nil)
+	requireFailure(t, err, deployment.ClassUser, "plan.no_dockerfile")
+}

@@ -63,6 +63,7 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 		return nil, "", err
 	}
 	plan.RootDir = src.rel
+	plan.NonRoot = project.Build.NonRoot && plan.Builder == deployment.BuilderNixpacks
 	plan.SecretNames = secretNames
 	plan.Ignore = ignored()
 	plan.Warnings = append(plan.Warnings, envFileWarnings(src)...)
@@ -92,7 +93,7 @@ func (p *Planner) choose(ctx context.Context, src *source, project deployment.Pr
 		plan, err := planStatic(src, project, p.overrides)
 		return plan, "", err
 	case deployment.BuilderAuto:
-		if info, err := src.Lstat(dockerfileName); err == nil && !info.IsDir() { // a link that leads out is a fault, not an absence
+		if info, err := src.Lstat(project.Build.Dockerfile.Path); err == nil && !info.IsDir() { // a link that leads out is a fault, not an absence
 			return planDockerfile(src, project)
 		}
 		plan, err := p.planDetected(ctx, src, project)

@@ -185,16 +185,33 @@ func (r *renderer) start(order []string) {
 	} else {
 		r.runStage(order)
 	}
-	if user := r.native.Start.User; user != "" {
-		r.line("RUN id -u %s >/dev/null 2>&1 || useradd --create-home %s", user, user)
-		r.line("USER %s", user)
-	}
+	r.user()
 	if _, set := r.plan.Variables[npmShell]; !set && npmStart.MatchString(r.native.Start.Cmd) {
 		r.line(`ENV %s="/bin/bash"`, npmShell)
 	}
 	r.line("EXPOSE %d", r.plan.Port)
 	r.line("ENTRYPOINT []")
 	r.line("CMD %s", jsonArray("/bin/bash", "-lc", withExec(r.native.Start.Cmd)))
+}
+
+// withoutRights is whom an app runs as that asks for no rights and for nobody else.
+const withoutRights = "slipway"
+
+// user makes the app run as whom the plan names. It gets the folder of the app, though not what lies in it: that would write the
+// layers of the code and of its packages once more. What nix has installed is root's, who lets others through to it.
+func (r *renderer) user() {
+	user := r.native.Start.User
+	if user == "" && r.plan.NonRoot {
+		user = withoutRights
+	}
+	if user == "" {
+		return
+	}
+	r.line("RUN (id -u %s >/dev/null 2>&1 || useradd --create-home %s) && chown %s %s", user, user, user, appDir)
+	if r.native.hasNix() && r.native.Start.RunImage == "" {
+		r.line("RUN chmod a+x /root && echo 'export PATH=\"/root/.nix-profile/bin:$PATH\"' >> /etc/profile.d/slipway.sh")
+	}
+	r.line("USER %s", user)
 }
 
 // npm runs a script in sh, which waits for the app and passes no signal on; bash becomes the app. Only starting is changed:

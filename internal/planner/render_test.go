@@ -208,3 +208,15 @@ func TestRender_RefusesASecretThatIsNoVariable(t *testing.T) {
 	_, err := planner.Render(plan)
 	requireFailure(t, err, deployment.ClassUser, "plan.unsafe_value")
 }
+
+func TestRender_WithoutRights(t *testing.T) {
+	t.Parallel()
+	checkout := writeRepo(t, map[string]string{"package.json": `{"scripts":{"start":"node a.js"}}`})
+	project := deployment.Project{Build: deployment.BuildSettings{NonRoot: true}}
+	plan, dockerfile, err := newPlanner(t).Plan(t.Context(), checkout, project, nil)
+	require.NoError(t, err)
+	require.True(t, plan.NonRoot)
+	require.Contains(t, dockerfile, "useradd --create-home slipway) && chown slipway /app\nRUN chmod a+x /root && ")
+	require.Contains(t, dockerfile, "\nUSER slipway\n")
+	parse(t, dockerfile)
+}

@@ -97,7 +97,7 @@ func (s *source) buildable(dir string) bool {
 		return false
 	}
 	for _, name := range []string{
-		dockerfileName, "package.json", "requirements.txt", "pyproject.toml", "go.mod", "Cargo.toml", "Gemfile",
+		deployment.DefaultDockerfile, "package.json", "requirements.txt", "pyproject.toml", "go.mod", "Cargo.toml", "Gemfile",
 		"composer.json", "pom.xml", "index.html",
 	} {
 		if s.exists(dir + "/" + name) {

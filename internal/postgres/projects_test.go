@@ -21,7 +21,7 @@ func TestProjectRoundTrip(t *testing.T) {
 			Dockerfile: deployment.DockerfileSettings{Path: "d/Dockerfile", Target: "web", BuildArgs: map[string]string{"A": "b"}},
 			Static:     deployment.StaticSettings{Folder: "dist", SPA: true, Headers: []deployment.StaticHeader{{Path: "/a/*", Name: "X", Value: "y"}}},
 			Strict:     []string{deployment.StrictAll}, Repairs: deployment.RepairsOff, Network: deployment.BuildNetworkNone, NonRoot: true,
-			Provenance: deployment.ProvenanceMax, SBOM: true,
+			Provenance: deployment.ProvenanceMax, SBOM: true, Reproducible: true,
 		},
 	}
 	made, err := b.CreateProject(t.Context(), want)

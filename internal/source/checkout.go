@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -49,6 +50,8 @@ type checkout struct {
 	links    []gitLink
 	pointers []lfsPointer
 	usesLFS  bool // some .gitattributes says that there are Git LFS objects
+
+	committed time.Time
 }
 
 // gitLink is an entry that stands for a commit of another repository.
@@ -67,7 +70,7 @@ func (o *objects) checkOut(ctx context.Context, commit string, root *os.Root, le
 	writers, ctx := errgroup.WithContext(ctx)
 	writers.SetLimit(maxWriters)
 	c := &checkout{
-		ctx: ctx, objects: o, left: left, limit: limit, root: decoded.NumParents() == 0,
+		ctx: ctx, objects: o, left: left, limit: limit, root: decoded.NumParents() == 0, committed: decoded.Committer.When,
 		writers: writers, memory: semaphore.NewWeighted(maxObjectBytes),
 	}
 	top := &folder{Root: root}

@@ -64,7 +64,10 @@ func (t *trip) fetch(ctx context.Context, u *url.URL, commit string, ref deploym
 			return err
 		}
 	}
-	return t.fetchSubmodules(ctx, u, done.links, to)
+	if err := t.fetchSubmodules(ctx, u, done.links, to); err != nil {
+		return err
+	}
+	return to.root.Chtimes(".", done.committed, done.committed)
 }
 
 // checkOutFrom fetches with a mirror, which may be nil, and keeps there what is new once all of it was read.

@@ -47,6 +47,9 @@ func TestFetchBringsExactlyTheCommit(t *testing.T) {
 					dir := filepath.Join(t.TempDir(), "new", "checkout")
 					require.NoError(t, client.Fetch(t.Context(), at(h.repo.URL), test.commit, test.ref, dir, nil))
 					require.Equal(t, map[string]string{"n": "-rw-r--r-- " + test.n}, listing(t, dir))
+					info, err := os.Stat(dir)
+					require.NoError(t, err)
+					require.Equal(t, time.Unix(1_700_000_000, 0).UTC(), info.ModTime().UTC())
 				})
 			}
 		})
