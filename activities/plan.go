@@ -17,6 +17,8 @@ type Plan struct {
 	Logs       LogWriter
 	Planner    Planner
 	Workspaces Workspaces
+
+	Fingerprint string // of Planner and its configuration; empty when it is not known
 }
 
 // MakePlan plans the checkout. The plan, its digest and the Dockerfile are stored and logged before anything is built:
@@ -41,7 +43,7 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 	if err != nil {
 		return temporal.PlanResult{}, err
 	}
-	planned := deployment.Planned{Input: input}
+	planned := deployment.Planned{Input: input, Planner: a.Fingerprint}
 	if planned.Plan, planned.Dockerfile, err = a.Planner.Plan(ctx, checkout, p, mounted); err != nil {
 		return temporal.PlanResult{}, err
 	}

@@ -30,6 +30,11 @@ type Store interface {
 	// PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil
 	// for none.
 	PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error)
+	// Twin finds the newest other deployment whose image was built from the same commit for the same environment, from a plan
+	// that every build host would make again; deployment.ErrNotFound when there is none.
+	Twin(ctx context.Context, deploymentID, planInput string) (deployment.Deployment, error)
+	// TakeOver gives a deployment its twin's plan and image; deployment.ErrImageRemoved when that was given up meanwhile.
+	TakeOver(ctx context.Context, deploymentID, runID string, twin deployment.Deployment) error
 	// SetImage stores the image with the digest of what it was built from.
 	SetImage(ctx context.Context, deploymentID, runID, image, digest, input string) error
 

@@ -36,6 +36,9 @@ func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (tempora
 	if d.Commit != "" {
 		log.say("commit %s, resolved before", d.Commit)
 		built, err := s.standing(ctx, d, p)
+		if err == nil && built.Digest == "" {
+			built, err = s.takeOver(ctx, d, p)
+		}
 		return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Reused: true, Built: built}, err
 	}
 	ref := meantRef(d, p)
@@ -58,7 +61,11 @@ func (s *Source) ResolveRef(ctx context.Context, in temporal.StepInput) (tempora
 		return temporal.ResolveResult{}, err
 	}
 	d, err = s.Store.Deployment(ctx, d.ID) // an attempt at the same time may have been first: all answer what is stored
-	return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch}, err
+	if err != nil {
+		return temporal.ResolveResult{}, err
+	}
+	built, err := s.takeOver(ctx, d, p)
+	return temporal.ResolveResult{Commit: d.Commit, Branch: d.Branch, Built: built}, err
 }
 
 // meantRef is what a deploy that names nothing means: the production branch once it is known, else the remote's HEAD.

@@ -168,7 +168,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Retention: s.Retention, Timeouts: s.Timeouts,
 		}
 		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{
-			Store: s.store, Client: client, Git: git, DiskDirs: []string{s.paths.registry(), daemonOf(s.paths).Root}, MakeRoom: s.images.Tidy,
+			Store: s.store, Client: client, Git: git, Version: version, DiskDirs: []string{s.paths.registry(), daemonOf(s.paths).Root}, MakeRoom: s.images.Tidy,
 			Telemetry: telemetry, Log: s.log,
 		}))
 	})

@@ -51,6 +51,7 @@ type Planned struct {
 	Dockerfile string
 	Input      string    // digest of what it was planned from
 	Changes    []Warning // what differs from the environment's last deployment; no part of the plan
+	Planner    string    // fingerprint of the planner and its configuration; empty when it is not known
 }
 
 // Warnings returns the plan's warnings and what changed.

@@ -2,6 +2,9 @@ package planner
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -37,6 +40,21 @@ func New(o Options) *Planner {
 	}
 	cli := &nixpacksCLI{path: o.NixpacksPath, timeout: o.Timeout, tempDir: o.TempDir}
 	return &Planner{nixpacks: cli, overrides: o.Overrides, tempDir: o.TempDir}
+}
+
+// Fingerprint identifies what plans depend on besides the repository and the project: the version of slipway, which the caller
+// knows, that of the nixpacks CLI and the operator's overrides.
+func (p *Planner) Fingerprint(ctx context.Context, slipway string) (string, error) {
+	nixpacks, err := p.nixpacks.Version(ctx)
+	if err != nil {
+		return "", err
+	}
+	data, err := json.Marshal([]any{slipway, nixpacks, p.overrides})
+	if err != nil {
+		return "", fmt.Errorf("encode the plan overrides: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Plan looks at a checkout (the repository without .git) and returns the plan of its build with the Dockerfile to build

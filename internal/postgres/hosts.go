@@ -24,6 +24,11 @@ func (s *Store) LimitProjects(ctx context.Context, hostID string, most int) erro
 	return at(s.q.LimitProjects(ctx, db.LimitProjectsParams{ID: hostID, ProjectSlots: int32(most)}), "note the slots of a project on host %q", hostID)
 }
 
+// HasPlanner notes the fingerprint of a host's planner; empty when it is not known.
+func (s *Store) HasPlanner(ctx context.Context, hostID, fingerprint string) error {
+	return at(s.q.HasPlanner(ctx, db.HasPlannerParams{ID: hostID, Planner: fingerprint}), "note the planner of host %q", hostID)
+}
+
 // CloseSlots notes why a host gives none of its free build slots away, in words for those who wait; empty: it does.
 func (s *Store) CloseSlots(ctx context.Context, hostID, reason string) error {
 	return at(s.q.CloseSlots(ctx, db.CloseSlotsParams{ID: hostID, SlotsClosed: reason}), "note whether host %q gives build slots away", hostID)

@@ -98,7 +98,7 @@ func (s *Store) SetPlan(ctx context.Context, deploymentID, runID string, p deplo
 	return at(s.write(ctx, deploymentID, runID, func(q *db.Queries) error {
 		return q.SetPlan(ctx, db.SetPlanParams{
 			ID: deploymentID, Plan: data, PlanDigest: p.Digest, Dockerfile: asText(p.Dockerfile), Warnings: warnings,
-			PlanInput: p.Input,
+			PlanInput: p.Input, Planner: p.Planner,
 		})
 	}), "set plan of deployment %s", deploymentID)
 }

@@ -41,7 +41,7 @@ func RunAPI(ctx context.Context, c config.APIRole, version string, log *slog.Log
 func RunHost(ctx context.Context, c config.WorkerRole, version string, log *slog.Logger) error {
 	where := place{c.Telemetry, c.Postgres, c.Gateway.Domain, c.Temporal, c.Git}
 	return withParts(ctx, "slipway-worker", where, version, log, func(p parts) error {
-		return RunWorker(ctx, c, WorkerParts{Store: p.store, Client: p.client, Git: p.git, Telemetry: p.telemetry, Log: log})
+		return RunWorker(ctx, c, WorkerParts{Store: p.store, Client: p.client, Git: p.git, Version: version, Telemetry: p.telemetry, Log: log})
 	})
 }
 

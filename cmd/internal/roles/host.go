@@ -73,6 +73,9 @@ func (h *host) noteAlive(ctx context.Context) {
 		err = h.Store.LimitProjects(ctx, h.c.Worker.HostID, h.c.Worker.ProjectSlots)
 	}
 	if err == nil {
+		err = h.Store.HasPlanner(ctx, h.c.Worker.HostID, h.fingerprint)
+	}
+	if err == nil {
 		err = h.Store.CloseSlots(ctx, h.c.Worker.HostID, h.reason())
 	}
 	if err != nil && ctx.Err() == nil {

@@ -33,6 +33,7 @@ type WorkerParts struct {
 	Client sdkclient.Client
 	Git    *source.Client
 
+	Version  string                      // of slipway
 	DiskDirs []string                    // folders of what the process serves besides, whose disks need room too
 	MakeRoom func(context.Context) error // frees what that can do without; nil when there is nothing
 
@@ -76,21 +77,22 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 // host is what the activities of this machine work with.
 type host struct {
 	WorkerParts
-	c          config.WorkerRole
-	writer     *logs.Writer
-	builder    *buildkit.Builder
-	engine     *docker.Engine
-	planner    *planner.Planner
-	images     registry.Client
-	workspaces activities.Workspaces
-	mirrors    *source.Mirrors
-	temp       *scratch.Dir
-	leases     *worker.LeaseSlots
-	deploys    *temporal.Deploys
-	recorder   *activities.Recorder
-	outputs    *activities.Outputs
-	room       room
-	wentLive   chan struct{} // a preview of this host went live
+	c           config.WorkerRole
+	writer      *logs.Writer
+	builder     *buildkit.Builder
+	engine      *docker.Engine
+	planner     *planner.Planner
+	fingerprint string // of planner; empty when nixpacks cannot be run
+	images      registry.Client
+	workspaces  activities.Workspaces
+	mirrors     *source.Mirrors
+	temp        *scratch.Dir
+	leases      *worker.LeaseSlots
+	deploys     *temporal.Deploys
+	recorder    *activities.Recorder
+	outputs     *activities.Outputs
+	room        room
+	wentLive    chan struct{} // a preview of this host went live
 }
 
 func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, error) {
@@ -125,6 +127,9 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.planner = planner.New(planner.Options{
 		NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan, TempDir: h.temp.Path,
 	})
+	if h.fingerprint, err = h.planner.Fingerprint(ctx, p.Version); err != nil {
+		p.Log.Warn("no deploy takes over what an earlier one built", "error", err)
+	}
 	h.builder, err = buildkit.New(ctx, builderOptions(c, h.temp.Path))
 	if err != nil {
 		return nil, errors.Join(err, h.temp.Close())
@@ -209,7 +214,7 @@ func (h *host) options() worker.Options {
 				Images: h.images, PushHost: h.c.Registry.PushHost, HostID: h.c.Worker.HostID,
 			},
 			Slots: h.slots(),
-			Plan:  &activities.Plan{Store: h.Store, Logs: h.writer, Planner: h.planner, Workspaces: h.workspaces},
+			Plan:  &activities.Plan{Store: h.Store, Logs: h.writer, Planner: h.planner, Workspaces: h.workspaces, Fingerprint: h.fingerprint},
 			Build: &activities.Build{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Builder: h.builder, Images: h.images,
 				Workspaces: h.workspaces, PushHost: h.c.Registry.PushHost, Gateway: PublicGateway(h.c.Gateway),

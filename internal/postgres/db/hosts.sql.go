@@ -25,6 +25,20 @@ func (q *Queries) CloseSlots(ctx context.Context, arg CloseSlotsParams) error {
 	return err
 }
 
+const hasPlanner = `-- name: HasPlanner :exec
+UPDATE hosts SET planner = $2 WHERE id = $1
+`
+
+type HasPlannerParams struct {
+	ID      string
+	Planner string
+}
+
+func (q *Queries) HasPlanner(ctx context.Context, arg HasPlannerParams) error {
+	_, err := q.db.Exec(ctx, hasPlanner, arg.ID, arg.Planner)
+	return err
+}
+
 const limitProjects = `-- name: LimitProjects :exec
 UPDATE hosts SET project_slots = $2 WHERE id = $1
 `

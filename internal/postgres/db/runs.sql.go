@@ -141,7 +141,7 @@ func (q *Queries) SetImage(ctx context.Context, arg SetImageParams) error {
 }
 
 const setPlan = `-- name: SetPlan :exec
-UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1
+UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6, planner = $7 WHERE id = $1
 `
 
 type SetPlanParams struct {
@@ -151,6 +151,7 @@ type SetPlanParams struct {
 	Dockerfile string
 	Warnings   []byte
 	PlanInput  string
+	Planner    string
 }
 
 func (q *Queries) SetPlan(ctx context.Context, arg SetPlanParams) error {
@@ -161,6 +162,7 @@ func (q *Queries) SetPlan(ctx context.Context, arg SetPlanParams) error {
 		arg.Dockerfile,
 		arg.Warnings,
 		arg.PlanInput,
+		arg.Planner,
 	)
 	return err
 }

@@ -5,6 +5,9 @@ ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, slots = excluded.slots, l
 -- name: LimitProjects :exec
 UPDATE hosts SET project_slots = $2 WHERE id = $1;
 
+-- name: HasPlanner :exec
+UPDATE hosts SET planner = $2 WHERE id = $1;
+
 -- name: CloseSlots :exec
 UPDATE hosts SET slots_closed = $2 WHERE id = $1;
 

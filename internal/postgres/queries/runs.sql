@@ -36,7 +36,7 @@ SELECT e.deleted_at IS NOT NULL AS deleted,
 UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
 
 -- name: SetPlan :exec
-UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6 WHERE id = $1;
+UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6, planner = $7 WHERE id = $1;
 
 -- name: PlanBefore :one
 SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
