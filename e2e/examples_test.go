@@ -127,13 +127,18 @@ func TestRedeployReplacesAndKeepsTheStableName(t *testing.T) {
 	second := waitEnd(t, deploy(t, project, nil), "ready")
 	require.Equal(t, first.EnvironmentURL, second.EnvironmentURL)
 	require.Equal(t, first.Number+1, second.Number)
-	require.Regexp(t, `pushed sha256:[0-9a-f]+ \([1-9]\d* of \d+ steps from cache\)`, text(logs(t, second.ID)), "the same commit is built from cache")
+	require.Contains(t, text(logs(t, second.ID)), "image "+*first.ImageDigest+" of deployment #1 is used again", "nothing is fetched, planned or built")
+	require.Equal(t, first.ImageDigest, second.ImageDigest)
+	require.NotContains(t, jsonOf(t, stepsOf(t, second.ID)), `"build"`)
 	status, _ := dev.get(t, second.EnvironmentURL)
 	require.Equal(t, http.StatusOK, status)
 	require.Eventually(t, func() bool { s, _ := dev.get(t, first.PreviewURL); return s == http.StatusGone }, eventually, tick,
 		"the replaced deployment's own name says that it was replaced")
 	require.Equal(t, second.ID, *show(t, first.ID).SupersededBy)
 	requireNothingLeft(t, first.ID)
+
+	forced := waitEnd(t, deploy(t, project, map[string]any{"force": true}), "ready")
+	require.Contains(t, text(logs(t, forced.ID)), "(0 of ", "no step came from cache")
 }
 
 func TestDeployOfBranchTagAndCommit(t *testing.T) {
