@@ -108,6 +108,9 @@ func (a *Plan) show(ctx context.Context, planned deployment.Planned, warnings []
 	for line := range strings.Lines(string(text)) {
 		log.line(deployment.StreamStdout, strings.TrimRight(line, "\n"))
 	}
+	if copies := plan.InstallCopies(); copies != "" {
+		log.say("install copies %s", copies)
+	}
 	for _, w := range warnings {
 		log.warn(w)
 	}

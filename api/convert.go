@@ -134,6 +134,7 @@ func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
 		NonRoot: p.NonRoot, Variables: table(p.Variables), Secrets: list(p.SecretNames, same),
 		Dockerfile: optional(p.DockerfilePath), Target: optional(p.Target), BuildArgs: table(p.BuildArgs),
 		Ignore: list(p.Ignore, same), Warnings: list(p.Warnings, wireWarning), Assets: table(p.Assets),
+		InstallFiles: list(p.InstallFiles, same), InstallReadsAll: optional(p.InstallReadsAll),
 	}
 	if p.Static != nil {
 		static := wireStatic(*p.Static)

@@ -791,6 +791,12 @@ type Plan struct {
 	Ignore         []string `json:"ignore"`
 	InstallCommand *string  `json:"install_command"`
 
+	// InstallFiles All that the install phases read, so that a change of other files does not install anew; a folder ends in a slash. Empty when they get the whole source, or nothing is installed.
+	InstallFiles []string `json:"install_files"`
+
+	// InstallReadsAll Why the install phases get the whole source; null when they do not.
+	InstallReadsAll *string `json:"install_reads_all"`
+
 	// Native The planner's own plan, redacted; null when there is none.
 	Native *map[string]interface{} `json:"native"`
 

@@ -118,6 +118,7 @@ base image:         debian:bookworm
 folder:             .
 dockerfile:         rendered from the plan
 install command:    -
+install copies:     package.json, package-lock.json
 build command:      -
 start command:      npm start
 port:               3000

@@ -455,6 +455,7 @@ func (f *fakeAPI) GetPlan(c *gin.Context, _ oapi.DeploymentPath) {
 		Versions: map[string]string{"node": "22"}, Base: new("debian:bookworm"),
 		StartCommand: new("npm start"), Port: 3000, Variables: map[string]string{"NODE_ENV": "production"}, Secrets: []string{"NPM_TOKEN"},
 		Ignore: []string{}, Warnings: []oapi.Warning{}, BuildArgs: map[string]string{}, Assets: map[string]string{},
+		InstallFiles: []string{"package.json", "package-lock.json"},
 	})
 }
 

@@ -158,6 +158,11 @@ func (c *cli) printPlan(p client.Plan) error {
 	sheet.add("folder", p.RootDir)
 	sheet.add("dockerfile", orElse(text(p.Dockerfile), "rendered from the plan"))
 	sheet.add("install command", text(p.InstallCommand))
+	if p.InstallReadsAll != nil {
+		sheet.add("install copies", "everything: "+*p.InstallReadsAll)
+	} else {
+		sheet.add("install copies", strings.Join(p.InstallFiles, ", "))
+	}
 	sheet.add("build command", text(p.BuildCommand))
 	sheet.add("start command", text(p.StartCommand))
 	sheet.add("port", strconv.Itoa(p.Port))

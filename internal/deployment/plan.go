@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Builder says how a repository becomes an image.
@@ -42,6 +43,18 @@ type Plan struct {
 	Native         json.RawMessage   `json:"native,omitempty"`     // the planner's own plan, redacted
 	Warnings       []Warning         `json:"warnings,omitempty"`   // also shown on the deployment
 	Assets         map[string]string `json:"assets,omitempty"`     // files that the rendered Dockerfile copies: name → content
+	// InstallFiles are all that the install phases read, a folder with a slash at its end; InstallReadsAll is why that is
+	// the whole source instead. Both are empty where nothing is installed.
+	InstallFiles    []string `json:"install_files,omitempty"`
+	InstallReadsAll string   `json:"install_reads_all,omitempty"`
+}
+
+// InstallCopies says in words what the install phases get to read, "" where nothing is installed.
+func (p *Plan) InstallCopies() string {
+	if p.InstallReadsAll != "" {
+		return "everything: " + p.InstallReadsAll
+	}
+	return strings.Join(p.InstallFiles, ", ")
 }
 
 // Planned is a plan with everything that is stored beside it.

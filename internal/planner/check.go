@@ -52,6 +52,10 @@ func checkNative(n *nativePlan, plan *deployment.Plan) error {
 		c.local("staticAssets", name)
 		c.text("staticAssets."+name, plan.Assets[name])
 	}
+	for _, name := range plan.InstallFiles {
+		c.match("install_files", name, filePattern)
+		c.local("install_files", name)
+	}
 	for _, name := range plan.SecretNames {
 		c.match("secrets", name, variableName)
 	}

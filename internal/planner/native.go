@@ -60,15 +60,19 @@ func (n *nativePlan) hasNix() bool {
 
 func (p nativePhase) usesNix() bool { return len(p.NixPkgs)+len(p.NixLibs) > 0 }
 
-// order returns the names of the phases so that each comes after those it depends on; among equals the name decides, so
-// that the same plan gives the same Dockerfile. A dependency on a phase that the plan does not have counts as met.
+// order returns the names of the phases so that each comes after those it depends on; among equals an install comes first,
+// before others bring the whole source, and else the name decides, so that the same plan gives the same Dockerfile. A dependency on a phase that the plan does not have counts as met.
 func (n *nativePlan) order() ([]string, error) {
 	waiting := slices.Sorted(maps.Keys(n.Phases))
 	var ordered []string
 	for len(waiting) > 0 {
-		next := slices.IndexFunc(waiting, func(name string) bool {
+		ready := func(name string) bool {
 			return !slices.ContainsFunc(n.Phases[name].DependsOn, func(dep string) bool { return slices.Contains(waiting, dep) })
-		})
+		}
+		next := slices.IndexFunc(waiting, func(name string) bool { return phaseKind(name) == "install" && ready(name) })
+		if next < 0 {
+			next = slices.IndexFunc(waiting, ready)
+		}
 		if next < 0 {
 			return nil, deployment.UserFailure("plan.phase_cycle", "remove one dependsOn from the phases in nixpacks.toml",
 				"the phases %s wait for each other", strings.Join(waiting, ", "))

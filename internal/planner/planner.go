@@ -94,6 +94,11 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 	if plan.Builder == deployment.BuilderDockerfile {
 		return plan, dockerfile, nil
 	}
+	if plan.Builder == deployment.BuilderNixpacks {
+		if err := setInstallReads(src, plan); err != nil {
+			return nil, "", err
+		}
+	}
 	dockerfile, err = Render(plan)
 	return plan, dockerfile, err
 }

@@ -46,9 +46,10 @@ func Render(plan *deployment.Plan) (string, error) {
 // renderer writes the Dockerfile of a nixpacks plan.
 type renderer struct {
 	strings.Builder
-	plan      *deployment.Plan
-	native    *nativePlan
-	allCopied bool // the whole source is in the image: copying it again would undo what a phase changed
+	plan          *deployment.Plan
+	native        *nativePlan
+	installCopied bool // what install phases read is in the image
+	allCopied     bool // the whole source is in the image: copying it again would undo what a phase changed
 }
 
 func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
@@ -118,7 +119,11 @@ func (r *renderer) phase(name string, p nativePhase) {
 		return
 	}
 	r.line("\n# %s", name)
-	r.copySources(p.OnlyIncludeFiles)
+	if p.OnlyIncludeFiles == nil && phaseKind(name) == "install" && len(r.plan.InstallFiles) > 0 {
+		r.copyInstallFiles()
+	} else {
+		r.copySources(p.OnlyIncludeFiles)
+	}
 	for _, command := range p.Cmds {
 		if strings.TrimSpace(command) != "" {
 			r.line("RUN %s%s", r.mounts(name, p), runnable(command))
