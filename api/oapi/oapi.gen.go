@@ -424,7 +424,7 @@ type DeploymentCreate struct {
 	// Environment `production`, `branch/<name>` or `pr/<number>`.
 	Environment *string `json:"environment,omitempty"`
 
-	// Force Build every step again, without the builder's cache.
+	// Force Build every step again, without the builder's cache, also when the same was built before.
 	Force *bool `json:"force,omitempty"`
 
 	// Tag Build this tag.

@@ -57,7 +57,7 @@ func (c *cli) deployCommand() *cobra.Command {
 	flags.StringVar(&given.tag, "tag", "", "deploy `tag`")
 	flags.StringVar(&given.commit, "commit", "", "deploy `commit`: all 40 digits, or the first 7 or more of a branch's or tag's")
 	flags.StringVarP(&given.environment, "environment", "e", "", "deploy to `name`: production, branch/<name> or pr/<number>")
-	flags.BoolVar(&given.force, "force", false, "build every step again, without the builder's cache")
+	flags.BoolVar(&given.force, "force", false, "build every step again, without the builder's cache, also when the same was built before")
 	keyFlag(command, &given.key)
 	given.shown.flags(command)
 	return command

@@ -61,6 +61,9 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 	}
 	p.Telemetry.Ops.Needs(host.checks()...)
 	if err := running.Start(ctx); err != nil {
+		if ctx.Err() != nil { // told to stop meanwhile, which is no fault
+			return nil
+		}
 		return err
 	}
 	if c.Worker.ControlOnly {
