@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -37,7 +38,7 @@ func classify(err error, address string, tale *narrator) error {
 	case diskFull.MatchString(text), failed != nil && diskFull.MatchString(strings.Join(failed.tail, "\n")):
 		return deployment.DiskFailure("build.disk_full", "free space for the builder "+address+" or lower its cache limits", "build image: %w", err)
 	case errors.As(err, &exit):
-		return commandFailure(exit, failed)
+		return commandFailure(err, exit, failed)
 	case grpcerrors.Code(err) == codes.Unavailable:
 		return unavailable(address, err)
 	case strings.Contains(text, "failed to push"):
@@ -61,10 +62,10 @@ func (n *narrator) failedVertex(err error) *vertex {
 // killed is the exit code of a process that ended by signal 9, which is how the kernel ends one that has no memory left.
 const killed = 128 + 9
 
-func commandFailure(exit *gatewaypb.ExitError, at *vertex) error {
-	command, lines := "a command", []string(nil)
+func commandFailure(err error, exit *gatewaypb.ExitError, at *vertex) error {
+	command, output := "a command", []string(nil)
 	if at != nil {
-		command, lines = commandOf(at.name), at.tail
+		command, output = commandOf(at.name), at.tail
 	}
 	code := int(exit.ExitCode)
 	f := deployment.UserFailure("build.command_failed", "read the lines that the command printed, correct the cause and deploy again",
@@ -73,8 +74,16 @@ func commandFailure(exit *gatewaypb.ExitError, at *vertex) error {
 		f = deployment.UserFailure("build.out_of_memory", "let the command use less memory, or give the builder more",
 			"%s: was killed, most often because it ran out of memory", command)
 	}
-	f.ExitCode, f.Lines = &code, lines
+	f.ExitCode, f.Lines = &code, below(excerpt(err), output)
 	return f
+}
+
+// below puts the end of a command's output below the instruction that ran it. Of an instruction that is long itself, a
+// here-document say, the beginning is enough.
+func below(instruction, output []string) []string {
+	instruction = instruction[:min(len(instruction), deployment.MaxFailureLines/2)]
+	room := deployment.MaxFailureLines - len(instruction)
+	return slices.Concat(instruction, output[max(0, len(output)-room):])
 }
 
 var (

@@ -2,6 +2,7 @@ package buildkit_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,29 @@ func TestFailuresAreExplained(t *testing.T) {
 				require.NotNil(t, f.ExitCode)
 				require.Equal(t, c.exit, *f.ExitCode)
 			}
+		})
+	}
+}
+
+// A command's failure shows the instruction that ran it, marked, above the last lines of output.
+func TestCommandFailureShowsItsInstruction(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("true\n", 2*deployment.MaxFailureLines)
+	for name, c := range map[string]struct {
+		instruction, marked, last string
+	}{
+		"one line":      {"RUN for i in $(seq 90); do echo line $i; done; exit 3\n", ">>> RUN for i in", "line 90"},
+		"here-document": {"RUN <<EOF\nset -e\n" + long + "echo the end\nexit 3\nEOF\n", ">>> RUN <<EOF", "the end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := failure(t, stack.Builder(t), request(t, from+c.instruction, nil))
+			require.Equal(t, "build.command_failed", f.Code)
+			require.LessOrEqual(t, len(f.Lines), deployment.MaxFailureLines)
+			marked := slices.IndexFunc(f.Lines, func(line string) bool { return strings.Contains(line, c.marked) })
+			require.NotEqual(t, -1, marked, strings.Join(f.Lines, "\n"))
+			require.Less(t, marked, deployment.MaxFailureLines/2)
+			require.Equal(t, c.last, f.Lines[len(f.Lines)-1])
 		})
 	}
 }
