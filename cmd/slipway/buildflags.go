@@ -19,6 +19,15 @@ type buildFlags struct {
 }
 
 func (f *buildFlags) register(flags *pflag.FlagSet) {
+	f.registerPlan(flags)
+	flags.StringVar(&f.network, "build-network", "", "what a RUN reaches: public hosts (sandbox) or nothing: `sandbox|none` (default sandbox)")
+	flags.StringVar(&f.provenance, "provenance", "", "attach to the image how it was built: `off|min|max` (default off)")
+	flags.BoolVar(&f.sbom, "sbom", false, "attach to the image a list of what it holds")
+	flags.BoolVar(&f.reproducible, "reproducible", false, "give the image's files the commit's time, so that the same steps give the same digest")
+}
+
+// registerPlan adds those that a plan depends on.
+func (f *buildFlags) registerPlan(flags *pflag.FlagSet) {
 	flags.StringVar(&f.dockerfile, "dockerfile", "", "build the Dockerfile at `path` inside the app's folder (default Dockerfile)")
 	flags.StringVar(&f.target, "target", "", "build this `stage` of the Dockerfile (default: the last one)")
 	flags.StringArrayVar(&f.buildArgs, "build-arg", nil, "give the Dockerfile an argument, `NAME=VALUE`; NAME alone takes it away; for secrets use slipway env set")
@@ -27,11 +36,7 @@ func (f *buildFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.headers, "header", nil, "send a header with static files, `\"[PATH] NAME: VALUE\"`; the ones given replace all")
 	flags.StringSliceVar(&f.strict, "strict", nil, "fail a deploy with one of these `warnings`, or with any: all")
 	flags.StringVar(&f.repairs, "repairs", "", "put a plan right that cannot lead to a serving app: `on|off` (default on)")
-	flags.StringVar(&f.network, "build-network", "", "what a RUN reaches: public hosts (sandbox) or nothing: `sandbox|none` (default sandbox)")
 	flags.BoolVar(&f.nonRoot, "non-root", false, "run the app as a user without rights")
-	flags.StringVar(&f.provenance, "provenance", "", "attach to the image how it was built: `off|min|max` (default off)")
-	flags.BoolVar(&f.sbom, "sbom", false, "attach to the image a list of what it holds")
-	flags.BoolVar(&f.reproducible, "reproducible", false, "give the image's files the commit's time, so that the same steps give the same digest")
 }
 
 // give sets what is on the command line.

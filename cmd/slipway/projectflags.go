@@ -11,28 +11,39 @@ import (
 
 // projectFlags are the flags of `projects create` and `projects update`, one for every setting.
 type projectFlags struct {
-	name, repoURL, rootDir, builder, install, build, start, branch, healthPath string
-	port, healthStatus, memoryMB                                               int
-	buildTimeout, healthTimeout                                                time.Duration
-	cpus                                                                       float64
+	name, repoURL, branch, healthPath string
+	healthStatus, memoryMB            int
+	buildTimeout, healthTimeout       time.Duration
+	cpus                              float64
+	appFlags
 	buildFlags
 }
 
 func (f *projectFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.rootDir, "root-dir", "", "the app's `folder` inside the repository (default .)")
 	flags.StringVar(&f.branch, "production-branch", "", "the `branch` that goes to production (default: the repository's own)")
-	flags.StringVar(&f.builder, "builder", "", "build with `builder`: auto, nixpacks, dockerfile or static (default auto)")
-	flags.StringVar(&f.install, "install-command", "", "install dependencies with `command` instead of the planner's")
-	flags.StringVar(&f.build, "build-command", "", "build with `command` instead of the planner's")
-	flags.StringVar(&f.start, "start-command", "", "start the app with `command` instead of the planner's")
 	flags.DurationVar(&f.buildTimeout, "build-timeout", 0, "the longest `time` that a build may take (default 30m)")
-	flags.IntVar(&f.port, "port", 0, "the `port` that the app listens on, given to it as PORT (default: the plan's)")
 	flags.StringVar(&f.healthPath, "health-path", "", "the `path` that answers once the app is up (default /)")
 	flags.IntVar(&f.healthStatus, "health-status", 0, "the HTTP `status` that counts as up (default: any below 500)")
 	flags.DurationVar(&f.healthTimeout, "health-timeout", 0, "the longest `time` that the app may take to come up (default 1m)")
 	flags.Float64Var(&f.cpus, "cpus", 0, "`CPUs` of a preview, e.g. 0.5 (default 0.5)")
 	flags.IntVar(&f.memoryMB, "memory", 0, "memory of a preview in `MB` (default 512)")
+	f.appFlags.register(flags)
 	f.buildFlags.register(flags)
+}
+
+// appFlags are the flags of a project that say where its app lies and with what it is installed, built and started.
+type appFlags struct {
+	rootDir, builder, install, build, start string
+	port                                    int
+}
+
+func (f *appFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.rootDir, "root-dir", "", "the app's `folder` inside the repository (default .)")
+	flags.StringVar(&f.builder, "builder", "", "build with `builder`: auto, nixpacks, dockerfile or static (default auto)")
+	flags.StringVar(&f.install, "install-command", "", "install dependencies with `command` instead of the planner's")
+	flags.StringVar(&f.build, "build-command", "", "build with `command` instead of the planner's")
+	flags.StringVar(&f.start, "start-command", "", "start the app with `command` instead of the planner's")
+	flags.IntVar(&f.port, "port", 0, "the `port` that the app listens on, given to it as PORT (default: the plan's)")
 }
 
 // registerIdentity adds what create takes as arguments.

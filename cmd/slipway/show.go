@@ -132,21 +132,6 @@ func (c *cli) printSteps(steps []client.Step) error {
 	return c.printTable(t)
 }
 
-func (c *cli) planCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "plan [DEPLOYMENT]", Short: "Show what is built and how", Args: cobra.MaximumNArgs(1),
-		Long:    "Show the plan that a deployment builds from. Secrets appear by name only. With --output json the planner's own plan is there too.",
-		Example: "  slipway plan shop\n  slipway plan shop#3 --output json | jq .native",
-		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
-			plan, err := ask[client.Plan](api.GetPlanWithResponse(ctx, d.ID))
-			if err != nil {
-				return notPlanned(*d, err)
-			}
-			return c.print(plan, func() error { return c.printPlan(*plan) })
-		}),
-	}
-}
-
 func (c *cli) printPlan(p client.Plan) error {
 	var sheet pairs
 	sheet.add("builder", strings.TrimSpace(p.Builder+" "+text(p.BuilderVersion)))

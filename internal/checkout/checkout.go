@@ -119,6 +119,19 @@ func (c *Checkout) Changes(ctx context.Context) (int, error) {
 	return strings.Count(out, "\n"), err
 }
 
+// Files lists what a clone would hold below the folder that was asked about if all changes were committed: what git tracks
+// and what is new, but nothing that is ignored. The paths are relative to that folder; a tracked file may be gone from disk,
+// and a submodule is listed as its folder.
+func (c *Checkout) Files(ctx context.Context) ([]string, error) {
+	out, err := c.git(ctx, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(strings.Split(out, "\x00"), func(name string) bool {
+		return name == "" || strings.HasSuffix(name, "/") // a repository of its own that is no submodule
+	}), nil
+}
+
 // tip returns the commit that ref points to, "" when there is no such ref.
 func (c *Checkout) tip(ctx context.Context, ref string) (string, error) {
 	return c.maybe(ctx, "rev-parse", "--quiet", "--verify", ref+"^{commit}")
