@@ -2,13 +2,12 @@ package planner
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-
-	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // configKeys are the keys that nixpacks reads, with the second name that some have.
@@ -26,29 +25,54 @@ func knownKeys() configKeys {
 }
 
 // configWarnings names keys of the repository's nixpacks configuration that nixpacks does not know: it ignores them
-// without a word.
-func configWarnings(src *source) []deployment.Warning {
-	file, config := readConfig(src)
+// without a word. It names values there that look like secrets too: they become part of the image.
+func (l *look) configWarnings() {
+	file, config := readConfig(l.src)
 	known := knownKeys()
-	unknown := unknownKeys("", config, known.plan)
+	unknown := unknownKeys(nil, config, known.plan)
 	phases, _ := config["phases"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(phases)) {
 		phase, _ := phases[name].(map[string]any)
-		unknown = append(unknown, unknownKeys("phases."+name+".", phase, known.phase)...)
+		unknown = append(unknown, unknownKeys([]string{"phases", name}, phase, known.phase)...)
 	}
 	start, _ := config["start"].(map[string]any)
-	unknown = append(unknown, unknownKeys("start.", start, known.start)...)
-
-	var warnings []deployment.Warning
+	unknown = append(unknown, unknownKeys([]string{"start"}, start, known.start)...)
 	for _, key := range unknown {
-		warnings = append(warnings, deployment.Warning{
-			Code: "config.unknown_key", Severity: "warning", File: file,
-			Message: fmt.Sprintf("nixpacks does not know the key %q and ignores it", key),
-			Fix:     "correct its name or remove it",
-		})
+		_, line := l.configLine(key...)
+		l.warn("config.unknown_key", file, line, "nixpacks does not know the key %q and ignores it", strings.Join(key, "."))
 	}
-	return warnings
+	variables, _ := config["variables"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if looksSecret(name) && variables[name] != "" {
+			_, line := l.configLine("variables", name)
+			l.warn("secret.baked", file, line, "the variable %s stays in the image and its history", name).
+				Fix = "remove it there and set it as a variable of the project"
+		}
+	}
 }
+
+// configLine returns the configuration file that nixpacks takes and the line of a key in it, 0 when it is not found.
+func (l *look) configLine(key ...string) (file string, line int) {
+	file, _ = readConfig(l.src)
+	if file != "nixpacks.toml" {
+		return file, l.keyLine(file, key...)
+	}
+	table, last := strings.Join(key[:len(key)-1], "."), regexp.QuoteMeta(key[len(key)-1])
+	own := regexp.MustCompile(`^\s*(?:"?` + last + `"?\s*[=.]|\[\[?\s*` + regexp.QuoteMeta(strings.Join(key, ".")) + `\s*[\].])`)
+	current := ""
+	for text := range strings.Lines(string(l.read(file))) {
+		line++
+		if own.MatchString(text) && (current == table || strings.HasPrefix(strings.TrimSpace(text), "[")) {
+			return file, line
+		}
+		if header := tomlTable.FindStringSubmatch(text); header != nil {
+			current = header[1]
+		}
+	}
+	return file, 0
+}
+
+var tomlTable = regexp.MustCompile(`^\s*\[\s*([^\[\]]+?)\s*\]`)
 
 // readConfig returns the configuration file that nixpacks takes and its content; faults in it are nixpacks' to report.
 func readConfig(src *source) (file string, config map[string]any) {
@@ -62,11 +86,10 @@ func readConfig(src *source) (file string, config map[string]any) {
 	return "nixpacks.json", config
 }
 
-func unknownKeys(prefix string, table map[string]any, known []string) []string {
-	var unknown []string
+func unknownKeys(prefix []string, table map[string]any, known []string) (unknown [][]string) {
 	for _, key := range slices.Sorted(maps.Keys(table)) {
 		if !slices.Contains(known, key) {
-			unknown = append(unknown, prefix+key)
+			unknown = append(unknown, append(slices.Clone(prefix), key))
 		}
 	}
 	return unknown

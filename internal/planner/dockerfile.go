@@ -125,9 +125,6 @@ func ignoredCommands(project deployment.Project) []deployment.Warning {
 	if !hasCommands(project) {
 		return nil
 	}
-	return []deployment.Warning{{
-		Code: "dockerfile.commands_ignored", Severity: "warning", File: project.Build.Dockerfile.Path,
-		Message: "the project's install, build and start commands do nothing: the Dockerfile says what runs",
-		Fix:     "remove the commands from the project, or set its builder to nixpacks",
-	}}
+	return []deployment.Warning{deployment.NewWarning("dockerfile.commands_ignored", project.Build.Dockerfile.Path, 0,
+		"the project's install, build and start commands do nothing: the Dockerfile says what runs")}
 }

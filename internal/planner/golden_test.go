@@ -27,7 +27,7 @@ func TestGolden_Examples(t *testing.T) {
 		"node": ".", "python": ".", "go": ".", "dockerfile": ".", "static": ".", "monorepo": "apps/web",
 	}
 	for profile, overrides := range profiles {
-		p := planner.New(planner.Options{NixpacksPath: nixpacksPath(t), Overrides: overrides})
+		p := planner.New(planner.Options{NixpacksPath: nixpacksPath(t), Overrides: overrides, Now: today})
 		for example, rootDir := range examples {
 			t.Run(profile+"/"+example, func(t *testing.T) {
 				t.Parallel()
@@ -38,21 +38,14 @@ func TestGolden_Examples(t *testing.T) {
 	}
 }
 
-func TestGolden_Fixtures(t *testing.T) {
-	t.Parallel()
-	p := newPlanner(t)
-	for _, name := range []string{"config-only", "django", "multi-stage", "php", "procfile-release", "spa", "static-public"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			requireGolden(t, p, repo(name), deployment.Project{}, filepath.Join("testdata", "golden", "fixtures", name))
-		})
-	}
-}
-
-// requireGolden plans a checkout with one build secret and compares the plan and the Dockerfile with the golden files.
-func requireGolden(t *testing.T, p *planner.Planner, checkout string, project deployment.Project, golden string) {
+// requireGolden plans a checkout, with one build secret if no others are given, and compares the plan and the Dockerfile with the
+// golden files.
+func requireGolden(t *testing.T, p *planner.Planner, checkout string, project deployment.Project, golden string, secrets ...string) *deployment.Plan {
 	t.Helper()
-	plan, dockerfile, err := p.Plan(t.Context(), checkout, project, []string{"DEMO_TOKEN"})
+	if len(secrets) == 0 {
+		secrets = []string{"DEMO_TOKEN"}
+	}
+	plan, dockerfile, err := p.Plan(t.Context(), checkout, project, secrets)
 	require.NoError(t, err)
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
@@ -63,6 +56,7 @@ func requireGolden(t *testing.T, p *planner.Planner, checkout string, project de
 	requireFile(t, filepath.Join(golden, "plan.json"), encoded.String())
 	requireFile(t, filepath.Join(golden, "Dockerfile"), dockerfile)
 	parse(t, dockerfile)
+	return plan
 }
 
 func requireFile(t *testing.T, path, content string) {

@@ -73,8 +73,8 @@ func (r *installReads) nodeFiles() {
 	}
 }
 
-// packageJSON is what of a package.json decides about reading.
-type packageJSON struct {
+// installManifest is what of a package.json decides about reading.
+type installManifest struct {
 	Scripts              map[string]any    `json:"scripts"`
 	Bin                  any               `json:"bin"`
 	Directories          map[string]any    `json:"directories"`
@@ -97,7 +97,7 @@ type packageJSON struct {
 
 // nodeManifests takes the root's package.json and, when it has workspaces, everybody's.
 func (r *installReads) nodeManifests() {
-	root, ok := r.packageJSON("package.json")
+	root, ok := r.installManifest("package.json")
 	if !ok {
 		return
 	}
@@ -113,14 +113,14 @@ func (r *installReads) nodeManifests() {
 		if path.Base(name) != "package.json" || r.reason != "" {
 			continue
 		}
-		if manifest, ok := r.packageJSON(name); ok {
+		if manifest, ok := r.installManifest(name); ok {
 			r.nodeManifest(name, manifest, member)
 		}
 	}
 	r.nodeDependencies(root)
 }
 
-func (r *installReads) packageJSON(name string) (manifest packageJSON, ok bool) {
+func (r *installReads) installManifest(name string) (manifest installManifest, ok bool) {
 	if r.reason != "" {
 		return manifest, false
 	}
@@ -131,7 +131,7 @@ func (r *installReads) packageJSON(name string) (manifest packageJSON, ok bool) 
 }
 
 // nodeManifest gives up for what one manifest says: scripts that an install runs, and packages that are folders or files.
-func (r *installReads) nodeManifest(name string, m packageJSON, member bool) {
+func (r *installReads) nodeManifest(name string, m installManifest, member bool) {
 	for _, script := range []string{
 		"pnpm:devPreinstall", "preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies",
 	} {

@@ -11,7 +11,7 @@ import (
 )
 
 // nodeDependencies looks for packages whose own install scripts read the project that they are installed into.
-func (r *installReads) nodeDependencies(root packageJSON) {
+func (r *installReads) nodeDependencies(root installManifest) {
 	if r.reason != "" {
 		return
 	}
@@ -72,7 +72,7 @@ var (
 )
 
 // prisma takes the folder of the schema from which prisma's packages make the client when they are installed.
-func (r *installReads) prisma(root packageJSON) {
+func (r *installReads) prisma(root installManifest) {
 	const schema = "prisma/schema.prisma"
 	configs, err := fs.Glob(r.src.FS(), "prisma.config.*")
 	if err != nil || len(configs) > 0 || root.Prisma != nil || root.Workspaces != nil || r.there("pnpm-workspace.yaml") || r.there(".config") ||

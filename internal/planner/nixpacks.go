@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -20,11 +21,16 @@ type firstPass struct {
 // planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
 // that nixpacks recognises nothing: then the plan has no phases.
 func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error) {
-	dir, err := os.MkdirTemp(p.tempDir, "slipway-plan-*")
+	parent, err := os.MkdirTemp(p.tempDir, "slipway-plan-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for planning: %w", err)
 	}
+	dir := filepath.Join(parent, "app") // nixpacks calls what it builds by the folder's name, where nothing else names it
 	first := &firstPass{dir: dir}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		first.Close()
+		return nil, fmt.Errorf("make a folder for planning: %w", err)
+	}
 	if first.dropped, err = copyPrivate(ctx, src, dir); err != nil {
 		first.Close()
 		return nil, fmt.Errorf("copy the source for planning: %w", err)
@@ -37,7 +43,7 @@ func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error
 }
 
 // Close removes the copy.
-func (f *firstPass) Close() { os.RemoveAll(f.dir) }
+func (f *firstPass) Close() { os.RemoveAll(filepath.Dir(f.dir)) }
 
 // planNixpacks plans with nixpacks or says why that is impossible.
 func (p *Planner) planNixpacks(ctx context.Context, src *source, project deployment.Project) (*deployment.Plan, error) {
@@ -49,12 +55,12 @@ func (p *Planner) planNixpacks(ctx context.Context, src *source, project deploym
 	if len(first.native.Phases) == 0 {
 		return nil, noProvider(src)
 	}
-	return p.planSecond(ctx, src, project, first)
+	return p.planSecond(ctx, project, first)
 }
 
 // planSecond plans with the project's commands and the operator's overrides, which have to be spelled out for the phases
 // that the first pass found; nixpacks itself merges all.
-func (p *Planner) planSecond(ctx context.Context, src *source, project deployment.Project, first *firstPass) (*deployment.Plan, error) {
+func (p *Planner) planSecond(ctx context.Context, project deployment.Project, first *firstPass) (*deployment.Plan, error) {
 	version, err := p.nixpacks.Version(ctx)
 	if err != nil {
 		return nil, err
@@ -74,7 +80,7 @@ func (p *Planner) planSecond(ctx context.Context, src *source, project deploymen
 	if err != nil {
 		return nil, err
 	}
-	plan.Warnings = append(linkWarnings(first.dropped), nixpacksWarnings(src, native)...)
+	plan.Warnings = linkWarnings(first.dropped)
 	return plan, nil
 }
 

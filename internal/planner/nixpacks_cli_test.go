@@ -144,7 +144,7 @@ func TestPlan_KeepsItsTemporaryFilesTogether(t *testing.T) {
 	require.NoError(t, err)
 	list, err := os.ReadFile(seen)
 	require.NoError(t, err)
-	require.Regexp(t, `(?m)^`+dir+`/slipway-plan-\d+/package.json$`, string(list))
+	require.Regexp(t, `(?m)^`+dir+`/slipway-plan-\d+/app/package.json$`, string(list))
 	require.Regexp(t, `(?m)^`+dir+`/slipway-home-\d+$`, string(list))
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)

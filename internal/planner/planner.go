@@ -17,10 +17,11 @@ const DefaultTimeout = 60 * time.Second
 
 // Options say with what a Planner plans.
 type Options struct {
-	NixpacksPath string        // the CLI: a path, or a name that is looked up on PATH; "" means "nixpacks"
-	Overrides    Overrides     // the operator's base images and plan changes; the zero value changes nothing
-	Timeout      time.Duration // of one run of the CLI; 0 means DefaultTimeout
-	TempDir      string        // for private copies of sources; "" means the system's
+	NixpacksPath string           // the CLI: a path, or a name that is looked up on PATH; "" means "nixpacks"
+	Overrides    Overrides        // the operator's base images and plan changes; the zero value changes nothing
+	Timeout      time.Duration    // of one run of the CLI; 0 means DefaultTimeout
+	TempDir      string           // for private copies of sources; "" means the system's
+	Now          func() time.Time // tells which versions are maintained no more; nil means time.Now
 }
 
 // Planner plans builds. It is safe for concurrent use.
@@ -28,6 +29,7 @@ type Planner struct {
 	nixpacks  *nixpacksCLI
 	overrides Overrides
 	tempDir   string
+	now       func() time.Time
 }
 
 // New returns a Planner. The nixpacks CLI is looked up when it is first needed: a repository with a Dockerfile needs none.
@@ -38,8 +40,11 @@ func New(o Options) *Planner {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	cli := &nixpacksCLI{path: o.NixpacksPath, timeout: o.Timeout, tempDir: o.TempDir}
-	return &Planner{nixpacks: cli, overrides: o.Overrides, tempDir: o.TempDir}
+	return &Planner{nixpacks: cli, overrides: o.Overrides, tempDir: o.TempDir, now: o.Now}
 }
 
 // Fingerprint identifies what plans depend on besides the repository and the project: the version of slipway, which the caller
@@ -84,23 +89,24 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 	plan.NonRoot = project.Build.NonRoot && plan.Builder == deployment.BuilderNixpacks
 	plan.SecretNames = secretNames
 	plan.Ignore = ignored()
-	plan.Warnings = append(plan.Warnings, envFileWarnings(src)...)
 	if project.Port != 0 {
 		plan.Port = project.Port
 	}
 	if plan.Port == 0 {
 		plan.Port = deployment.DefaultPort
 	}
-	if plan.Builder == deployment.BuilderDockerfile {
-		return plan, dockerfile, nil
-	}
 	if plan.Builder == deployment.BuilderNixpacks {
 		if err := setInstallReads(src, plan); err != nil {
 			return nil, "", err
 		}
 	}
-	dockerfile, err = Render(plan)
-	return plan, dockerfile, err
+	if plan.Builder != deployment.BuilderDockerfile {
+		if dockerfile, err = Render(plan); err != nil {
+			return nil, "", err
+		}
+	}
+	plan.Warnings = append(plan.Warnings, lookAt(src, project, plan, dockerfile, p.now())...)
+	return plan, dockerfile, nil
 }
 
 // choose obeys an explicit builder and else takes the first that fits: the author's own Dockerfile says most about how to
@@ -143,7 +149,7 @@ func (p *Planner) planDetected(ctx context.Context, src *source, project deploym
 	if !found {
 		return nil, nothingToBuild(src)
 	}
-	return p.planSecond(ctx, src, project, first)
+	return p.planSecond(ctx, project, first)
 }
 
 func hasCommands(p deployment.Project) bool {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +32,12 @@ func nixpacksPath(t *testing.T) string {
 
 func newPlanner(t *testing.T) *planner.Planner {
 	t.Helper()
-	return planner.New(planner.Options{NixpacksPath: nixpacksPath(t)})
+	return planner.New(planner.Options{NixpacksPath: nixpacksPath(t), Now: today})
+}
+
+// today is the day on which all tests plan: what is maintained is no matter of when they run.
+func today() time.Time {
+	return time.Date(2026, time.June, 1, 12, 0, 0, 0, time.UTC)
 }
 
 func repo(name string) string { return filepath.Join("testdata", "repos", name) }

@@ -3,7 +3,6 @@ package planner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -101,11 +100,8 @@ func copyFile(src *source, name, dir string) (err error) {
 func linkWarnings(dropped []string) []deployment.Warning {
 	var warnings []deployment.Warning
 	for _, name := range dropped[:min(len(dropped), 10)] {
-		warnings = append(warnings, deployment.Warning{
-			Code: "source.link_outside", Severity: "warning", File: name,
-			Message: fmt.Sprintf("%s is a link that leads out of the root directory, so the build does not see what it points to", name),
-			Fix:     "set the project's root_dir to a folder that holds both, or replace the link by a copy",
-		})
+		warnings = append(warnings, deployment.NewWarning("source.link_outside", name, 0,
+			"%s is a link that leads out of the root directory, so the build does not see what it points to", name))
 	}
 	return warnings
 }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -75,27 +77,35 @@ func (s *source) read(name string) ([]byte, error) {
 	return data, err
 }
 
-// subfolders returns the folders of the source that hold a file which says how to build them, two levels deep.
+// subfolders returns the folders of the source that hold a file which says how to build them, two levels deep. Only folders are
+// opened: whoever opens a named pipe to list it waits for ever.
 func (s *source) subfolders() []string {
 	var found []string
-	for _, pattern := range []string{"*", "*/*"} {
-		dirs, err := fs.Glob(s.FS(), pattern)
+	var look func(dir string, levels int)
+	look = func(dir string, levels int) {
+		entries, err := fs.ReadDir(s.FS(), dir)
 		if err != nil {
-			continue
+			return
 		}
-		for _, dir := range dirs {
-			if s.buildable(dir) {
-				found = append(found, dir)
+		for _, entry := range entries {
+			name := path.Join(dir, entry.Name())
+			if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" {
+				continue
+			}
+			if s.buildable(name) {
+				found = append(found, name)
+			}
+			if levels > 1 {
+				look(name, levels-1)
 			}
 		}
 	}
+	look(".", 2)
+	slices.SortStableFunc(found, func(a, b string) int { return strings.Count(a, "/") - strings.Count(b, "/") })
 	return found
 }
 
 func (s *source) buildable(dir string) bool {
-	if strings.HasPrefix(dir, ".") || strings.Contains(dir, "node_modules") {
-		return false
-	}
 	for _, name := range []string{
 		deployment.DefaultDockerfile, "package.json", "requirements.txt", "pyproject.toml", "go.mod", "Cargo.toml", "Gemfile",
 		"composer.json", "pom.xml", "index.html",

@@ -1,125 +1,125 @@
 package planner
 
 import (
-	"encoding/json"
-	"fmt"
 	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// nixpacksWarnings returns what is certain about a nixpacks plan and would surprise its owner.
-func nixpacksWarnings(src *source, n *nativePlan) []deployment.Warning {
-	return slices.Concat(configWarnings(src), nodeWarnings(src, n), goWarnings(src, n), lockfileWarnings(src, n), releaseWarnings(n))
+var (
+	procfileRelease = regexp.MustCompile(`(?m)^(release):`)
+	databaseChange  = regexp.MustCompile(`(?:mix ecto\.(?:setup|migrate|create)|prisma (?:migrate deploy|migrate dev|db push)|(?:rake|rails) db:\w+|` +
+		`manage\.py migrate|artisan migrate|alembic upgrade|knex(?:\.js)? migrate:\w+|typeorm migration:run|sequelize(?:-cli)? db:migrate|drizzle-kit (?:push|migrate)|flyway migrate|goose up)`)
+)
+
+// buildTimeWarnings tells of what runs while the image is built, where no database is and no variable of the app.
+func (l *look) buildTimeWarnings() {
+	if len(l.native.Phases["release"].Cmds) > 0 {
+		_, line := l.match("Procfile", procfileRelease)
+		l.warn("release.at_build", "Procfile", line, "the release command %q runs while the image is built, not before each start", l.native.command("release"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.native.Phases)) {
+		for _, command := range l.native.Phases[name].Cmds {
+			l.databaseWarning(name, command)
+		}
+	}
 }
 
-// nodeWarnings tells that nobody chose the version of Node. Where the packages are cleared, the base image chose it.
-func nodeWarnings(src *source, n *nativePlan) []deployment.Warning {
-	if !slices.Contains(n.providers(), "node") || !n.hasNix() || choosesNode(src, n) {
-		return nil
+func (l *look) databaseWarning(phase, command string) {
+	file, line := "", 0
+	if l.provides("elixir") {
+		file = "mix.exs"
 	}
-	return []deployment.Warning{{
-		Code: "node.version_defaulted", Severity: "warning", File: "package.json",
-		Message: fmt.Sprintf("no version of Node is asked for, so nixpacks takes its default (%s)", nixPackage(n, "nodejs")),
-		Fix:     `set engines.node in package.json, e.g. "22", or add an .nvmrc`,
-	}}
+	if call := scriptRun.FindStringSubmatch(command); call != nil && l.manifest.Scripts[call[1]] != "" {
+		command, file, line = l.manifest.Scripts[call[1]], packageJSON, l.keyLine(packageJSON, "scripts", call[1])
+	}
+	if change := databaseChange.FindString(command); change != "" && phase != "release" {
+		l.warn("db.at_build", file, line, "%q runs in the phase %s of the build", change, phase)
+	}
 }
 
-func choosesNode(src *source, n *nativePlan) bool {
-	if n.Variables["NIXPACKS_NODE_VERSION"] != "" || src.exists(".nvmrc") || src.exists(".node-version") {
-		return true
-	}
-	var manifest struct {
-		Engines json.RawMessage `json:"engines"`
-	}
-	data, err := src.read("package.json")
-	if err != nil || json.Unmarshal(data, &manifest) != nil {
-		return true // what cannot be read is not certain
-	}
-	var engines map[string]string
-	return json.Unmarshal(manifest.Engines, &engines) == nil && engines["node"] != ""
+// substrings are words that make nixpacks install something wherever they stand in a manifest, for the providers that look.
+var substrings = []struct {
+	provider, word string
+	files          []string
+	name           *regexp.Regexp // of a package that needs what is installed
+}{
+	{"node", "puppeteer", nodeManifests, regexp.MustCompile(`["'@/\s](?:puppeteer[a-z-]*)["'@:]`)},
+	{"node", "sharp", nodeManifests, regexp.MustCompile(`["'@/\s]sharp["'@:]`)},
+	{"node", "canvas", nodeManifests, regexp.MustCompile(`["'@/\s](?:napi-rs/)?canvas["'@:]`)},
+	{"node", "prisma", nodeManifests, regexp.MustCompile(`["'@/\s]@?prisma["'@:/]`)},
+	{"python", "cairo", pythonManifests, regexp.MustCompile(`(?i)(?:^|["'\s])(?:py|weasy|cairo)?cairo[a-z]*\b`)},
+	{"ruby", "pg", []string{"Gemfile"}, regexp.MustCompile(`["']pg["']`)},
+	{"ruby", "mysql", []string{"Gemfile"}, regexp.MustCompile(`["'](?:mysql2?|trilogy)["']`)},
 }
 
-var goDirective = regexp.MustCompile(`(?m)^go[ \t]+1\.([0-9]+)`)
+var (
+	nodeManifests   = []string{packageJSON, "package-lock.json", "yarn.lock", "pnpm-lock.yaml"}
+	pythonManifests = []string{"requirements.txt", "pyproject.toml", "Pipfile"}
+)
 
-// goWarnings tells that nixpacks has no such Go as go.mod asks for and falls back to the one that it calls "go".
-func goWarnings(src *source, n *nativePlan) []deployment.Warning {
-	const fallback = "22"
-	data, err := src.read("go.mod")
-	match := goDirective.FindSubmatch(data)
-	if err != nil || match == nil || string(match[1]) == fallback || !slices.Contains(n.Phases["setup"].NixPkgs, "go") {
-		return nil
+func (l *look) substringWarnings() {
+	if !l.native.hasNix() && len(l.native.Phases["setup"].AptPkgs) == 0 {
+		return
 	}
-	return []deployment.Warning{{
-		Code: "go.version_fallback", Severity: "warning", File: "go.mod",
-		Message: fmt.Sprintf("go.mod asks for Go 1.%s, nixpacks installs Go 1.%s", match[1], fallback),
-		Fix:     "ask for a version that nixpacks knows (1.18 to 1.23), or add a Dockerfile",
-	}}
-}
-
-func nixPackage(n *nativePlan, prefix string) string {
-	for _, name := range slices.Sorted(maps.Keys(n.Phases)) {
-		for _, pkg := range n.Phases[name].NixPkgs {
-			if strings.HasPrefix(pkg, prefix) {
-				return pkg
+	for _, s := range substrings {
+		file, line, named := "", 0, false
+		for _, name := range s.files {
+			text := l.read(name)
+			if _, at := l.match(name, regexp.MustCompile(`(`+s.word+`)`)); at > 0 && file == "" {
+				file, line = name, at
 			}
+			named = named || s.name.Match(text)
+		}
+		if l.provides(s.provider) && file != "" && !named {
+			l.warn("deps.substring_match", file, line, "the word %q makes nixpacks install what a package of that name needs, and none is used", s.word)
+		}
+	}
+}
+
+var movingOverlay = regexp.MustCompile(`/archive/(?:main|master|HEAD)\.`)
+
+func (l *look) overlayWarnings() {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(l.native.Phases)) {
+		for _, url := range l.native.Phases[name].NixOverlays {
+			if movingOverlay.MatchString(url) && !seen[url] {
+				l.warn("overlay.unpinned", l.oneOf(packageJSON, "Cargo.toml", "composer.json", "index.php"), 0, "the phase %s takes packages from %s, whatever that is at the time", name, url)
+				seen[url] = true
+			}
+		}
+	}
+}
+
+// oneOf returns the first of the files that there is.
+func (l *look) oneOf(names ...string) string {
+	for _, name := range names {
+		if l.src.exists(name) {
+			return name
 		}
 	}
 	return ""
 }
 
-// lockfileWarnings tells that the lock files of several package managers contradict each other.
-func lockfileWarnings(src *source, n *nativePlan) []deployment.Warning {
-	if !slices.Contains(n.providers(), "node") {
-		return nil
-	}
-	var found []string
-	for _, name := range []string{"package-lock.json", "yarn.lock", "pnpm-lock.yaml", "bun.lockb", "bun.lock"} {
-		if src.exists(name) {
-			found = append(found, name)
-		}
-	}
-	if len(found) < 2 {
-		return nil
-	}
-	return []deployment.Warning{{
-		Code: "pm.multiple_lockfiles", Severity: "warning", File: found[0],
-		Message: fmt.Sprintf("%s belong to different package managers; the install command is %q", strings.Join(found, " and "), n.command("install")),
-		Fix:     "keep the lock file of the one that you use",
-	}}
-}
-
-func releaseWarnings(n *nativePlan) []deployment.Warning {
-	if len(n.Phases["release"].Cmds) == 0 {
-		return nil
-	}
-	return []deployment.Warning{{
-		Code: "release.at_build", Severity: "warning", File: "Procfile",
-		Message: fmt.Sprintf("the release command %q runs while the image is built, not before each start", n.command("release")),
-		Fix:     "move it to the start command if it needs the app's variables or its database",
-	}}
-}
-
 // envFileWarnings names .env files, which never enter a build: an app that expects one there would miss it silently.
-func envFileWarnings(src *source) []deployment.Warning {
-	names, err := fs.Glob(src.FS(), ".env*")
+func (l *look) envFileWarnings() {
+	names, err := fs.Glob(l.src.FS(), ".env*")
 	if err != nil {
-		return nil
+		return
 	}
-	var warnings []deployment.Warning
 	for _, name := range names {
-		if strings.HasSuffix(name, ".example") || strings.HasSuffix(name, ".sample") || !src.exists(name) {
-			continue
+		if !strings.HasSuffix(name, ".example") && !strings.HasSuffix(name, ".sample") && l.src.exists(name) {
+			l.warn("context.env_file_ignored", name, 0, "%s is kept out of builds and images", name)
 		}
-		warnings = append(warnings, deployment.Warning{
-			Code: "context.env_file_ignored", Severity: "warning", File: name,
-			Message: name + " is kept out of builds and images",
-			Fix:     "set what it holds as variables of the project",
-		})
 	}
-	return warnings
+}
+
+// nixPackages returns all packages that nix installs.
+func (n *nativePlan) nixPackages() (packages []string) {
+	for _, name := range slices.Sorted(maps.Keys(n.Phases)) {
+		packages = append(packages, n.Phases[name].NixPkgs...)
+	}
+	return packages
 }

@@ -1,0 +1,160 @@
+package planner
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// look is what warnings are computed from: the source, the plan that was made of it, and the time.
+type look struct {
+	src        *source
+	project    deployment.Project
+	plan       *deployment.Plan
+	native     *nativePlan // empty unless nixpacks planned
+	dockerfile *dockerfile // nil unless the repository's own is built
+	manifest   manifest    // package.json of the root directory
+	now        time.Time
+	found      []deployment.Warning
+}
+
+// manifest is what warnings read of a package.json.
+type manifest struct {
+	Scripts         map[string]string `json:"scripts"`
+	PackageManager  string            `json:"packageManager"`
+	Dependencies    map[string]string `json:"dependencies"`
+	DevDependencies map[string]string `json:"devDependencies"`
+	Engines         json.RawMessage   `json:"engines"`
+}
+
+const packageJSON = "package.json"
+
+// lookAt fills in what the plan itself tells of versions and base, and returns the warnings about it. It never fails: what cannot
+// be read is not certain, and what is not certain is no warning.
+func lookAt(src *source, project deployment.Project, plan *deployment.Plan, text string, now time.Time) []deployment.Warning {
+	l := &look{src: src, project: project, plan: plan, native: &nativePlan{}, now: now}
+	_ = json.Unmarshal(l.read(packageJSON), &l.manifest)
+	switch plan.Builder {
+	case deployment.BuilderDockerfile:
+		l.dockerfile = readDockerfile(text)
+		l.dockerfileVersions()
+		l.dockerfileWarnings()
+	case deployment.BuilderNixpacks:
+		if native, err := decodeNative(plan.Native); err == nil {
+			l.native = native
+		}
+		l.native.Variables = plan.Variables // the plan's own JSON has them no more
+		l.nixpacksVersions()
+		l.nixpacksWarnings()
+	case deployment.BuilderStatic, deployment.BuilderAuto:
+		l.subfolderWarnings()
+	}
+	l.envFileWarnings()
+	l.eolWarnings()
+	l.networkWarnings()
+	return l.found
+}
+
+func (l *look) nixpacksWarnings() {
+	l.providerWarnings()
+	l.configWarnings()
+	if l.provides("node") {
+		l.nodeVersionWarnings()
+		l.packageManagerWarnings()
+		l.frontEndWarnings()
+	}
+	l.pythonWarnings()
+	l.goWarnings()
+	l.javaWarnings()
+	l.phpWarnings()
+	l.buildTimeWarnings()
+	l.substringWarnings()
+	l.overlayWarnings()
+	l.startWarnings()
+}
+
+func (l *look) warn(code, file string, line int, format string, args ...any) *deployment.Warning {
+	l.found = append(l.found, deployment.NewWarning(code, file, line, format, args...))
+	return &l.found[len(l.found)-1]
+}
+
+func (l *look) provides(name string) bool { return slices.Contains(l.plan.Providers, name) }
+
+// read returns a file's content, nothing when it cannot be read.
+func (l *look) read(name string) []byte {
+	data, err := l.src.read(name)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// match returns the first match of a pattern in a file, with the number of its line; nil for none.
+func (l *look) match(name string, pattern *regexp.Regexp) (groups []string, line int) {
+	data := l.read(name)
+	at := pattern.FindSubmatchIndex(data)
+	if at == nil {
+		return nil, 0
+	}
+	for _, group := range pattern.FindSubmatch(data) {
+		groups = append(groups, string(group))
+	}
+	return groups, lineAt(data, at[len(at)-2])
+}
+
+func lineAt(data []byte, offset int) int { return 1 + bytes.Count(data[:max(offset, 0)], []byte("\n")) }
+
+// keyLine returns the line of a key of a JSON file, by the path to it; the first line when it is not there, since that is where
+// it is missing.
+func (l *look) keyLine(name string, keys ...string) int {
+	data, offset := l.read(name), 0
+	for _, key := range keys {
+		at := regexp.MustCompile(regexp.QuoteMeta(`"`+key+`"`) + `\s*:`).FindIndex(data[offset:])
+		if at == nil {
+			return 1
+		}
+		offset += at[0] + 1
+	}
+	return lineAt(data, offset)
+}
+
+// depends returns where package.json names a dependency, 0 when it does not.
+func (l *look) depends(name string) int {
+	if _, ok := l.manifest.Dependencies[name]; ok {
+		return l.keyLine(packageJSON, "dependencies", name)
+	}
+	if _, ok := l.manifest.DevDependencies[name]; ok {
+		return l.keyLine(packageJSON, "devDependencies", name)
+	}
+	return 0
+}
+
+// first returns the first file by name that a suffix ends, of those in the root directory itself if there are any there.
+func (l *look) first(suffix string) (found string, atRoot bool) {
+	seen := 0
+	_ = fs.WalkDir(l.src.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if seen++; err != nil || seen > maxWalked {
+			return fs.SkipAll
+		}
+		if isHidden(entry.Name()) {
+			return skip(entry)
+		}
+		if entry.Type().IsRegular() && strings.HasSuffix(name, suffix) {
+			if inRoot := path.Dir(name) == "."; found == "" || inRoot && !atRoot {
+				found, atRoot = name, inRoot
+			}
+		}
+		return nil
+	})
+	return found, atRoot
+}
+
+// maxWalked bounds a walk through a source; what lies behind is not looked at.
+const maxWalked = 20_000

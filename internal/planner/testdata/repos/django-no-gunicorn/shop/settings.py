@@ -1,0 +1,1 @@
+WSGI_APPLICATION = 'shop.wsgi.application'

@@ -1,0 +1,3 @@
+// edge function
+import { serve } from "https://deno.land/std@0.168.0/http/server.ts";
+serve(() => new Response("hi"));

@@ -1,0 +1,2 @@
+require "rails/all"
+module Shop; class Application < Rails::Application; end; end
