@@ -180,6 +180,11 @@ func WarningKinds() []WarningKind {
 			"set root_dir to a folder that holds both, or replace the link by a copy",
 		},
 		{
+			"repair.static_output", SeverityWarning, "the build makes a front end and nothing serves it, so slipway serves its folder",
+			"vite build without a start script: dist is served",
+			`set static.folder, e.g. "dist" (and static.spa for an app that routes by itself), or start_command`,
+		},
+		{
 			"change.provider", SeverityInfo, "another language or builder than the environment's last deployment",
 			"node, before: python",
 			"nothing, if it was meant",

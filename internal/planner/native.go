@@ -100,13 +100,17 @@ func redact(data []byte) (json.RawMessage, error) {
 	}
 	delete(fields, "variables")
 	delete(fields, "staticAssets")
-	var redacted bytes.Buffer
-	encoder := json.NewEncoder(&redacted)
+	return encodeNative(fields)
+}
+
+func encodeNative(v any) (json.RawMessage, error) {
+	var data bytes.Buffer
+	encoder := json.NewEncoder(&data)
 	encoder.SetEscapeHTML(false) // people read it: "&&" shall not become an escape
-	if err := encoder.Encode(fields); err != nil {
+	if err := encoder.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode the plan of nixpacks: %w", err)
 	}
-	return bytes.TrimSpace(redacted.Bytes()), nil
+	return bytes.TrimSpace(data.Bytes()), nil
 }
 
 // phaseKind returns what a phase is for: "install" for the phase "python:install" of a second provider.

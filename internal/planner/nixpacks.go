@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -55,12 +56,12 @@ func (p *Planner) planNixpacks(ctx context.Context, src *source, project deploym
 	if len(first.native.Phases) == 0 {
 		return nil, noProvider(src)
 	}
-	return p.planSecond(ctx, project, first)
+	return p.planSecond(ctx, src, project, first)
 }
 
 // planSecond plans with the project's commands and the operator's overrides, which have to be spelled out for the phases
 // that the first pass found; nixpacks itself merges all.
-func (p *Planner) planSecond(ctx context.Context, project deployment.Project, first *firstPass) (*deployment.Plan, error) {
+func (p *Planner) planSecond(ctx context.Context, src *source, project deployment.Project, first *firstPass) (*deployment.Plan, error) {
 	version, err := p.nixpacks.Version(ctx)
 	if err != nil {
 		return nil, err
@@ -73,14 +74,23 @@ func (p *Planner) planSecond(ctx context.Context, project deployment.Project, fi
 	if err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(native.Start.Cmd) == "" {
+	fix, err := chooseRepair(src, project, native)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(native.Start.Cmd) == "" && fix.static == nil {
 		return nil, noStartCommand(native)
 	}
 	plan, err := fromNative(native, raw, version)
 	if err != nil {
 		return nil, err
 	}
-	plan.Warnings = linkWarnings(first.dropped)
+	if fix.static != nil {
+		if err := serveResult(plan, *fix.static, p.overrides); err != nil {
+			return nil, err
+		}
+	}
+	plan.Warnings = slices.Concat(linkWarnings(first.dropped), fix.warnings)
 	return plan, nil
 }
 

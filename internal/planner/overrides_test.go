@@ -81,7 +81,7 @@ type native struct {
 func planWith(t *testing.T, o planner.Overrides, name string) (*deployment.Plan, native, string) {
 	t.Helper()
 	p := planner.New(planner.Options{NixpacksPath: nixpacksPath(t), Overrides: o})
-	plan, dockerfile, err := p.Plan(t.Context(), repo(name), deployment.Project{}, nil)
+	plan, dockerfile, err := p.Plan(t.Context(), repo(name), deployment.Project{Build: deployment.BuildSettings{Repairs: deployment.RepairsOff}}, nil)
 	require.NoError(t, err)
 	var n native
 	require.NoError(t, json.Unmarshal(plan.Native, &n))

@@ -86,7 +86,7 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 		return nil, "", err
 	}
 	plan.RootDir = src.rel
-	plan.NonRoot = project.Build.NonRoot && plan.Builder == deployment.BuilderNixpacks
+	plan.NonRoot = project.Build.NonRoot && plan.Builder == deployment.BuilderNixpacks && plan.Static == nil
 	plan.SecretNames = secretNames
 	plan.Ignore = ignored()
 	if project.Port != 0 {
@@ -142,14 +142,14 @@ func (p *Planner) planDetected(ctx context.Context, src *source, project deploym
 	defer first.Close()
 	found := len(first.native.Phases) > 0
 	if !found || slices.Equal(first.native.providers(), []string{"staticfile"}) {
-		if _, err := staticFolder(src); err == nil && !hasCommands(project) {
+		if _, err := staticFolder(src, project.Build.Static); err == nil && !hasCommands(project) {
 			return planStatic(src, project, p.overrides)
 		}
 	}
 	if !found {
 		return nil, nothingToBuild(src)
 	}
-	return p.planSecond(ctx, project, first)
+	return p.planSecond(ctx, src, project, first)
 }
 
 func hasCommands(p deployment.Project) bool {

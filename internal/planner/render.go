@@ -39,6 +39,12 @@ func Render(plan *deployment.Plan) (string, error) {
 	for _, name := range order {
 		r.phase(name, native.Phases[name])
 	}
+	if plan.Static != nil {
+		if err := r.renderResult(); err != nil {
+			return "", err
+		}
+		return r.String(), nil
+	}
 	r.start(order)
 	return r.String(), nil
 }
@@ -60,11 +66,19 @@ func (r *renderer) base(order []string) {
 	r.shell()
 	r.nix(order)
 	r.apt(order)
-	for _, name := range slices.Sorted(maps.Keys(r.plan.Assets)) {
+	for _, name := range slices.Sorted(maps.Keys(r.buildAssets())) {
 		r.file(path.Join(assetsDir, name), r.plan.Assets[name])
 	}
 	r.environment()
 	r.searchPaths(order)
+}
+
+// buildAssets returns what commands of the plan may need: not the configuration of the server that comes after them.
+func (r *renderer) buildAssets() map[string]string {
+	if r.plan.Static != nil {
+		return nil
+	}
+	return r.plan.Assets
 }
 
 // shell makes every command run in a login shell, because that is where nix and the paths of phases are set up, and lets a

@@ -202,7 +202,7 @@ func repos() map[string]planned {
 		"shadowed-python": {providers: "node", start: `npm run start`, want: []string{
 			"provider.shadowed requirements.txt",
 		}},
-		"spa": {providers: "node", start: `exec caddy run --config /assets/Caddyfile --adapter caddyfile 2>&1`},
+		"spa": {providers: "node", want: []string{"repair.static_output package.json:3"}},
 		"spa-express": {providers: "node", start: `exec caddy run --config /assets/Caddyfile --adapter caddyfile 2>&1`, want: []string{
 			"spa.start_overridden package.json:8",
 		}},
