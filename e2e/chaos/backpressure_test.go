@@ -132,7 +132,7 @@ func (p *pressed) standInLine(t *testing.T) {
 
 // try asks for a deploy once. When it is refused, wait says for how long.
 func (p *pressed) try(ctx context.Context, at place, key string) (d client.Deployment, wait time.Duration, err error) {
-	body := map[string]any{"commit": at.app.commit, "environment": at.env}
+	body := map[string]any{"commit": at.app.commit, "environment": at.env, "force": true}
 	a, err := in.send(ctx, http.MethodPost, "/v1/projects/"+at.app.project+"/deployments", key, body)
 	if err != nil {
 		return d, 0, err
