@@ -56,7 +56,7 @@ func TestBackpressure(t *testing.T) {
 	begun := time.Now()
 	clients := p.post(t, *deploys-len(p.places)-1)
 	at := p.places[0]
-	command := slipwayDeploy(t, "the API is busy: ", at.app.project, "--commit", at.app.commit, "--environment", at.env, "--wait-busy", "1h")
+	command := slipwayDeploy(t, "the API is busy: ", at.app.project, "--commit", at.app.commit, "--environment", at.env, "--force", "--wait-busy", "1h")
 	letGo()
 
 	require.NoError(t, clients.Wait())

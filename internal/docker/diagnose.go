@@ -5,56 +5,41 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-const (
-	exitKilled = 137 // 128 + SIGKILL: the kernel's out-of-memory killer, or somebody's kill
-	oomWait    = time.Second
-)
+// exitKilled is 128 + SIGKILL: the kernel's out-of-memory killer, or somebody's kill.
+const exitKilled = 137
 
 // exitFailure explains why a container ended: its exit code, whether it ran out of memory, its last lines.
 func (e *Engine) exitFailure(ctx context.Context, id string) error {
-	c, err := e.inspectEnded(ctx, id)
+	c, err := e.client.ContainerInspect(ctx, id)
 	if errdefs.IsNotFound(err) || (err == nil && c.State.Dead) { // dead: its removal is under way
 		return gone()
 	}
 	if err != nil {
 		return e.failure(ctx, "inspect the ended container", err)
 	}
-	var failure *deployment.Failure
-	if code := c.State.ExitCode; c.State.OOMKilled {
-		megabytes := c.HostConfig.Memory / bytesPerMB
-		failure = deployment.UserFailure("release.out_of_memory",
-			"raise resources.memory_mb on the project, or make the app use less",
-			"the app ran out of its %d MB of memory and exited with code %d", megabytes, code)
-	} else {
-		failure = deployment.UserFailure("release.app_exited", exitFix(code), "the app exited with code %d before it was ready", code)
-	}
+	failure := endFailure(c.State.ExitCode, c.State.OOMKilled, c.HostConfig.Memory/bytesPerMB)
 	failure.ExitCode, failure.Lines = &c.State.ExitCode, e.tail(ctx, id)
 	return failure
 }
 
-// inspectEnded inspects a container that has ended. The engine may learn of a kill for memory a moment after the exit.
-func (e *Engine) inspectEnded(ctx context.Context, id string) (container.InspectResponse, error) {
-	deadline := time.Now().Add(oomWait)
-	ticker := time.NewTicker(goneInterval)
-	defer ticker.Stop()
-	for {
-		c, err := e.client.ContainerInspect(ctx, id)
-		if err != nil || c.State.ExitCode != exitKilled || c.State.OOMKilled || time.Now().After(deadline) {
-			return c, err
-		}
-		select {
-		case <-ctx.Done():
-			return c, context.Cause(ctx)
-		case <-ticker.C:
-		}
+// endFailure tells why an app ended. An engine on cgroup v1 loses now and then that the kernel killed for memory: its notice comes
+// from a control group that goes with the process.
+func endFailure(code int, oom bool, megabytes int64) *deployment.Failure {
+	const raise = "raise resources.memory_mb on the project, or make the app use less"
+	switch {
+	case oom:
+		return deployment.UserFailure("release.out_of_memory", raise, "the app ran out of its %d MB of memory and exited with code %d", megabytes, code)
+	case code == exitKilled:
+		return deployment.UserFailure("release.out_of_memory", raise,
+			"the app was killed (exit code %d), most often because it ran out of its %d MB of memory", code, megabytes)
+	default:
+		return deployment.UserFailure("release.app_exited", exitFix(code), "the app exited with code %d before it was ready", code)
 	}
 }
 

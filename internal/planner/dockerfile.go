@@ -17,6 +17,11 @@ import (
 // planDockerfile takes the repository's own Dockerfile as it is.
 func planDockerfile(src *source, project deployment.Project) (*deployment.Plan, string, error) {
 	settings := project.Build.Dockerfile
+	if project.Build.Static.Folder != "" {
+		return nil, "", deployment.UserFailure("plan.static_dockerfile",
+			"remove static.folder from the project, or set its builder to nixpacks or static",
+			"static.folder serves files, and %s says what runs", settings.Path)
+	}
 	data, err := src.read(settings.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", deployment.UserFailure("plan.no_dockerfile",

@@ -88,6 +88,13 @@ func TestDockerfile_PathTargetAndArguments(t *testing.T) {
 	settings.Target = "worker"
 	_, _, err := planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Build: deployment.BuildSettings{Dockerfile: settings}}, nil)
 	require.Contains(t, requireFailure(t, err, deployment.ClassUser, "plan.no_target").Fix, "dockerfile.target")
+	settings.Path, settings.Target = "deploy/jobs.Dockerfile", ""
+	_, _, err = planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Build: deployment.BuildSettings{Dockerfile: settings}}, nil)
+	requireFailure(t, err, deployment.ClassUser, "plan.no_dockerfile") // and no plan of nixpacks instead
+	settings.Path = "deploy/web.Dockerfile"
+	served := deployment.BuildSettings{Dockerfile: settings, Static: deployment.StaticSettings{Folder: "dist"}}
+	_, _, err = planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Build: served}, nil)
+	requireFailure(t, err, deployment.ClassUser, "plan.static_dockerfile")
 	settings.Path = "Dockerfile"
 	_, _, err = planner.New(planner.Options{}).Plan(t.Context(), checkout, deployment.Project{Builder: deployment.BuilderDockerfile, Build: deployment.BuildSettings{Dockerfile: settings}}, nil)
 	requireFailure(t, err, deployment.ClassUser, "plan.no_dockerfile")

@@ -25,7 +25,7 @@ type look struct {
 	found      []deployment.Warning
 }
 
-// manifest is what warnings read of a package.json.
+// manifest is what warnings and repairs read of a package.json.
 type manifest struct {
 	Scripts         map[string]string `json:"scripts"`
 	PackageManager  string            `json:"packageManager"`

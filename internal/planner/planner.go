@@ -122,7 +122,9 @@ func (p *Planner) choose(ctx context.Context, src *source, project deployment.Pr
 		plan, err := planStatic(src, project, p.overrides)
 		return plan, "", err
 	case deployment.BuilderAuto:
-		if info, err := src.Lstat(project.Build.Dockerfile.Path); err == nil && !info.IsDir() { // a link that leads out is a fault, not an absence
+		path := project.Build.Dockerfile.Path
+		info, err := src.Lstat(path) // a link that leads out is a fault, not an absence; so is a file that the project names
+		if err == nil && !info.IsDir() || path != deployment.DefaultDockerfile {
 			return planDockerfile(src, project)
 		}
 		plan, err := p.planDetected(ctx, src, project)

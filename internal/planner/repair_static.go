@@ -61,12 +61,6 @@ var servers = regexp.MustCompile(`^(@sveltejs/kit|@remix-run/.*|@react-router/(n
 
 var buildRun = regexp.MustCompile(`^(?:npm|pnpm|yarn|bun)(?: run)? build$`)
 
-type nodeManifest struct {
-	Scripts         map[string]string `json:"scripts"`
-	Dependencies    map[string]string `json:"dependencies"`
-	DevDependencies map[string]string `json:"devDependencies"`
-}
-
 // repairStaticOutput serves what a front end's build makes where nothing would, or nixpacks' own file server, which has to
 // be installed for it.
 func repairStaticOutput(src *source, n *nativePlan) repair {
@@ -74,16 +68,16 @@ func repairStaticOutput(src *source, n *nativePlan) repair {
 	if strings.TrimSpace(n.Start.Cmd) != "" && (!own || !strings.Contains(n.Start.Cmd, "caddy run")) {
 		return repair{}
 	}
-	data, err := src.read("package.json")
-	var manifest nodeManifest
-	if err != nil || json.Unmarshal(data, &manifest) != nil || manifest.Scripts["start"] != "" {
+	data, err := src.read(packageJSON)
+	var made manifest
+	if err != nil || json.Unmarshal(data, &made) != nil || made.Scripts["start"] != "" {
 		return repair{}
 	}
 	script := strings.TrimSpace(n.command("build"))
 	if buildRun.MatchString(script) {
-		script = manifest.Scripts["build"]
+		script = made.Scripts["build"]
 	}
-	packages := slices.Concat(slices.Collect(maps.Keys(manifest.Dependencies)), slices.Collect(maps.Keys(manifest.DevDependencies)))
+	packages := slices.Concat(slices.Collect(maps.Keys(made.Dependencies)), slices.Collect(maps.Keys(made.DevDependencies)))
 	if slices.ContainsFunc(packages, servers.MatchString) {
 		return repair{}
 	}
@@ -100,7 +94,7 @@ func served(tool frontEnd, folder string, line int) repair {
 	if tool.spa {
 		fix += " and static.spa to true"
 	}
-	warning := deployment.NewWarning("repair.static_output", "package.json", line,
+	warning := deployment.NewWarning("repair.static_output", packageJSON, line,
 		"%s builds a front end and nothing serves it, so the folder %s of the build is served", tool.name, folder).
 		Fixed("%s to keep this, set start_command to start something else, or set repairs to off", fix)
 	return repair{
