@@ -177,7 +177,7 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 	return BuildRequest{
 		Ref:        strings.ReplaceAll(name[strings.LastIndex(name, ":")+1:], "_", "-"),
 		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.RootDir)),
-		Dockerfile: d.Dockerfile, Ignore: d.Plan.Ignore, Image: name, NoCache: d.Force,
+		Dockerfile: d.Dockerfile, Frontend: d.Plan.Frontend, Ignore: d.Plan.Ignore, Image: name, NoCache: d.Force,
 		Secrets: secrets, Variables: variables, CacheScope: p.ID,
 		DockerfilePath: d.Plan.DockerfilePath, Target: d.Plan.Target, BuildArgs: d.Plan.BuildArgs, Network: p.Build.Network,
 		Labels: labels(d, p, info.ModTime()), Committed: info.ModTime(), Reproducible: p.Build.Reproducible,

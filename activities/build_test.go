@@ -27,6 +27,18 @@ func (b *bench) builds(d deployment.Deployment) (built temporal.BuildResult, err
 	return built, err
 }
 
+func TestBuildImage_ThePlansFrontendBuildsIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.planner.frontend = "example.com/frontend:1"
+	d := b.deploy()
+	_, err := b.builds(d)
+	require.NoError(t, err)
+	request := b.builder.solves()[0]
+	require.Equal(t, "example.com/frontend:1", request.Frontend)
+	require.Contains(t, b.log(d), "built by example.com/frontend:1, from the native plan above")
+}
+
 func TestBuildImage_ATagOfThisAttemptAlone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

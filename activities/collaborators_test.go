@@ -131,13 +131,14 @@ func (g *git) Fetch(ctx context.Context, repo deployment.Repository, commit stri
 type planner struct {
 	points
 	warnings []deployment.Warning
+	frontend string
 }
 
 func (p *planner) Plan(ctx context.Context, _ string, _ deployment.Project, names []string) (*deployment.Plan, string, error) {
 	if err := p.at(ctx, "plan"); err != nil {
 		return nil, "", err
 	}
-	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}, Warnings: p.warnings}
+	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}, Warnings: p.warnings, Frontend: p.frontend}
 	return plan, "FROM scratch\n", nil
 }
 

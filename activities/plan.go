@@ -114,6 +114,10 @@ func (a *Plan) show(ctx context.Context, planned deployment.Planned, warnings []
 	for _, w := range warnings {
 		log.warn(w)
 	}
+	if plan.Frontend != "" {
+		log.say("built by %s, from the native plan above", plan.Frontend)
+		return nil
+	}
 	log.say("Dockerfile:")
 	for line := range strings.Lines(planned.Dockerfile) {
 		log.line(deployment.StreamStdout, strings.TrimRight(line, "\n"))

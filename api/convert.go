@@ -133,7 +133,8 @@ func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
 		BuildCommand: optional(p.BuildCommand), StartCommand: optional(p.StartCommand), Port: p.Port,
 		NonRoot: p.NonRoot, Variables: table(p.Variables), Secrets: list(p.SecretNames, same),
 		Dockerfile: optional(p.DockerfilePath), Target: optional(p.Target), BuildArgs: table(p.BuildArgs),
-		Ignore: list(p.Ignore, same), Warnings: list(p.Warnings, wireWarning), Assets: table(p.Assets),
+		Frontend: optional(p.Frontend),
+		Ignore:   list(p.Ignore, same), Warnings: list(p.Warnings, wireWarning), Assets: table(p.Assets),
 		InstallFiles: list(p.InstallFiles, same), InstallReadsAll: optional(p.InstallReadsAll),
 	}
 	if p.Static != nil {

@@ -78,6 +78,10 @@ func TestUpdateProject_ChangesOnlyWhatIsGiven(t *testing.T) {
 	require.Equal(t, oapi.BuilderAuto, q.Builder)
 	require.Empty(t, q.StartCommand)
 	require.Zero(t, q.Port)
+
+	w.call("PATCH", "/v1/projects/store", `{"builder":"railpack"}`).into(&q)
+	require.Equal(t, oapi.BuilderRailpack, q.Builder)
+	require.Equal(t, "install_command", *w.call("PATCH", "/v1/projects/store", `{"install_command":"npm ci"}`).problem(422).Field)
 	require.Equal(t, 1024, q.Resources.MemoryMB)
 	w.call("GET", "/v1/projects/shop", "").problem(404)
 	require.Equal(t, 200, w.call("GET", "/v1/projects/store", "").status)

@@ -22,6 +22,7 @@ const (
 	BuilderAuto       Builder = "auto"
 	BuilderDockerfile Builder = "dockerfile"
 	BuilderNixpacks   Builder = "nixpacks"
+	BuilderRailpack   Builder = "railpack"
 	BuilderStatic     Builder = "static"
 )
 
@@ -33,6 +34,8 @@ func (e Builder) Valid() bool {
 	case BuilderDockerfile:
 		return true
 	case BuilderNixpacks:
+		return true
+	case BuilderRailpack:
 		return true
 	case BuilderStatic:
 		return true
@@ -275,7 +278,7 @@ func (e StepStatus) Valid() bool {
 	}
 }
 
-// Builder How a repository becomes an image. `auto` picks one of the others.
+// Builder How a repository becomes an image. `auto` picks one of the others, but never `railpack`, which is an experiment.
 type Builder string
 
 // ComponentState defines model for ComponentState.
@@ -777,7 +780,7 @@ type Plan struct {
 	BuildArgs    map[string]string `json:"build_args"`
 	BuildCommand *string           `json:"build_command"`
 
-	// Builder nixpacks, dockerfile or static.
+	// Builder nixpacks, dockerfile, static or railpack.
 	Builder        string  `json:"builder"`
 	BuilderVersion *string `json:"builder_version"`
 
@@ -786,6 +789,9 @@ type Plan struct {
 
 	// Dockerfile The repository's own, by path inside root_dir.
 	Dockerfile *string `json:"dockerfile"`
+
+	// Frontend Image of the BuildKit frontend that builds `native`, for builder railpack.
+	Frontend *string `json:"frontend"`
 
 	// Ignore Patterns kept out of the build context.
 	Ignore         []string `json:"ignore"`
@@ -861,7 +867,7 @@ type Project struct {
 	BuildNetwork        string `json:"build_network"`
 	BuildTimeoutSeconds int    `json:"build_timeout_seconds"`
 
-	// Builder How a repository becomes an image. `auto` picks one of the others.
+	// Builder How a repository becomes an image. `auto` picks one of the others, but never `railpack`, which is an experiment.
 	Builder    Builder            `json:"builder"`
 	CreatedAt  time.Time          `json:"created_at"`
 	Dockerfile DockerfileSettings `json:"dockerfile"`
@@ -911,7 +917,7 @@ type ProjectCreate struct {
 	// BuildTimeoutSeconds By default 1800.
 	BuildTimeoutSeconds *int `json:"build_timeout_seconds,omitempty"`
 
-	// Builder auto, nixpacks, dockerfile or static. By default auto.
+	// Builder auto, nixpacks, dockerfile, static or railpack. By default auto.
 	Builder *string `json:"builder,omitempty"`
 
 	// Dockerfile Which Dockerfile is built, and how.
@@ -981,7 +987,7 @@ type ProjectUpdate struct {
 	// BuildTimeoutSeconds By default 1800.
 	BuildTimeoutSeconds *int `json:"build_timeout_seconds,omitempty"`
 
-	// Builder auto, nixpacks, dockerfile or static. By default auto.
+	// Builder auto, nixpacks, dockerfile, static or railpack. By default auto.
 	Builder *string `json:"builder,omitempty"`
 
 	// Dockerfile Which Dockerfile is built, and how.

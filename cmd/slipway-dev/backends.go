@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/buildkit"
+	"github.com/slipway-dev/slipway/internal/planner"
 	"github.com/slipway-dev/slipway/internal/supervise"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/codec"
@@ -132,8 +134,13 @@ func (s *system) startBuildKit(ctx context.Context) error {
 
 // daemonOf describes the buildkitd of a data directory.
 func daemonOf(p paths) buildkit.DaemonConfig {
+	frontend := ""
+	if p.Planner.Railpack != "" {
+		frontend = cmp.Or(p.Planner.Frontend, planner.RailpackFrontend)
+	}
 	return buildkit.DaemonConfig{
-		Root: filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
+		Frontend: frontend,
+		Root:     filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
 		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
 		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(), CacheBytes: p.BuildKit.CacheSize,
 	}

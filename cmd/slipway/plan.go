@@ -31,6 +31,7 @@ settings and go with a FOLDER only.`,
   slipway plan .
   slipway plan ./dir --root-dir apps/web --secret NPM_TOKEN
   slipway plan . --static-folder dist --spa --strict all
+  slipway plan . --builder railpack --railpack ~/bin/railpack
   slipway plan . --output json | jq -r .dockerfile > Dockerfile`,
 	}
 	f.register(command.Flags())
@@ -79,6 +80,7 @@ type planFlags struct {
 	buildFlags
 	secrets             []string
 	overrides, nixpacks string
+	railpack            string
 }
 
 func (f *planFlags) register(flags *pflag.FlagSet) {
@@ -87,6 +89,7 @@ func (f *planFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.secrets, "secret", nil, "plan for a build variable of this `name`; its value is not needed")
 	flags.StringVar(&f.overrides, "overrides", "", "read base images and plan changes from `file` (default $SLIPWAY_PLAN_OVERRIDES)")
 	flags.StringVar(&f.nixpacks, "nixpacks", "", "run the nixpacks CLI at `path` (default $SLIPWAY_NIXPACKS, or nixpacks)")
+	flags.StringVar(&f.railpack, "railpack", "", "for --builder railpack, run the railpack CLI at `path` (default $SLIPWAY_RAILPACK, or railpack)")
 }
 
 // project returns the project that has the settings given.
@@ -134,7 +137,10 @@ func (c *cli) planFolder(ctx context.Context, folder string, f *planFlags) error
 	if err != nil {
 		return err
 	}
-	options := planner.Options{NixpacksPath: orElse(f.nixpacks, c.env("SLIPWAY_NIXPACKS"))}
+	options := planner.Options{
+		NixpacksPath: orElse(f.nixpacks, c.env("SLIPWAY_NIXPACKS")),
+		Railpack:     planner.RailpackOn(orElse(orElse(f.railpack, c.env("SLIPWAY_RAILPACK")), "railpack"), c.env("SLIPWAY_RAILPACK_FRONTEND"), os.Environ()),
+	}
 	if path := orElse(f.overrides, c.env("SLIPWAY_PLAN_OVERRIDES")); path != "" {
 		if options.Overrides, err = planner.LoadOverrides(path); err != nil {
 			return err
@@ -202,7 +208,10 @@ func planFailed(ctx context.Context, err error) error {
 	if failed.Class == domain.ClassUser {
 		shown.exit = exitFailedUser
 	}
-	if failed.Code == "plan.nixpacks_missing" {
+	switch failed.Code {
+	case "plan.railpack_missing":
+		shown.fix = "install it, or give its path with --railpack"
+	case "plan.nixpacks_missing":
 		shown.fix = fmt.Sprintf("install it with `cargo install nixpacks --version %s --locked`, or give its path with --nixpacks", planner.TestedNixpacks)
 	}
 	return shown

@@ -121,3 +121,27 @@ func TestPlanFolder_Refused(t *testing.T) {
 		})
 	}
 }
+
+func TestPlanFolder_Railpack(t *testing.T) {
+	t.Parallel()
+	dir := folderOf(t, map[string]string{"main.js": "x"})
+	p := planning(t, dir)
+	p.vars["SLIPWAY_RAILPACK"] = filepath.Join(dir, "missing")
+	code, _, stderr := p.run("plan", ".", "--builder", "railpack")
+	require.Equal(t, exitFailedOther, code)
+	require.Contains(t, stderr, "give its path with --railpack")
+
+	cli := filepath.Join(dir, "railpack")
+	require.NoError(t, os.WriteFile(cli, []byte(`#!/bin/sh
+for argument; do case $argument in
+  --plan-out=*) echo '{"deploy": {"startCommand": "node main.js"}}' > "${argument#*=}" ;;
+  --info-out=*) echo '{"railpackVersion": "0.37.0", "detectedProviders": ["node"]}' > "${argument#*=}" ;;
+esac; done
+`), 0o700))
+	code, stdout, stderr := p.run("plan", ".", "--builder", "railpack", "--railpack", cli, "--output", "json")
+	require.Zero(t, code, stderr)
+	var got localPlan
+	require.NoError(t, json.Unmarshal([]byte(stdout), &got))
+	require.Equal(t, "ghcr.io/railwayapp/railpack-frontend:v0.37.0", *got.Plan.Frontend)
+	require.Equal(t, "node main.js", *got.Plan.StartCommand)
+}

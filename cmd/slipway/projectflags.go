@@ -39,7 +39,7 @@ type appFlags struct {
 
 func (f *appFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.rootDir, "root-dir", "", "the app's `folder` inside the repository (default .)")
-	flags.StringVar(&f.builder, "builder", "", "build with `builder`: auto, nixpacks, dockerfile or static (default auto)")
+	flags.StringVar(&f.builder, "builder", "", "build with `builder`: auto, nixpacks, dockerfile, static or railpack (default auto; railpack is an experiment)")
 	flags.StringVar(&f.install, "install-command", "", "install dependencies with `command` instead of the planner's")
 	flags.StringVar(&f.build, "build-command", "", "build with `command` instead of the planner's")
 	flags.StringVar(&f.start, "start-command", "", "start the app with `command` instead of the planner's")

@@ -32,6 +32,7 @@ type DaemonConfig struct {
 	Nameservers    []string // for RUN steps; empty: the host's, or public ones where the host has a loopback one only
 	CacheBytes     int64    // bound on layers and caches together
 	MaxParallel    int      // RUN steps at a time; 0: no bound
+	Frontend       string   // image of the one frontend that a build may name, in whatever version; "" for none
 }
 
 // Defaults of a daemon's network, and how many networks are kept ready: making one takes a third of a second.
@@ -84,7 +85,10 @@ func (c DaemonConfig) TOML() string {
 	if c.RegistryAddr != "" && c.DockerIOMirror {
 		line("[registry.\"docker.io\"]\nmirrors = [%q]", c.RegistryAddr)
 	}
-	line("# A Dockerfile must not choose the program that reads it.\n[frontend.\"gateway.v0\"]\nenabled = false")
+	line("# A Dockerfile must not choose the program that reads it.\n[frontend.\"gateway.v0\"]\nenabled = %t", c.Frontend != "")
+	if c.Frontend != "" {
+		line("allowedRepositories = [%q]", c.Frontend)
+	}
 	return b.String()
 }
 

@@ -75,6 +75,8 @@ func TestDaemonConfig(t *testing.T) {
 	want, err := os.ReadFile("testdata/buildkitd.toml")
 	require.NoError(t, err)
 	require.Equal(t, string(want), c.TOML())
+	c.Frontend = "example.com/frontend:1"
+	require.Contains(t, c.TOML(), "enabled = true\nallowedRepositories = [\"example.com/frontend:1\"]\n")
 	require.Equal(t, []string{"--config", "/data/buildkit/buildkitd.toml"}, c.Args())
 	require.NotEmpty(t, c.Env())
 }

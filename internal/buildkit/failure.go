@@ -26,6 +26,7 @@ var (
 	missingFile = regexp.MustCompile(`failed to (?:compute cache key|calculate checksum).*?("[^"]+"): not found`)
 	noProgram   = regexp.MustCompile(`executable file not found|exec format error|unable to start container process`)
 	refused     = regexp.MustCompile(`source "([^"]+)" denied by policy`)
+	noFrontend  = regexp.MustCompile(`invalid frontend: gateway\.v0|is not an allowed gateway source`)
 	notAllowed  = regexp.MustCompile(`is not allowed|entitlement`)
 )
 
@@ -41,6 +42,10 @@ func classify(err error, address string, tale *narrator) error {
 		return commandFailure(err, exit, failed)
 	case grpcerrors.Code(err) == codes.Unavailable:
 		return unavailable(address, err)
+	case noFrontend.MatchString(text):
+		return deployment.PlatformFailure("build.frontend_refused",
+			`allow it in the builder's buildkitd.toml, in [frontend."gateway.v0"]: enabled = true and allowedRepositories with the image of Railpack's frontend`,
+			"the builder %s does not run Railpack's frontend: %w", address, rootOf(err))
 	case strings.Contains(text, "failed to push"):
 		return pushFailure(err, text)
 	}

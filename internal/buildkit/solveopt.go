@@ -31,13 +31,13 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 	for id, value := range r.Secrets {
 		secrets[id] = []byte(value)
 	}
-	attrs, err := frontendAttrs(r)
+	frontend, attrs, err := frontendOf(r)
 	if err != nil {
 		return client.SolveOpt{}, err
 	}
 	return client.SolveOpt{
 		Ref:           r.Ref,
-		Frontend:      "dockerfile.v0",
+		Frontend:      frontend,
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"context": tree, "dockerfile": dockerfile},
 		SharedKey:     r.CacheScope, // without it all projects take turns in one slot, and each uploads its context whole
@@ -64,7 +64,17 @@ func contextFS(dir string, ignore []string) (fsutil.FS, error) {
 	return tree, nil
 }
 
-func frontendAttrs(r deployment.BuildRequest) (map[string]string, error) {
+// frontendOf returns what reads r's Dockerfile, and what it is told.
+func frontendOf(r deployment.BuildRequest) (name string, attrs map[string]string, err error) {
+	if r.Frontend != "" {
+		attrs, err = railpackAttrs(r)
+		return "gateway.v0", attrs, err
+	}
+	attrs, err = dockerfileAttrs(r)
+	return "dockerfile.v0", attrs, err
+}
+
+func dockerfileAttrs(r deployment.BuildRequest) (map[string]string, error) {
 	attrs := map[string]string{
 		"filename": dockerfileName,
 		// What a frontend image is started with. Its presence makes the built-in frontend read the Dockerfile itself instead

@@ -120,6 +120,8 @@ func (g *Git) keys() []key {
 type Planner struct {
 	Nixpacks  string // name on PATH, or path
 	Overrides string // YAML file; empty: none
+	Railpack  string // name on PATH, or path; empty: none
+	Frontend  string // image of Railpack's BuildKit frontend; empty: that of the CLI's version
 }
 
 func (p *Planner) keys() []key {
@@ -131,6 +133,15 @@ func (p *Planner) keys() []key {
 		{
 			env: "SLIPWAY_PLAN_OVERRIDES", path: "planner.overrides", value: text(&p.Overrides),
 			doc: "YAML file with base images and plan changes of your own (the air-gapped profile); empty for none.",
+		},
+		{
+			env: "SLIPWAY_RAILPACK", path: "planner.railpack", value: text(&p.Railpack),
+			doc: "The railpack CLI, for projects with builder `railpack`: a path, or a name that is looked up on PATH. Empty for none: it is an " +
+				"experiment, and fetches tools from the internet while it plans.",
+		},
+		{
+			env: "SLIPWAY_RAILPACK_FRONTEND", path: "planner.railpack_frontend", value: text(&p.Frontend),
+			doc: "Image of Railpack's BuildKit frontend, best by digest; empty for `ghcr.io/railwayapp/railpack-frontend` with the version that the CLI has.",
 		},
 	}
 }

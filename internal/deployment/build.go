@@ -6,7 +6,8 @@ import "time"
 type BuildRequest struct {
 	Ref        string // names the solve; never used twice
 	ContextDir string // absolute: the checkout joined with the plan's root dir
-	Dockerfile string
+	Dockerfile string // or what Frontend builds instead
+	Frontend   string // image of the BuildKit frontend of Railpack, which builds its plans; "" for Dockerfiles
 	// DockerfilePath is where the repository has it, by path inside ContextDir: ignore patterns may lie beside it, in a file of the
 	// same name that ends in ".dockerignore". Empty for one that slipway wrote.
 	DockerfilePath string

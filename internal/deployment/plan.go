@@ -18,6 +18,7 @@ const (
 	BuilderNixpacks   Builder = "nixpacks"
 	BuilderDockerfile Builder = "dockerfile"
 	BuilderStatic     Builder = "static"
+	BuilderRailpack   Builder = "railpack" // an experiment: never chosen by auto
 )
 
 // Plan is what to build and how. It is a value: what is stored and shown is exactly what is built.
@@ -39,6 +40,7 @@ type Plan struct {
 	DockerfilePath string            `json:"dockerfile,omitempty"` // for builder dockerfile: path inside RootDir
 	Target         string            `json:"target,omitempty"`     // for builder dockerfile: the stage to build, "" for the last
 	BuildArgs      map[string]string `json:"build_args,omitempty"` // for builder dockerfile; not secret
+	Frontend       string            `json:"frontend,omitempty"`   // for builder railpack: image of what builds Native
 	Ignore         []string          `json:"ignore,omitempty"`     // patterns kept out of the build context
 	Native         json.RawMessage   `json:"native,omitempty"`     // the planner's own plan, redacted
 	Warnings       []Warning         `json:"warnings,omitempty"`   // also shown on the deployment

@@ -185,11 +185,12 @@ func (p Project) Validate() []*FieldError {
 		ValidateProjectName(p.Name), ValidateRootDir(p.RootDir),
 		validateCommand("install_command", p.InstallCommand), validateCommand("build_command", p.BuildCommand),
 		validateCommand("start_command", p.StartCommand), p.HealthCheck.validate(),
-		oneOf("builder", p.Builder, BuilderAuto, BuilderNixpacks, BuilderDockerfile, BuilderStatic),
+		oneOf("builder", p.Builder, BuilderAuto, BuilderNixpacks, BuilderDockerfile, BuilderStatic, BuilderRailpack),
 		inRange("port", p.Port, 0, 65535), inRange("build_timeout_seconds", p.BuildTimeoutSeconds, 1, 6*3600),
 		inRange("resources.memory_mb", p.Resources.MemoryMB, 16, 1<<20),
 	}
 	faults = append(faults, p.Build.validate()...)
+	faults = append(faults, p.validateRailpack()...)
 	if p.Resources.CPUs < 0.01 || p.Resources.CPUs > 512 {
 		faults = append(faults, fieldError("resources.cpus", "give a number from 0.01 to 512", "is %v", p.Resources.CPUs))
 	}

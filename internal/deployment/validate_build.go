@@ -128,3 +128,22 @@ func oneOf[T ~string](field string, value T, allowed ...T) *FieldError {
 	last := len(words) - 1
 	return fieldError(field, "use "+strings.Join(words[:last], ", ")+" or "+words[last], "is %q", string(value))
 }
+
+// validateRailpack names the settings that Railpack's CLI and frontend cannot be told.
+func (p Project) validateRailpack() []*FieldError {
+	if p.Builder != BuilderRailpack {
+		return nil
+	}
+	var faults []*FieldError
+	refuse := func(given bool, field, fix string) {
+		if given {
+			faults = append(faults, fieldError(field, fix+", or take another builder", "cannot be used with builder railpack"))
+		}
+	}
+	refuse(p.InstallCommand != "", "install_command", "write steps.install of railpack.json instead")
+	refuse(p.Build.Static.Folder != "", "static.folder", "leave it out: Railpack serves static sites by itself")
+	refuse(p.Build.Network == BuildNetworkNone, "build_network", "leave it out: Railpack fetches tools while it builds")
+	refuse(p.Build.Reproducible, "reproducible", "leave it out: Railpack writes the time of each build into its image")
+	refuse(p.Build.NonRoot, "non_root", "leave it out")
+	return faults
+}

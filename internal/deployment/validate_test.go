@@ -152,3 +152,18 @@ func TestBuildSettings_ValidateNamesTheField(t *testing.T) {
 		require.NotEmpty(t, faults[0].Fix)
 	}
 }
+
+func TestProject_RailpackTakesNoSettingsThatItCannotKeep(t *testing.T) {
+	t.Parallel()
+	project := deployment.Project{Name: "app", Builder: deployment.BuilderRailpack, BuildCommand: "make", StartCommand: "./app"}.WithDefaults()
+	require.Empty(t, project.Validate())
+	project.InstallCommand = "npm ci"
+	project.Build.Static.Folder, project.Build.Network = "dist", deployment.BuildNetworkNone
+	project.Build.Reproducible, project.Build.NonRoot = true, true
+	var fields []string
+	for _, f := range project.Validate() {
+		fields = append(fields, f.Field)
+		require.Contains(t, f.Error(), "railpack")
+	}
+	require.Equal(t, []string{"install_command", "static.folder", "build_network", "reproducible", "non_root"}, fields)
+}

@@ -55,6 +55,7 @@ func lookAt(src *source, project deployment.Project, plan *deployment.Plan, text
 		l.nixpacksWarnings()
 	case deployment.BuilderStatic, deployment.BuilderAuto:
 		l.subfolderWarnings()
+	case deployment.BuilderRailpack: // says itself what it found
 	}
 	l.envFileWarnings()
 	l.eolWarnings()

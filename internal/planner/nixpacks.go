@@ -22,20 +22,11 @@ type firstPass struct {
 // planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
 // that nixpacks recognises nothing: then the plan has no phases.
 func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error) {
-	parent, err := os.MkdirTemp(p.tempDir, "slipway-plan-*")
+	dir, dropped, err := p.privateCopy(ctx, src)
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for planning: %w", err)
+		return nil, err
 	}
-	dir := filepath.Join(parent, "app") // nixpacks calls what it builds by the folder's name, where nothing else names it
-	first := &firstPass{dir: dir}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		first.Close()
-		return nil, fmt.Errorf("make a folder for planning: %w", err)
-	}
-	if first.dropped, err = copyPrivate(ctx, src, dir); err != nil {
-		first.Close()
-		return nil, fmt.Errorf("copy the source for planning: %w", err)
-	}
+	first := &firstPass{dir: dir, dropped: dropped}
 	if first.native, _, err = p.nativePlan(ctx, dir); err != nil {
 		first.Close()
 		return nil, err
@@ -45,6 +36,24 @@ func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error
 
 // Close removes the copy.
 func (f *firstPass) Close() { os.RemoveAll(filepath.Dir(f.dir)) }
+
+// privateCopy copies the source into a folder below a new one, which is the caller's to remove.
+func (p *Planner) privateCopy(ctx context.Context, src *source) (dir string, dropped []string, err error) {
+	parent, err := os.MkdirTemp(p.tempDir, "slipway-plan-*")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for planning: %w", err)
+	}
+	dir = filepath.Join(parent, "app") // nixpacks calls what it builds by the folder's name, where nothing else names it
+	if err = os.Mkdir(dir, 0o700); err != nil {
+		err = fmt.Errorf("make a folder for planning: %w", err)
+	} else if dropped, err = copyPrivate(ctx, src, dir); err != nil {
+		err = fmt.Errorf("copy the source for planning: %w", err)
+	}
+	if err != nil {
+		os.RemoveAll(parent)
+	}
+	return dir, dropped, err
+}
 
 // planNixpacks plans with nixpacks or says why that is impossible.
 func (p *Planner) planNixpacks(ctx context.Context, src *source, project deployment.Project) (*deployment.Plan, error) {

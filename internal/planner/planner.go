@@ -18,6 +18,7 @@ const DefaultTimeout = 60 * time.Second
 // Options say with what a Planner plans.
 type Options struct {
 	NixpacksPath string           // the CLI: a path, or a name that is looked up on PATH; "" means "nixpacks"
+	Railpack     Railpack         // for projects that ask for it
 	Overrides    Overrides        // the operator's base images and plan changes; the zero value changes nothing
 	Timeout      time.Duration    // of one run of the CLI; 0 means DefaultTimeout
 	TempDir      string           // for private copies of sources; "" means the system's
@@ -27,6 +28,7 @@ type Options struct {
 // Planner plans builds. It is safe for concurrent use.
 type Planner struct {
 	nixpacks  *nixpacksCLI
+	railpack  Railpack
 	overrides Overrides
 	tempDir   string
 	now       func() time.Time
@@ -43,18 +45,18 @@ func New(o Options) *Planner {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	cli := &nixpacksCLI{path: o.NixpacksPath, timeout: o.Timeout, tempDir: o.TempDir}
-	return &Planner{nixpacks: cli, overrides: o.Overrides, tempDir: o.TempDir, now: o.Now}
+	cli := &nixpacksCLI{program: program{path: o.NixpacksPath, timeout: o.Timeout, tempDir: o.TempDir}}
+	return &Planner{nixpacks: cli, railpack: o.Railpack, overrides: o.Overrides, tempDir: o.TempDir, now: o.Now}
 }
 
 // Fingerprint identifies what plans depend on besides the repository and the project: the version of slipway, which the caller
-// knows, that of the nixpacks CLI and the operator's overrides.
+// knows, that of the nixpacks CLI, the operator's overrides, and where Railpack is.
 func (p *Planner) Fingerprint(ctx context.Context, slipway string) (string, error) {
 	nixpacks, err := p.nixpacks.Version(ctx)
 	if err != nil {
 		return "", err
 	}
-	data, err := json.Marshal([]any{slipway, nixpacks, p.overrides})
+	data, err := json.Marshal([]any{slipway, nixpacks, p.overrides, p.railpack.Path, p.railpack.Frontend})
 	if err != nil {
 		return "", fmt.Errorf("encode the plan overrides: %w", err)
 	}
@@ -81,7 +83,7 @@ func (p *Planner) Plan(ctx context.Context, checkout string, project deployment.
 }
 
 func (p *Planner) planSource(ctx context.Context, src *source, project deployment.Project, secretNames []string) (*deployment.Plan, string, error) {
-	plan, dockerfile, err := p.choose(ctx, src, project)
+	plan, dockerfile, err := p.choose(ctx, src, project, secretNames)
 	if err != nil {
 		return nil, "", err
 	}
@@ -100,7 +102,7 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 			return nil, "", err
 		}
 	}
-	if plan.Builder != deployment.BuilderDockerfile {
+	if dockerfile == "" {
 		if dockerfile, err = Render(plan); err != nil {
 			return nil, "", err
 		}
@@ -111,7 +113,7 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 
 // choose obeys an explicit builder and else takes the first that fits: the author's own Dockerfile says most about how to
 // build, then what nixpacks recognises, then files that only need serving.
-func (p *Planner) choose(ctx context.Context, src *source, project deployment.Project) (*deployment.Plan, string, error) {
+func (p *Planner) choose(ctx context.Context, src *source, project deployment.Project, secretNames []string) (*deployment.Plan, string, error) {
 	switch project.Builder {
 	case deployment.BuilderDockerfile:
 		return planDockerfile(src, project)
@@ -121,6 +123,8 @@ func (p *Planner) choose(ctx context.Context, src *source, project deployment.Pr
 	case deployment.BuilderStatic:
 		plan, err := planStatic(src, project, p.overrides)
 		return plan, "", err
+	case deployment.BuilderRailpack:
+		return p.planRailpack(ctx, src, project, secretNames)
 	case deployment.BuilderAuto:
 		path := project.Build.Dockerfile.Path
 		info, err := src.Lstat(path) // a link that leads out is a fault, not an absence; so is a file that the project names
@@ -130,7 +134,7 @@ func (p *Planner) choose(ctx context.Context, src *source, project deployment.Pr
 		plan, err := p.planDetected(ctx, src, project)
 		return plan, "", err
 	}
-	return nil, "", deployment.UserFailure("plan.unknown_builder", "set the project's builder to auto, nixpacks, dockerfile or static",
+	return nil, "", deployment.UserFailure("plan.unknown_builder", "set the project's builder to auto, nixpacks, dockerfile, static or railpack",
 		"there is no builder %q", project.Builder)
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -129,6 +130,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	}
 	h.planner = planner.New(planner.Options{
 		NixpacksPath: c.Planner.Nixpacks, Overrides: overrides, Timeout: c.Timeouts.Plan, TempDir: h.temp.Path,
+		Railpack: planner.RailpackOn(c.Planner.Railpack, c.Planner.Frontend, os.Environ()),
 	})
 	if h.fingerprint, err = h.planner.Fingerprint(ctx, p.Version); err != nil {
 		p.Log.Warn("no deploy takes over what an earlier one built", "error", err)

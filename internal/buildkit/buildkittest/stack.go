@@ -190,7 +190,7 @@ func (s *Stack) startDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.config.RegistryAddr = s.Registry
+	s.config.RegistryAddr, s.config.Frontend = s.Registry, s.Registry+"/railpack-frontend"
 	if err := os.MkdirAll(s.config.Root, 0o700); err != nil {
 		return err
 	}
