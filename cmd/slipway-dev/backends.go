@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -121,7 +122,7 @@ func (s *system) startBuildKit(ctx context.Context) error {
 	if err := daemon.Isolate(ctx); err != nil {
 		return fmt.Errorf("keep builds away from this host: %w", err)
 	}
-	s.release = daemon.Unisolate
+	s.release = func(ctx context.Context) error { return errors.Join(daemon.Unisolate(ctx), daemon.Sweep(ctx)) }
 	s.BuildKit.Addr = daemon.Address
 	cmd := daemon.Command(path)
 	socket := strings.TrimPrefix(daemon.Address, "unix://")
@@ -142,7 +143,8 @@ func daemonOf(p paths) buildkit.DaemonConfig {
 		Frontend: frontend,
 		Root:     filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
 		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
-		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(), CacheBytes: p.BuildKit.CacheSize,
+		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(), PrivateNetworks: p.BuildKit.PrivateNets,
+		CacheBytes: p.BuildKit.CacheSize,
 	}
 }
 

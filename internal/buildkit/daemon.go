@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +16,8 @@ import (
 // through NAT; the firewall plugin of CNI accepts their traffic, so it passes although Docker drops what it does not know
 // in FORWARD. They do not reach the host's loopback, neither as 127.0.0.1, which is their own, nor by the bridge's
 // gateway address, where nothing listens that is bound to the loopback; and bridges of other daemons are closed to them.
-// They do reach, until Isolate is called, what listens on all addresses of the host, and containers on Docker's networks.
-// Private networks beyond the host stay reachable: a company's package registry stands there.
+// They do reach, until Isolate is called, what listens on all addresses of the host, containers on Docker's networks, each
+// other and private networks.
 //
 // ADD, FROM and git sources are fetched by buildkitd from the host's own network. Builder refuses those whose host is
 // written as an inward address or name; a public name that resolves inward, a redirect, a submodule and the host's own
@@ -30,9 +31,11 @@ type DaemonConfig struct {
 	BridgeName     string   // an interface of this daemon alone, 15 characters at most
 	BridgeSubnet   string   // CIDR, disjoint from other daemons'
 	Nameservers    []string // for RUN steps; empty: the host's, or public ones where the host has a loopback one only
-	CacheBytes     int64    // bound on layers and caches together
-	MaxParallel    int      // RUN steps at a time; 0: no bound
-	Frontend       string   // image of the one frontend that a build may name, in whatever version; "" for none
+	// PrivateNetworks are those beyond the host that RUN steps reach, as where a company has its package registry. IPv4.
+	PrivateNetworks []netip.Prefix
+	CacheBytes      int64  // bound on layers and caches together
+	MaxParallel     int    // RUN steps at a time; 0: no bound
+	Frontend        string // image of the one frontend that a build may name, in whatever version; "" for none
 }
 
 // Defaults of a daemon's network, and how many networks are kept ready: making one takes a third of a second.

@@ -1,6 +1,9 @@
 package buildkit
 
 import (
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,5 +69,28 @@ func TestCommandOf(t *testing.T) {
 		"exporting to image": "exporting to image",
 	} {
 		require.Equal(t, want, commandOf(name))
+	}
+}
+
+// As the daemon takes them over: what steps cannot use is left out, and a stub of systemd's leads to what it asks itself.
+func TestHostResolvers(t *testing.T) {
+	t.Parallel()
+	file := func(content string) string {
+		path := filepath.Join(t.TempDir(), "resolv.conf")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	systemd := file("nameserver 10.0.0.53\nnameserver fd00::53\n")
+	for name, c := range map[string]struct {
+		usual string
+		want  []netip.Addr
+	}{
+		"as they are": {file("nameserver 192.168.1.1\nnameserver 127.0.0.1\nnameserver 9.9.9.9\n"), []netip.Addr{netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("9.9.9.9")}},
+		"systemd's":   {file("nameserver 127.0.0.53\noptions edns0\n"), []netip.Addr{netip.MustParseAddr("10.0.0.53")}},
+		"no file":     {filepath.Join(t.TempDir(), "none"), nil},
+	} {
+		got, err := hostResolvers(c.usual, systemd)
+		require.NoError(t, err, name)
+		require.Equal(t, c.want, got, name)
 	}
 }

@@ -148,15 +148,16 @@ func (p *Planner) keys() []key {
 
 // BuildKit builds and pushes images.
 type BuildKit struct {
-	Addr         string       // empty in slipway-dev: a child of its own
-	CA           string       // file; for tcp, checks the server
-	Cert, Key    string       // files; for tcp, show who the worker is
-	Bridge       string       // interface of that child's RUN steps
-	Subnet       netip.Prefix // of that interface
-	CNIDir       string       // CNI plugins for that child
-	CacheSize    int64        // bytes that the child's layers and caches may take together
-	DockerMirror bool         // that child takes docker.io's images from the registry first
-	SBOMScanner  string       // image
+	Addr         string         // empty in slipway-dev: a child of its own
+	CA           string         // file; for tcp, checks the server
+	Cert, Key    string         // files; for tcp, show who the worker is
+	Bridge       string         // interface of that child's RUN steps
+	Subnet       netip.Prefix   // of that interface
+	PrivateNets  []netip.Prefix // not public, yet RUN steps of that child reach them
+	CNIDir       string         // CNI plugins for that child
+	CacheSize    int64          // bytes that the child's layers and caches may take together
+	DockerMirror bool           // that child takes docker.io's images from the registry first
+	SBOMScanner  string         // image
 }
 
 func (b *BuildKit) keys(addr func(string) error) []key {
@@ -189,6 +190,12 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 		{
 			env: "SLIPWAY_BUILD_SUBNET", path: "buildkit.subnet", initial: "10.214.0.0/16", value: network(&b.Subnet, 24),
 			doc: "Network that RUN steps of a build get their addresses from.",
+		},
+		{
+			env: "SLIPWAY_BUILD_PRIVATE_NETWORKS", path: "buildkit.private_networks", value: networks(&b.PrivateNets, ipv4),
+			doc: "Private networks (IPv4 CIDRs, separated by commas) that RUN steps on slipway-dev's own buildkitd reach, such as that of a company's package " +
+				"registry. Empty for none: steps reach public addresses and the resolvers of `/etc/resolv.conf` alone. This host, link-local addresses, " +
+				"previews and other builds are never reached, whatever is given. `deploy/buildkitd.sh` reads it too.",
 		},
 		{
 			env: "SLIPWAY_CNI_DIR", path: "buildkit.cni_dir", initial: "/usr/lib/cni", value: text(&b.CNIDir, given),

@@ -154,14 +154,27 @@ func network(into *netip.Prefix, bits int) value {
 	}
 }
 
-// networks takes a list of networks, comma-separated, which may be empty.
-func networks(into *[]netip.Prefix) value {
+// ipv4 refuses other networks.
+func ipv4(p netip.Prefix) error {
+	if !p.Addr().Is4() {
+		return errors.New("give IPv4 networks: build steps have no other addresses")
+	}
+	return nil
+}
+
+// networks takes a list of networks that pass the checks, comma-separated, which may be empty.
+func networks(into *[]netip.Prefix, checks ...func(netip.Prefix) error) value {
 	return func(s string) error {
 		var list []netip.Prefix
 		for _, one := range split(s) {
 			p, err := netip.ParsePrefix(one)
 			if err != nil || p != p.Masked() {
 				return fmt.Errorf("%q is no network: give CIDRs such as 192.168.0.0/16, separated by commas", one)
+			}
+			for _, check := range checks {
+				if err := check(p); err != nil {
+					return fmt.Errorf("%q: %w", one, err)
+				}
 			}
 			list = append(list, p)
 		}

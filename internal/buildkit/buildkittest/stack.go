@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -48,6 +49,20 @@ func Start(tb testing.TB) *Stack {
 func StartKept(tb testing.TB) *Stack {
 	tb.Helper()
 	return started(tb, func(ctx context.Context) (*Stack, error) { return open(ctx, claimKept) })
+}
+
+// StartWith runs a Stack whose builds reach private networks.
+func StartWith(tb testing.TB, networks ...netip.Prefix) *Stack {
+	tb.Helper()
+	return started(tb, func(ctx context.Context) (*Stack, error) {
+		return open(ctx, func() (*Stack, error) {
+			s, err := claim()
+			if err == nil {
+				s.config.PrivateNetworks = networks
+			}
+			return s, err
+		})
+	})
 }
 
 // StartEmpty runs a Stack without anything in its cache, which is bounded by cacheBytes and not kept.
