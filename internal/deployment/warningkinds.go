@@ -185,6 +185,11 @@ func WarningKinds() []WarningKind {
 			`set static.folder, e.g. "dist" (and static.spa for an app that routes by itself), or start_command`,
 		},
 		{
+			"repair.dev_server", SeverityWarning, "the start script runs a server for development, so slipway serves what the build makes",
+			"start: vite preview beside build: vite build: dist is served",
+			`set static.folder, e.g. "dist", or start_command`,
+		},
+		{
 			"change.provider", SeverityInfo, "another language or builder than the environment's last deployment",
 			"node, before: python",
 			"nothing, if it was meant",

@@ -19,9 +19,9 @@ func nothingToBuild(src *source) error {
 		"found neither a Dockerfile, nor a language that nixpacks knows, nor an index.html in %s", place(src))
 }
 
-func noStartCommand(native *nativePlan) error {
+func noStartCommand(providers []string) error {
 	example := "./server"
-	for _, provider := range native.providers() {
+	for _, provider := range providers {
 		switch provider {
 		case "python":
 			example = "gunicorn --bind 0.0.0.0:$PORT app:app"
@@ -31,7 +31,7 @@ func noStartCommand(native *nativePlan) error {
 	}
 	return deployment.UserFailure("plan.no_start_command",
 		fmt.Sprintf("set the project's start_command, e.g. %q, or add a Procfile with a line \"web: <command>\"", example),
-		"nixpacks recognises %s but no command that starts the app", strings.Join(native.providers(), ", "))
+		"nixpacks recognises %s but no command that starts the app", strings.Join(providers, ", "))
 }
 
 // rootDirHint names folders that look like apps: a monorepo without root_dir is the usual reason for finding nothing.

@@ -13,7 +13,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// look is what warnings are computed from: the source, the plan that was made of it, and the time.
+// look is what warnings and repairs are computed from: the source, the plan that was made of it, and the time.
 type look struct {
 	src        *source
 	project    deployment.Project
@@ -36,11 +36,17 @@ type manifest struct {
 
 const packageJSON = "package.json"
 
+func newLook(src *source, project deployment.Project, plan *deployment.Plan, native *nativePlan) *look {
+	l := &look{src: src, project: project, plan: plan, native: native}
+	_ = json.Unmarshal(l.read(packageJSON), &l.manifest)
+	return l
+}
+
 // lookAt fills in what the plan itself tells of versions and base, and returns the warnings about it. It never fails: what cannot
 // be read is not certain, and what is not certain is no warning.
 func lookAt(src *source, project deployment.Project, plan *deployment.Plan, text string, now time.Time) []deployment.Warning {
-	l := &look{src: src, project: project, plan: plan, native: &nativePlan{}, now: now}
-	_ = json.Unmarshal(l.read(packageJSON), &l.manifest)
+	l := newLook(src, project, plan, &nativePlan{})
+	l.now = now
 	switch plan.Builder {
 	case deployment.BuilderDockerfile:
 		l.dockerfile = readDockerfile(text)

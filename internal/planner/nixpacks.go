@@ -75,32 +75,64 @@ func (p *Planner) planSecond(ctx context.Context, src *source, project deploymen
 	if err != nil {
 		return nil, err
 	}
-	args, err := planArgs(project, p.overrides, first.native)
+	plan, native, err := p.planWith(ctx, first, project, repair{}, version)
 	if err != nil {
 		return nil, err
 	}
-	native, raw, err := p.nativePlan(ctx, first.dir, args...)
+	fix, err := chooseRepair(src, project, plan, native, p.overrides)
 	if err != nil {
 		return nil, err
 	}
-	fix, err := chooseRepair(src, project, native)
-	if err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(native.Start.Cmd) == "" && fix.static == nil {
-		return nil, noStartCommand(native)
-	}
-	plan, err := fromNative(native, raw, version)
-	if err != nil {
-		return nil, err
-	}
-	if fix.static != nil {
-		if err := serveResult(plan, *fix.static, p.overrides); err != nil {
+	if fix.files != "" {
+		project.Build.Static.Folder = fix.files
+		if plan, err = planStatic(src, project, p.overrides); err != nil {
 			return nil, err
 		}
+	} else if plan, err = p.repaired(ctx, first, project, fix, plan); err != nil {
+		return nil, err
 	}
 	plan.Warnings = slices.Concat(linkWarnings(first.dropped), fix.warnings)
 	return plan, nil
+}
+
+// repaired returns the plan with a repair in it.
+func (p *Planner) repaired(ctx context.Context, first *firstPass, project deployment.Project, fix repair, plan *deployment.Plan) (*deployment.Plan, error) {
+	if !fix.change.empty() || fix.nodeEnv != "" {
+		var err error
+		if plan, _, err = p.planWith(ctx, first, project, fix, plan.BuilderVersion); err != nil {
+			return nil, err
+		}
+	}
+	if fix.static != nil {
+		return plan, serveResult(plan, *fix.static, p.overrides)
+	}
+	if strings.TrimSpace(plan.StartCommand) == "" {
+		return nil, noStartCommand(plan.Providers)
+	}
+	return plan, nil
+}
+
+// planWith runs nixpacks with the project's commands, the operator's overrides and a repair.
+func (p *Planner) planWith(ctx context.Context, first *firstPass, project deployment.Project, fix repair, version string) (*deployment.Plan, *nativePlan, error) {
+	args, err := planArgs(project, p.overrides.planChange(first.native).merged(fix.change))
+	if err != nil {
+		return nil, nil, err
+	}
+	if fix.nodeEnv != "" {
+		args = append(args, "--env="+nodeVersionVariable+"="+fix.nodeEnv)
+	}
+	native, raw, err := p.nativePlan(ctx, first.dir, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := fromNative(native, raw, version)
+	if err != nil {
+		return nil, nil, err
+	}
+	if fix.nodeEnv != "" {
+		delete(plan.Variables, nodeVersionVariable) // it told nixpacks, and nobody else
+	}
+	return plan, native, nil
 }
 
 // nativePlan runs `nixpacks plan` on dir and returns the plan, read and raw.
@@ -113,9 +145,9 @@ func (p *Planner) nativePlan(ctx context.Context, dir string, args ...string) (*
 	return native, raw, err
 }
 
-// planArgs returns the flags of the second pass. Values are joined to their flags, or a command that starts with a hyphen
+// planArgs returns the flags of a pass after the first. Values are joined to their flags, or a command that starts with a hyphen
 // would be read as one.
-func planArgs(project deployment.Project, overrides Overrides, first *nativePlan) ([]string, error) {
+func planArgs(project deployment.Project, change planChange) ([]string, error) {
 	var args []string
 	for _, flag := range []struct{ name, value string }{
 		{"--install-cmd", project.InstallCommand},
@@ -126,7 +158,6 @@ func planArgs(project deployment.Project, overrides Overrides, first *nativePlan
 			args = append(args, flag.name+"="+flag.value)
 		}
 	}
-	change := overrides.planChange(first)
 	if change.empty() {
 		return args, nil
 	}

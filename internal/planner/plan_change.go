@@ -1,9 +1,14 @@
 package planner
 
-import "slices"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // planChange is a partial plan that nixpacks merges over its own: lists replace, maps merge.
 type planChange struct {
+	Providers  []string               `json:"providers,omitempty"`
 	BuildImage string                 `json:"buildImage,omitempty"`
 	Variables  map[string]string      `json:"variables,omitempty"`
 	Phases     map[string]phaseChange `json:"phases,omitempty"`
@@ -16,14 +21,41 @@ type phaseChange struct {
 	NixLibs     *[]string `json:"nixLibs,omitempty"`
 	NixOverlays *[]string `json:"nixOverlays,omitempty"`
 	AptPkgs     *[]string `json:"aptPkgs,omitempty"`
+	Cmds        *[]string `json:"cmds,omitempty"`
+	DependsOn   *[]string `json:"dependsOn,omitempty"`
 }
 
 type startChange struct {
-	RunImage string `json:"runImage"`
+	Cmd      string `json:"cmd,omitempty"`
+	RunImage string `json:"runImage,omitempty"`
 }
 
 func (c planChange) empty() bool {
-	return c.BuildImage == "" && len(c.Variables) == 0 && len(c.Phases) == 0 && c.Start == nil
+	return len(c.Providers) == 0 && c.BuildImage == "" && len(c.Variables) == 0 && len(c.Phases) == 0 && c.Start == nil
+}
+
+// merged returns both changes in one; where both name something, the other's counts.
+func (c planChange) merged(other planChange) planChange {
+	both := planChange{
+		Providers: slices.Concat(c.Providers, other.Providers), BuildImage: cmp.Or(other.BuildImage, c.BuildImage),
+		Variables: map[string]string{}, Phases: map[string]phaseChange{},
+	}
+	maps.Copy(both.Variables, c.Variables)
+	maps.Copy(both.Variables, other.Variables)
+	maps.Copy(both.Phases, c.Phases)
+	for name, phase := range other.Phases {
+		before := both.Phases[name]
+		both.Phases[name] = phaseChange{
+			NixPkgs: cmp.Or(phase.NixPkgs, before.NixPkgs), NixLibs: cmp.Or(phase.NixLibs, before.NixLibs),
+			NixOverlays: cmp.Or(phase.NixOverlays, before.NixOverlays), AptPkgs: cmp.Or(phase.AptPkgs, before.AptPkgs),
+			Cmds: cmp.Or(phase.Cmds, before.Cmds), DependsOn: cmp.Or(phase.DependsOn, before.DependsOn),
+		}
+	}
+	if c.Start != nil || other.Start != nil {
+		mine, its := cmp.Or(c.Start, &startChange{}), cmp.Or(other.Start, &startChange{})
+		both.Start = &startChange{Cmd: cmp.Or(its.Cmd, mine.Cmd), RunImage: cmp.Or(its.RunImage, mine.RunImage)}
+	}
+	return both
 }
 
 // planChange spells the overrides out for the phases that a plan has: any phase may bring packages, not just setup.

@@ -1,53 +1,85 @@
 package planner
 
 import (
-	"bytes"
+	"cmp"
 	"path"
 	"path/filepath"
-	"regexp"
+	"strings"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // repair is what makes a plan serve that would not.
 type repair struct {
-	static   *deployment.StaticSettings
+	static   *deployment.StaticSettings // serve this folder of what is built
+	files    string                     // build nothing and serve this folder of the source
+	change   planChange                 // merged over the plan by nixpacks itself, below the project's commands
+	nodeEnv  string                     // the major of Node to ask nixpacks for
 	warnings []deployment.Warning
 }
 
+// repairs look at a plan as nixpacks made it with the project's commands and the operator's overrides.
+type repairs struct {
+	*look
+	repair
+	overrides Overrides
+}
+
 // chooseRepair returns what to change about a plan. The project's own settings are no repair and always count; a repair is
-// done where they leave the start open and a rule is certain. The zero repair changes nothing.
-func chooseRepair(src *source, project deployment.Project, n *nativePlan) (repair, error) {
+// done where they leave it open and a rule is certain. The zero repair changes nothing.
+func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan, native *nativePlan, overrides Overrides) (repair, error) {
 	settings := project.Build.Static
 	if settings.Folder != "" && project.StartCommand != "" {
 		return repair{}, deployment.UserFailure("plan.static_commands", "remove start_command or static.folder from the project",
 			"static.folder serves files, and start_command starts something else")
 	}
+	r := &repairs{look: newLook(src, project, plan, native), overrides: overrides}
 	if settings.Folder != "" {
-		return repair{static: &settings}, nil
+		r.static = &settings
 	}
-	if project.StartCommand != "" || project.Build.Repairs == deployment.RepairsOff {
-		return repair{}, nil
+	if project.Build.Repairs == deployment.RepairsOff {
+		return r.repair, nil
 	}
-	fix := repairStaticOutput(src, n)
-	if fix.static != nil {
-		fix.static.SPA = fix.static.SPA || settings.SPA
-		fix.static.Headers = settings.Headers
+	if r.static == nil && project.StartCommand == "" {
+		for _, rule := range []func() (found bool){r.staticOutput} {
+			if rule() {
+				break
+			}
+		}
+		if r.static != nil {
+			r.static.SPA = r.static.SPA || settings.SPA
+			r.static.Headers = settings.Headers
+		}
 	}
-	return fix, nil
+	return r.repair, nil
 }
 
-// lineOf returns the line on which the first match of a pattern starts, 0 without one.
-func lineOf(data []byte, pattern *regexp.Regexp) int {
-	at := pattern.FindIndex(data)
-	if at == nil {
-		return 0
-	}
-	return 1 + bytes.Count(data[:at[0]], []byte("\n"))
+// say notes what a rule did and what to write to make it explicit.
+func (r *repairs) say(code, file string, line int, fix, format string, args ...any) {
+	r.warnings = append(r.warnings, deployment.NewWarning(code, file, line, format, args...).Fixed("%s", fix))
+}
+
+// starts returns what the plan starts, as far as it is changed yet.
+func (r *repairs) starts() string { return strings.TrimSpace(r.plan.StartCommand) }
+
+// ownStart reports whether the repository says to nixpacks what to start: in a Procfile or in nixpacks' own configuration.
+// What it says there it says of deploys, and is not repaired.
+func (r *repairs) ownStart() bool {
+	_, config := readConfig(r.src)
+	start, _ := config["start"].(map[string]any)
+	return start["cmd"] != nil || r.src.exists("Procfile")
+}
+
+// ownBuild reports whether the project or the repository's configuration of nixpacks says how to build.
+func (r *repairs) ownBuild() bool {
+	_, config := readConfig(r.src)
+	phases, _ := config["phases"].(map[string]any)
+	build, _ := phases["build"].(map[string]any)
+	return r.project.BuildCommand != "" || build["cmds"] != nil || build["commands"] != nil
 }
 
 // insideFolder returns a folder that a tool's configuration names, and whether it is one below the root directory.
 func insideFolder(name string) (string, bool) {
-	folder := path.Clean(name)
+	folder := path.Clean(cmp.Or(name, "."))
 	return folder, folder != "." && filepath.IsLocal(folder) && folderPath.MatchString(folder)
 }

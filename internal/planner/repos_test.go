@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 // planned is what the real CLI and the warnings make of a repository below testdata/repos.
 type planned struct {
+	of        string // the repository, where it is planned in another way too
 	project   deployment.Project
 	secrets   []string
 	providers string
@@ -26,10 +28,12 @@ type planned struct {
 
 func repos() map[string]planned {
 	return map[string]planned{
+		"angular-serve": {providers: "node", want: []string{"repair.dev_server package.json:6"}},
 		"build-migrates": {providers: "node", start: `npm run start`, want: []string{
 			"db.at_build package.json:7",
 		}},
 		"config-only": {providers: "", start: `cd /app && ./serve --name "a b"`},
+		"dev-server":  {providers: "node", want: []string{"repair.dev_server package.json:6"}},
 		"django":      {providers: "python django postgres", start: `python manage.py migrate && gunicorn shop.wsgi`},
 		"django-no-gunicorn": {providers: "python django", start: `python manage.py migrate && gunicorn shop.wsgi`, want: []string{
 			"python.no_wsgi_server requirements.txt",
@@ -58,6 +62,7 @@ func repos() map[string]planned {
 		"docs-and-api": {providers: "static", start: ``, want: []string{
 			"provider.subdir api/package.json",
 		}},
+		"eleventy": {providers: "node", want: []string{"repair.static_output package.json:5"}},
 		"env-file": {providers: "node", start: `npm run start`, want: []string{
 			"node.version_defaulted package.json:1",
 			"context.env_file_ignored .env.production",
@@ -209,8 +214,8 @@ func repos() map[string]planned {
 		"start-background": {providers: "node", start: `node worker.js & node server.js`, want: []string{
 			"start.signals Procfile:1",
 		}},
-		"start-cra": {providers: "node", start: `npm run start`, want: []string{
-			"start.dev_server package.json:7",
+		"start-cra": {providers: "node", want: []string{
+			"repair.dev_server package.json:7",
 		}},
 		"start-nodemon": {providers: "node", start: `npm run start`, want: []string{
 			"start.dev_server package.json:8",
@@ -222,6 +227,7 @@ func repos() map[string]planned {
 			"start.no_port Procfile:1",
 		}},
 		"static-public": {providers: "static", start: ``},
+		"svelte-static": {providers: "node", want: []string{"repair.static_output package.json:6"}},
 		"tools-only-manifest": {providers: "go", start: `./out`, want: []string{
 			"version.eol go.mod:1",
 		}},
@@ -250,7 +256,7 @@ func TestRepos(t *testing.T) { //nolint:tparallel // what all of them raise is l
 		for name, want := range repos() {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				plan := requireGolden(t, p, repo(name), want.project, filepath.Join("testdata", "golden", "fixtures", name), want.secrets...)
+				plan := requireGolden(t, p, repo(cmp.Or(want.of, name)), want.project, filepath.Join("testdata", "golden", "fixtures", name), want.secrets...)
 				require.Equal(t, want.providers, strings.Join(plan.Providers, " "))
 				require.Equal(t, want.start, plan.StartCommand)
 				mu.Lock()

@@ -8,11 +8,14 @@ import (
 	"strings"
 )
 
+// nodeVersionVariable asks nixpacks for a version of Node before anything else does.
+const nodeVersionVariable = "NIXPACKS_NODE_VERSION"
+
 // nodeWish returns which Node the repository asks for and where, as nixpacks looks for it; nothing when it does not, or when it
 // cannot be read.
 func (l *look) nodeWish() (wish, file string, line int, readable bool) {
-	if wish := l.native.Variables["NIXPACKS_NODE_VERSION"]; wish != "" {
-		file, line := l.configLine("variables", "NIXPACKS_NODE_VERSION")
+	if wish := l.native.Variables[nodeVersionVariable]; wish != "" {
+		file, line := l.configLine("variables", nodeVersionVariable)
 		return wish, file, line, true
 	}
 	var engines map[string]string

@@ -1,0 +1,3 @@
+module.exports = () => ({
+  dir: { input: "pages", output: "public" },
+})
