@@ -49,7 +49,7 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 		return temporal.BuildResult{}, err
 	} else if digest != "" {
 		log.say("image %s was built before", digest)
-		return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: digest, Reused: true})
+		return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: digest, Reused: true}, nil)
 	}
 	checkout, err := b.Workspaces.Open(d.ID, in.Commit)
 	if err != nil {
@@ -71,8 +71,8 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	if b.Built != nil {
 		b.Built(outcome)
 	}
-	log.say("pushed %s (%d of %d steps from cache)", outcome.Digest, outcome.Cached, outcome.Steps)
-	return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: outcome.Digest})
+	log.say("pushed %s", outcome.Digest)
+	return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: outcome.Digest}, b.figures(ctx, d, outcome))
 }
 
 // input identifies what the deployment's image is built from.
@@ -195,9 +195,11 @@ func labels(d deployment.Deployment, p deployment.Project, committed time.Time) 
 	}
 }
 
-// done stores the image with the input that it was built from.
-func (b *Build) done(ctx context.Context, d deployment.Deployment, input string, built temporal.BuildResult) (temporal.BuildResult, error) {
-	if err := b.Store.SetImage(ctx, d.ID, attemptOf(ctx).RunID, built.Image, built.Digest, input); err != nil {
+// done stores the image with the input that it was built from. Figures are of a solve that this attempt has seen to its end, and
+// stay out of the result: that is history.
+func (b *Build) done(ctx context.Context, d deployment.Deployment, input string, built temporal.BuildResult, figures *deployment.BuildFigures) (temporal.BuildResult, error) {
+	image := deployment.BuiltImage{Image: built.Image, Digest: built.Digest, Input: input, Figures: figures}
+	if err := b.Store.SetImage(ctx, d.ID, attemptOf(ctx).RunID, image); err != nil {
 		return temporal.BuildResult{}, err
 	}
 	return built, nil

@@ -152,7 +152,8 @@ func digestOf(repository string) string {
 type shelf struct {
 	points
 	mu      sync.Mutex
-	digests map[string]string // host/repository:tag → digest
+	digests map[string]string             // host/repository:tag → digest
+	layers  map[string][]deployment.Layer // of host/repository@digest
 }
 
 func (s *shelf) Digest(ctx context.Context, image string) (string, error) {
@@ -189,6 +190,13 @@ func (s *shelf) Tags(_ context.Context, repository string) (list []string, err e
 	return list, nil
 }
 
+// Layers of an image are those that the test gave it.
+func (s *shelf) Layers(_ context.Context, image string) ([]deployment.Layer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.layers[image], nil
+}
+
 func (s *shelf) push(image, digest string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,6 +221,8 @@ type builder struct {
 	looked   []string
 	finished map[string]string // ref → digest: the history
 	say      func(deployment.BuildSink)
+	layers   []deployment.Layer // of what is built
+	figures  deployment.BuildFigures
 }
 
 func (*builder) Address() string { return "unix:///builder" }
@@ -230,7 +240,7 @@ func (f *builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 	}
 	digest := digestOf("app")
 	f.b.shelf.push(r.Image, digest)
-	return deployment.BuildOutcome{Digest: digest, Steps: 3, Cached: 1}, f.at(ctx, "after push")
+	return f.outcome(digest), f.at(ctx, "after push")
 }
 
 func (f *builder) Lookup(ctx context.Context, ref string) (string, error) {
@@ -241,6 +251,14 @@ func (f *builder) Lookup(ctx context.Context, ref string) (string, error) {
 	defer f.mu.Unlock()
 	f.looked = append(f.looked, ref)
 	return f.finished[ref], nil
+}
+
+func (f *builder) outcome(digest string) deployment.BuildOutcome {
+	out := deployment.BuildOutcome{Digest: digest, Layers: f.layers, BuildFigures: f.figures}
+	if out.Layers != nil {
+		out.Image = deployment.FiguresOf(out.Layers)
+	}
+	return out
 }
 
 func (f *builder) solves() []deployment.BuildRequest {

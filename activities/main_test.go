@@ -135,7 +135,7 @@ func (b *bench) addRepo() {
 
 func (b *bench) addActivities(log *slog.Logger) {
 	b.workspaces = activities.Workspaces{Root: filepath.Join(b.t.TempDir(), "workspaces")}
-	b.shelf = &shelf{digests: map[string]string{}}
+	b.shelf = &shelf{digests: map[string]string{}, layers: map[string][]deployment.Layer{}}
 	b.builder = &builder{b: b, finished: map[string]string{}}
 	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}}
 	b.planner = &planner{}

@@ -35,8 +35,11 @@ type Store interface {
 	Twin(ctx context.Context, deploymentID, planInput string) (deployment.Deployment, error)
 	// TakeOver gives a deployment its twin's plan and image; deployment.ErrImageRemoved when that was given up meanwhile.
 	TakeOver(ctx context.Context, deploymentID, runID string, twin deployment.Deployment) error
-	// SetImage stores the image with the digest of what it was built from.
-	SetImage(ctx context.Context, deploymentID, runID, image, digest, input string) error
+	// ImageBefore returns the newest deployment of the same environment that became ready before this one was made and whose image
+	// was not given up, nil for none.
+	ImageBefore(ctx context.Context, deploymentID string) (*deployment.Deployment, error)
+	// SetImage stores the image, and its build's figures; without them, those of the same image stay.
+	SetImage(ctx context.Context, deploymentID, runID string, built deployment.BuiltImage) error
 
 	// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, in one transaction.
 	// It answers deployment.ErrSuperseded when a newer generation is live, deployment.ErrCancelRequested when a cancel came
@@ -158,6 +161,8 @@ type ImageStore interface {
 	Delete(ctx context.Context, image string) error
 	// Tags lists the tags of a repository, without its name; none when it is not there.
 	Tags(ctx context.Context, repository string) ([]string, error)
+	// Layers returns the layers of an image, none when it is not there.
+	Layers(ctx context.Context, image string) ([]deployment.Layer, error)
 }
 
 // RunSpec and ProbeSpec live among the domain words, because adapters import nothing of activities.

@@ -133,7 +133,7 @@ func TestSweep_RemovesImagesThatWerePulledInVain(t *testing.T) {
 	b.engine.images = []string{image, unknown}
 	d := b.deploy()
 	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "run"))
-	require.NoError(t, b.store.SetImage(t.Context(), d.ID, "run", "app", digest, "input"))
+	require.NoError(t, b.store.SetImage(t.Context(), d.ID, "run", deployment.BuiltImage{Image: "app", Digest: digest, Input: "input"}))
 	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, HostID: hostID}
 	sweep := func() int {
 		n, err := sweeper.Sweep(t.Context())

@@ -59,6 +59,7 @@ func (s *server) wireDeployment(d deployment.Deployment) oapi.Deployment {
 		Failure: wireFailure(d.Failure), Warnings: list(d.Warnings, wireWarning),
 		CreatedAt: d.CreatedAt.UTC(), StartedAt: utc(d.StartedAt), ReadyAt: utc(d.ReadyAt), FinishedAt: utc(d.FinishedAt),
 		SupersededBy: optional(d.SupersededBy), ReusedFrom: optional(d.ReusedFrom), LogRemovedAt: utc(d.LogRemovedAt),
+		Build: wireBuildFigures(d.Figures),
 	}
 }
 
@@ -113,6 +114,32 @@ func wireFailure(f *deployment.Failure) *oapi.Failure {
 		Class: oapi.FailureClass(f.Class), Code: f.Code, Step: optional(string(f.Step)), Component: optional(string(f.Component)), Message: f.Message,
 		Fix: optional(f.Fix), ExitCode: f.ExitCode, Lines: list(f.Lines, same),
 	}
+}
+
+func wireBuildFigures(f *deployment.BuildFigures) *oapi.BuildFigures {
+	if f == nil {
+		return nil
+	}
+	return &oapi.BuildFigures{
+		Steps: f.Steps, Cached: f.Cached, Seconds: f.Seconds, Image: wireImageFigures(f.Image),
+		Phases: list(f.Phases, func(p deployment.PhaseFigures) oapi.BuildPhase {
+			return oapi.BuildPhase{Name: p.Name, Seconds: p.Seconds}
+		}),
+		Vertices: list(f.Vertices, func(v deployment.VertexFigures) oapi.BuildVertex {
+			return oapi.BuildVertex{Name: v.Name, Cached: v.Cached, Seconds: v.Seconds, Bytes: optional(v.Bytes)}
+		}),
+	}
+}
+
+func wireImageFigures(f *deployment.ImageFigures) *oapi.ImageFigures {
+	if f == nil {
+		return nil
+	}
+	image := &oapi.ImageFigures{Layers: f.Layers, Bytes: f.Bytes}
+	if c := f.Changed; c != nil {
+		image.Changed = &oapi.ImageChanges{Since: c.Since, Layers: c.Layers, Bytes: c.Bytes}
+	}
+	return image
 }
 
 func wireWarning(w deployment.Warning) oapi.Warning {

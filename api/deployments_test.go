@@ -219,6 +219,30 @@ func TestDeployment_ShowsFailure(t *testing.T) {
 	require.Equal(t, "boom", steps.Items[2].Failure.Lines[0])
 }
 
+func TestDeployment_TellsWhatItsBuildDid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	id := w.deploy("shop", `{}`).ID
+	var d oapi.Deployment
+	w.call("GET", "/v1/deployments/"+id, "").into(&d)
+	require.Nil(t, d.Build)
+	w.building(id)
+	require.NoError(t, w.store.SetImage(t.Context(), id, runID, deployment.BuiltImage{
+		Image: "shop", Digest: "sha256:1", Input: "input", Figures: &deployment.BuildFigures{
+			Steps: 3, Cached: 1, Seconds: 2.5, Phases: []deployment.PhaseFigures{{Name: "install", Seconds: 2}},
+			Vertices: []deployment.VertexFigures{{Name: "[1/3] FROM x", Cached: true}, {Name: "[internal] load build context", Bytes: 9}},
+			Image:    &deployment.ImageFigures{Layers: 4, Bytes: 5, Changed: &deployment.ImageChanges{Since: 6, Layers: 7, Bytes: 8}},
+		},
+	}))
+	w.call("GET", "/v1/deployments/"+id, "").into(&d)
+	require.Equal(t, &oapi.BuildFigures{
+		Steps: 3, Cached: 1, Seconds: 2.5, Phases: []oapi.BuildPhase{{Name: "install", Seconds: 2}},
+		Vertices: []oapi.BuildVertex{{Name: "[1/3] FROM x", Cached: true}, {Name: "[internal] load build context", Bytes: new(int64(9))}},
+		Image:    &oapi.ImageFigures{Layers: 4, Bytes: 5, Changed: &oapi.ImageChanges{Since: 6, Layers: 7, Bytes: 8}},
+	}, d.Build)
+}
+
 func TestSteps_HoldTheReceiptOfACancel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

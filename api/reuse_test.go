@@ -16,7 +16,7 @@ func (w *world) live(project, body string) oapi.Deployment {
 	w.step(d.ID, deployment.StepFetch)
 	require.NoError(w.t, w.store.SetCommit(w.t.Context(), d.ID, runID, "0123456789abcdef0123456789abcdef01234567", "main"))
 	w.step(d.ID, deployment.StepPlan, deployment.StepBuild)
-	require.NoError(w.t, w.store.SetImage(w.t.Context(), d.ID, runID, project, "sha256:"+d.ID, "input"))
+	require.NoError(w.t, w.store.SetImage(w.t.Context(), d.ID, runID, deployment.BuiltImage{Image: project, Digest: "sha256:" + d.ID, Input: "input"}))
 	w.ready(d.ID)
 	return d
 }

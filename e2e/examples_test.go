@@ -138,7 +138,12 @@ func TestRedeployReplacesAndKeepsTheStableName(t *testing.T) {
 	requireNothingLeft(t, first.ID)
 
 	forced := waitEnd(t, deploy(t, project, map[string]any{"force": true}), "ready")
-	require.Contains(t, text(logs(t, forced.ID)), "(0 of ", "no step came from cache")
+	require.Contains(t, text(logs(t, forced.ID)), ", 0 of ", "no step came from cache")
+	figures := show(t, forced.ID).Build
+	require.Equal(t, *first.ImageDigest == *forced.ImageDigest, figures.Image.Changed.Layers == 0)
+	require.Equal(t, second.Number, figures.Image.Changed.Since)
+	require.NotEmpty(t, figures.Vertices)
+	require.Nil(t, show(t, second.ID).Build, "it has built nothing")
 }
 
 func TestDeployOfBranchTagAndCommit(t *testing.T) {

@@ -278,6 +278,45 @@ func (e StepStatus) Valid() bool {
 	}
 }
 
+// BuildFigures What the build of the deployment's image did. Null in lists, for an image that another deployment built, and for one whose build nobody saw to its end because its worker died.
+type BuildFigures struct {
+	// Cached Steps whose result was there already.
+	Cached int `json:"cached"`
+
+	// Image Null when the builder does not tell its layers.
+	Image *ImageFigures `json:"image"`
+
+	// Phases In the order in which they began.
+	Phases []BuildPhase `json:"phases"`
+
+	// Seconds Of all of it.
+	Seconds float64 `json:"seconds"`
+
+	// Steps Instructions of the Dockerfile.
+	Steps int `json:"steps"`
+
+	// Vertices The nodes of the build graph, as they ended; 200 at most.
+	Vertices []BuildVertex `json:"vertices"`
+}
+
+// BuildPhase defines model for BuildPhase.
+type BuildPhase struct {
+	// Name context, base, export, push; between them the phases of the plan (setup, install, build, ...), or build for a Dockerfile that has none.
+	Name string `json:"name"`
+
+	// Seconds In which at least one vertex of the phase ran.
+	Seconds float64 `json:"seconds"`
+}
+
+// BuildVertex defines model for BuildVertex.
+type BuildVertex struct {
+	// Bytes That came to the builder, where it tells them: of contexts and base images.
+	Bytes   *int64  `json:"bytes"`
+	Cached  bool    `json:"cached"`
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
 // Builder How a repository becomes an image. `auto` picks one of the others, but never `railpack`, which is an experiment.
 type Builder string
 
@@ -362,6 +401,9 @@ type DeletionList struct {
 
 // Deployment defines model for Deployment.
 type Deployment struct {
+	// Build What the build of the deployment's image did. Null in lists, for an image that another deployment built, and for one whose build nobody saw to its end because its worker died.
+	Build *BuildFigures `json:"build"`
+
 	// Commit All 40 digits, once resolved.
 	Commit      *string        `json:"commit"`
 	CreatedAt   time.Time      `json:"created_at"`
@@ -689,6 +731,25 @@ type HealthCheckInput struct {
 
 // ID A UUIDv7 in lower case.
 type ID = string
+
+// ImageChanges Layers that the image of the environment's last ready deployment does not have. The push sent those at most: what a registry has is not sent again, and BuildKit does not tell what it sends. Null when there is no such image.
+type ImageChanges struct {
+	Bytes  int64 `json:"bytes"`
+	Layers int   `json:"layers"`
+
+	// Since The number of that deployment.
+	Since int `json:"since"`
+}
+
+// ImageFigures Null when the builder does not tell its layers.
+type ImageFigures struct {
+	// Bytes Of its layers as the registry stores them.
+	Bytes int64 `json:"bytes"`
+
+	// Changed Layers that the image of the environment's last ready deployment does not have. The push sent those at most: what a registry has is not sent again, and BuildKit does not tell what it sends. Null when there is no such image.
+	Changed *ImageChanges `json:"changed"`
+	Layers  int           `json:"layers"`
+}
 
 // LeftOver A thing that keeps a deletion from its end.
 type LeftOver struct {

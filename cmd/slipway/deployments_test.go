@@ -96,6 +96,22 @@ fix:              add an app
 `, stdout)
 }
 
+func TestShowTellsWhatABuildTook(t *testing.T) {
+	t.Parallel()
+	api := withHistory(t)
+	api.deployments[2].ImageDigest = new("sha256:1")
+	api.deployments[2].Build = &oapi.BuildFigures{
+		Vertices: []oapi.BuildVertex{}, Steps: 9, Cached: 2, Seconds: 12.34, Phases: []oapi.BuildPhase{{Name: "install", Seconds: 7}, {Name: "push", Seconds: 1.26}},
+		Image: &oapi.ImageFigures{Layers: 5, Bytes: 1_500_000, Changed: &oapi.ImageChanges{Since: 1, Layers: 2, Bytes: 4_000}},
+	}
+	code, stdout, stderr := user(t, api).run("show", "shop#1")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, `build:            built in 12.3 s, 2 of 9 steps from cache
+phases:           install 7.0 s, push 1.3 s
+size:             image of 1.5 MB in 5 layers, 2 of them (4.0 kB) not in the image of #1
+`)
+}
+
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := user(t, withHistory(t)).run("steps", "shop#3")

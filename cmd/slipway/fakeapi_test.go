@@ -398,6 +398,7 @@ func (f *fakeAPI) ListDeployments(c *gin.Context, params oapi.ListDeploymentsPar
 	items := []oapi.Deployment{}
 	for _, d := range f.deployments {
 		if (params.Status == nil || d.Status == *params.Status) && (params.Environment == nil || d.Environment.Name == *params.Environment) {
+			d.Build = nil // as the API does
 			items = append(items, d)
 		}
 	}

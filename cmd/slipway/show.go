@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-dev/slipway/api/client"
+	domain "github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // onDeployment makes the RunE of a command whose one argument is a DEPLOYMENT; without it, the newest of the checkout's project.
@@ -38,9 +40,15 @@ func (c *cli) onDeployment(do func(ctx context.Context, api *client.ClientWithRe
 func (c *cli) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show [DEPLOYMENT]", Short: "Show a deployment", Args: cobra.MaximumNArgs(1),
-		Long:    "Show how a deployment stands: its step, its addresses, and if it failed, why and what to do.",
+		Long:    "Show how a deployment stands: its step, its addresses, what its build took, and if it failed, why and what to do.",
 		Example: "  slipway show\n  slipway show shop\n  slipway show shop#3 --output json | jq .failure",
-		RunE: c.onDeployment(func(_ context.Context, _ *client.ClientWithResponses, d *client.Deployment) error {
+		RunE: c.onDeployment(func(ctx context.Context, api *client.ClientWithResponses, d *client.Deployment) error {
+			if d.Build == nil && d.ImageDigest != nil { // lists leave it out
+				var err error
+				if d, err = ask[client.Deployment](api.GetDeploymentWithResponse(ctx, d.ID)); err != nil {
+					return err
+				}
+			}
 			return c.print(d, func() error { return c.printDeployment(*d) })
 		}),
 	}
@@ -58,6 +66,9 @@ func (c *cli) printDeployment(d client.Deployment) error {
 	sheet.add("ref", text(d.Ref))
 	sheet.add("commit", text(d.Commit))
 	sheet.add("image", text(d.ImageDigest))
+	if err := sheet.addFigures(d.Build); err != nil {
+		return err
+	}
 	sheet.add("preview", d.PreviewURL)
 	sheet.add("environment url", d.EnvironmentURL)
 	sheet.add("workflow", orElse(text(d.TemporalURL), d.WorkflowID))
@@ -74,6 +85,25 @@ func (c *cli) printDeployment(d client.Deployment) error {
 		}
 	}
 	c.warn(d.Warnings)
+	return nil
+}
+
+// addFigures adds what the build of the image took, where that is known.
+func (p *pairs) addFigures(f *client.BuildFigures) error {
+	if f == nil {
+		return nil
+	}
+	data, err := json.Marshal(f) // the API has the domain's own names
+	if err != nil {
+		return fmt.Errorf("encode build figures: %w", err)
+	}
+	var figures domain.BuildFigures
+	if err := json.Unmarshal(data, &figures); err != nil {
+		return fmt.Errorf("decode build figures: %w", err)
+	}
+	for i, line := range figures.Summary() {
+		p.add([]string{"build", "phases", "size"}[i], line)
+	}
 	return nil
 }
 

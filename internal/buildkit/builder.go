@@ -77,7 +77,7 @@ func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 	if err != nil {
 		return deployment.BuildOutcome{}, err
 	}
-	tale := newNarrator(sink)
+	tale, begun := newNarrator(sink, sectionsOf(r)), time.Now()
 	res, err := b.solve(ctx, opt, tale)
 	if ended := endOf(ctx, err); ended != nil {
 		return deployment.BuildOutcome{}, fmt.Errorf("solve %s: %w", r.Ref, ended)
@@ -89,7 +89,18 @@ func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 	if digest == "" {
 		return deployment.BuildOutcome{}, errors.New("solve " + r.Ref + ": the builder named no digest")
 	}
-	return deployment.BuildOutcome{Digest: digest, Cached: tale.cached, Steps: tale.steps}, nil
+	return b.outcome(ctx, digest, tale.figures(time.Since(begun))), nil
+}
+
+// outcome adds the layers of the image to a solve's figures, where the daemon tells them: one that keeps no history may not.
+func (b *Builder) outcome(ctx context.Context, digest string, figures deployment.BuildFigures) deployment.BuildOutcome {
+	out := deployment.BuildOutcome{Digest: digest, BuildFigures: figures}
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if layers, err := b.layers(looking, digest); err == nil {
+		out.Layers, out.Image = layers, deployment.FiguresOf(layers)
+	}
+	return out
 }
 
 // endOf returns ctx's error when a call failed because ctx ended. The daemon is told of ctx's deadline and keeps it too,

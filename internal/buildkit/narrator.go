@@ -21,6 +21,7 @@ type narrator struct {
 	steps, cached int             // of the Dockerfile
 	told          map[string]bool // parts of vertices whose end was told
 	progress      tracker
+	bill          bill
 }
 
 // vertex is one node of the build graph: a Dockerfile instruction, a load or an export.
@@ -30,14 +31,20 @@ type vertex struct {
 	finished bool
 	output   map[int]*lineSplitter // by stream
 	tail     []string              // its last lines, at most deployment.MaxFailureLines and maxTail bytes
+	cached   bool
+	took     time.Duration
+	bytes    map[string]int64 // that came to the daemon, by part
 }
 
 // maxTail bounds what a vertex keeps for a failure. Its lines are whole: who records the failure cuts them after looking
 // for secrets.
 const maxTail = 2 * maxLine
 
-func newNarrator(sink deployment.BuildSink) *narrator {
-	return &narrator{sink: sink, vertices: map[digest.Digest]*vertex{}, told: map[string]bool{}, progress: newTracker()}
+// newNarrator tells a solve to sink; sections are those of its Dockerfile.
+func newNarrator(sink deployment.BuildSink, sections map[string]string) *narrator {
+	return &narrator{
+		sink: sink, vertices: map[digest.Digest]*vertex{}, told: map[string]bool{}, progress: newTracker(), bill: newBill(sections),
+	}
 }
 
 // take tells one status message: what starts, then what is printed, then what ends.
@@ -50,6 +57,7 @@ func (n *narrator) take(s *client.SolveStatus) {
 	}
 	for _, p := range s.Statuses {
 		n.part(p)
+		n.bill.status(n.vertex(p.Vertex), p)
 	}
 	for _, w := range s.Warnings {
 		n.say("warning: %s", w.Short)
@@ -79,7 +87,7 @@ func (n *narrator) say(format string, args ...any) {
 func (n *narrator) vertex(d digest.Digest) *vertex {
 	v := n.vertices[d]
 	if v == nil {
-		v = &vertex{output: map[int]*lineSplitter{}}
+		v = &vertex{output: map[int]*lineSplitter{}, bytes: map[string]int64{}}
 		n.vertices[d] = v
 	}
 	return v
@@ -111,6 +119,7 @@ func (n *narrator) finish(update *client.Vertex) {
 			n.cached++
 		}
 	}
+	n.bill.ended(v, update)
 	if update.Started != nil {
 		n.sink.Vertex(deployment.BuildVertex{
 			Name: v.name, Started: *update.Started, Completed: *update.Completed, Cached: update.Cached, Failed: update.Error != "",
@@ -173,6 +182,13 @@ func lastLines(lines []string) []string {
 		return lines
 	}
 	return slices.Clone(lines[first:]) // lets go of the rest
+}
+
+// figures returns what the solve did, which took so long.
+func (n *narrator) figures(took time.Duration) deployment.BuildFigures {
+	f := n.bill.figures(took)
+	f.Steps, f.Cached = n.steps, n.cached
+	return f
 }
 
 func elapsed(v *client.Vertex) time.Duration {

@@ -21,7 +21,7 @@ func (t *told) Progress(deployment.Progress)  {}
 func TestOutputThatComesAfterItsStepHasEndedIsNotCut(t *testing.T) {
 	t.Parallel()
 	var lines told
-	n := newNarrator(&lines)
+	n := newNarrator(&lines, nil)
 	step, begun := digest.FromString("step"), time.Now()
 	prints := func(text string) *client.SolveStatus {
 		return &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: step, Stream: 1, Data: []byte(text)}}}

@@ -30,9 +30,17 @@ type BuildRequest struct {
 
 // BuildOutcome is a finished solve.
 type BuildOutcome struct {
-	Digest string // sha256:… of what was pushed
-	Cached int    // steps taken from cache
-	Steps  int
+	Digest string  // sha256:… of what was pushed
+	Layers []Layer // of the image; nil when the builder does not tell them
+	BuildFigures
+}
+
+// BuiltImage is an image that a deployment has.
+type BuiltImage struct {
+	Image   string // repository name without tag or digest
+	Digest  string
+	Input   string        // digest of what it was built from
+	Figures *BuildFigures // nil for one that was taken over
 }
 
 // BuildSink receives what a solve says, in order, from one goroutine.

@@ -47,10 +47,11 @@ type Deployment struct {
 	EnvHost       string // the environment's stable host name
 	Plan          *Plan
 	Dockerfile    string
-	Image         string // repository name without tag or digest
-	ImageDigest   string // sha256:…
-	PlanInput     string // digest of what Plan was made from; empty in lists, likewise below
-	ImageInput    string // digest of what the image was built from
+	Image         string        // repository name without tag or digest
+	ImageDigest   string        // sha256:…
+	PlanInput     string        // digest of what Plan was made from; empty in lists, likewise below
+	ImageInput    string        // digest of what the image was built from
+	Figures       *BuildFigures // of that build; nil when it was not this deployment's, or nobody saw its end
 	Failure       *Failure
 	Warnings      []Warning
 	SupersededBy  string

@@ -34,7 +34,7 @@ func TestMetrics_TellWhatHappened(t *testing.T) {
 	m.QueueWaited(3 * time.Second)
 	m.StepEnded(deployment.StepBuild, deployment.StepFailed, deployment.ClassUser, time.Minute)
 	m.PhaseEnded(deployment.StepRelease, deployment.PhaseProbe, time.Second)
-	m.Built(deployment.BuildOutcome{Cached: 4, Steps: 6})
+	m.Built(deployment.BuildOutcome{BuildFigures: deployment.BuildFigures{Cached: 4, Steps: 6}})
 	m.LinesStored(7)
 	m.Repaired("started", 2)
 	m.APIAnswered(http.MethodGet, "/v1/deployments/:id", http.StatusNotFound, time.Second)

@@ -23,6 +23,9 @@ func (s *Store) Deployment(ctx context.Context, id string) (deployment.Deploymen
 		return deployment.Deployment{}, at(err, "deployment %s", id)
 	}
 	d.Dockerfile, d.PlanInput, d.ImageInput, d.BuildAgain = row.Dockerfile, row.PlanInput, row.ImageInput, row.BuildAgain
+	if d.Figures, err = fromJSON[deployment.BuildFigures](row.BuildFigures, "build_figures"); err != nil {
+		return d, at(err, "deployment %s", id)
+	}
 	d.Plan, err = fromJSON[deployment.Plan](row.Plan, "plan")
 	return d, at(err, "deployment %s", id)
 }

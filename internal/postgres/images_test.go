@@ -19,7 +19,7 @@ func (b bench) built(p deployment.Project, environment, digest string) deploymen
 	d := b.deploy(p, environment)
 	b.through(d, "run", deployment.StepBuild)
 	require.NoError(b.t, b.Own(b.t.Context(), deployment.Resource{Kind: deployment.ResourceImageTag, Name: "r/" + p.Name + ":" + d.ID, DeploymentID: d.ID, RunID: "run"}))
-	require.NoError(b.t, b.SetImage(b.t.Context(), d.ID, "run", p.Name, digest, "input"))
+	require.NoError(b.t, b.SetImage(b.t.Context(), d.ID, "run", deployment.BuiltImage{Image: p.Name, Digest: digest, Input: "input"}))
 	return d
 }
 
@@ -107,7 +107,7 @@ func TestExpireImages_OfWhatDidNotBecomeReady(t *testing.T) {
 	require.NoError(t, b.begin(failed, "again"))
 	require.NotNil(t, b.get(failed.ID).ImageRemovedAt)
 	require.NoError(t, b.Own(t.Context(), deployment.Resource{Kind: deployment.ResourceImageTag, Name: "r/app:again", DeploymentID: failed.ID, RunID: "again"}))
-	require.NoError(t, b.SetImage(t.Context(), failed.ID, "again", "app", "sha256:2", "input"))
+	require.NoError(t, b.SetImage(t.Context(), failed.ID, "again", deployment.BuiltImage{Image: "app", Digest: "sha256:2", Input: "input"}))
 	require.Nil(t, b.get(failed.ID).ImageRemovedAt)
 	_, err = b.ExpireImages(t.Context(), 1, time.Hour)
 	require.NoError(t, err)

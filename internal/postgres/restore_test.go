@@ -48,7 +48,7 @@ func TestRestore_BringsBackWhatWasLive(t *testing.T) {
 	require.Equal(t, "tab\t, newline\n, \\N and \\.", vars[0].Value)
 
 	require.NoError(t, r.BeginRun(t.Context(), again.ID, "", "first"))
-	require.NoError(t, r.SetImage(t.Context(), again.ID, "first", "app", "sha256:9", "input"))
+	require.NoError(t, r.SetImage(t.Context(), again.ID, "first", deployment.BuiltImage{Image: "app", Digest: "sha256:9", Input: "input"}))
 	again, err = r.Deployment(t.Context(), again.ID)
 	require.NoError(t, err)
 	require.Empty(t, again.ReusedFrom, "it was built again, and runs an image of its own")

@@ -116,10 +116,33 @@ func (s *Store) PlanBefore(ctx context.Context, deploymentID string) (*deploymen
 	return fromJSON[deployment.Plan](data, "plan")
 }
 
-// SetImage stores what was built, and from which input.
-func (s *Store) SetImage(ctx context.Context, deploymentID, runID, image, digest, input string) error {
+// ImageBefore returns the newest deployment of the same environment that became ready before this one was made and whose image was
+// not given up, nil for none.
+func (s *Store) ImageBefore(ctx context.Context, deploymentID string) (*deployment.Deployment, error) {
+	id, err := s.q.ImageBefore(ctx, deploymentID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, at(err, "read the image before deployment %s", deploymentID)
+	}
+	before, err := s.Deployment(ctx, id)
+	return &before, err
+}
+
+// SetImage stores what was built, from which input and with which figures; without figures, those of the same image stay.
+func (s *Store) SetImage(ctx context.Context, deploymentID, runID string, built deployment.BuiltImage) error {
+	var figures []byte
+	if built.Figures != nil {
+		var err error
+		if figures, err = json.Marshal(built.Figures); err != nil {
+			return fmt.Errorf("set image of deployment %s: %w", deploymentID, err)
+		}
+	}
 	return at(s.write(ctx, deploymentID, runID, func(q *db.Queries) error {
-		return q.SetImage(ctx, db.SetImageParams{ID: deploymentID, Image: image, ImageDigest: digest, ImageInput: input})
+		return q.SetImage(ctx, db.SetImageParams{
+			ID: deploymentID, Image: built.Image, ImageDigest: built.Digest, ImageInput: built.Input, BuildFigures: figures,
+		})
 	}), "set image of deployment %s", deploymentID)
 }
 

@@ -18,7 +18,7 @@ func TestWritesOfAnotherRunAreRefused(t *testing.T) {
 		return []error{
 			b.SetCommit(t.Context(), d.ID, run, "0123456789012345678901234567890123456789", "main"),
 			b.SetPlan(t.Context(), d.ID, run, deployment.Planned{Plan: plan, Digest: "sha256:1", Dockerfile: "FROM scratch"}),
-			b.SetImage(t.Context(), d.ID, run, "registry/app", "sha256:2", "sha256:3"),
+			b.SetImage(t.Context(), d.ID, run, deployment.BuiltImage{Image: "registry/app", Digest: "sha256:2", Input: "sha256:3"}),
 		}
 	}
 	for _, err := range writes("run-1") {

@@ -356,7 +356,7 @@ func TestQueue_ARollbackTakesItsTurn(t *testing.T) {
 	p := b.project("app")
 	first := b.deploy(p, "production")
 	require.NoError(t, b.begin(first, "run"))
-	require.NoError(t, b.SetImage(t.Context(), first.ID, "run", "app", "sha256:1", "in"))
+	require.NoError(t, b.SetImage(t.Context(), first.ID, "run", deployment.BuiltImage{Image: "app", Digest: "sha256:1", Input: "in"}))
 	b.live(first, "run")
 	all := b.line(p, 2)
 	back, _, err := b.CreateDeployment(t.Context(), deployment.NewDeployment{

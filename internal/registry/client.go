@@ -41,7 +41,7 @@ func (c Client) Digest(ctx context.Context, image string) (string, error) {
 		return "", err
 	}
 	found, err := remote.Head(ref, remote.WithContext(ctx))
-	if isStatus(err, http.StatusNotFound) {
+	if isNotFound(err) {
 		return "", nil
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func (c Client) Delete(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	if err := remote.Delete(ref, remote.WithContext(ctx)); err != nil && !isStatus(err, http.StatusNotFound) {
+	if err := remote.Delete(ref, remote.WithContext(ctx)); err != nil && !isNotFound(err) {
 		return fmt.Errorf("delete image %s: %w", image, err)
 	}
 	return nil
@@ -70,7 +70,7 @@ func (c Client) Tags(ctx context.Context, repository string) ([]string, error) {
 		return nil, err
 	}
 	tags, err := remote.List(ref.Context(), remote.WithContext(ctx))
-	if isStatus(err, http.StatusNotFound) {
+	if isNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ func (c Client) push(ctx context.Context, image string, img v1.Image) error {
 	return nil
 }
 
-func isStatus(err error, status int) bool {
+func isNotFound(err error) bool {
 	var answer *transport.Error
-	return errors.As(err, &answer) && answer.StatusCode == status
+	return errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const deployment = `-- name: Deployment :one
-SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, v.slot_wait, v.log_removed_at, d.plan, d.dockerfile, d.plan_input, d.image_input,
+SELECT v.id, v.number, v.project_id, v.project_name, v.environment_id, v.environment, v.generation, v.status, v.ref_kind, v.ref_name, v.force, v.branch, v.commit, v.workflow_id, v.run_id, v.preview_host, v.env_host, v.image, v.image_digest, v.failure, v.warnings, v.superseded_by, v.reused_from, v.step, v.created_at, v.started_at, v.ready_at, v.finished_at, v.cancel_requested_at, v.image_removed_at, v.admitted_at, v.retry_requested_at, v.waits_for, v.place, v.slot_wait, v.log_removed_at, d.plan, d.dockerfile, d.plan_input, d.image_input, d.build_figures,
        EXISTS (SELECT FROM environments e JOIN deployments s ON s.environment_id = e.id
                 WHERE e.id = v.environment_id AND e.live_deployment_id IS NULL AND s.id = v.reused_from) AS build_again
   FROM deployment_details v JOIN deployments d ON d.id = v.id
@@ -24,6 +24,7 @@ type DeploymentRow struct {
 	Dockerfile       string
 	PlanInput        string
 	ImageInput       string
+	BuildFigures     []byte
 	BuildAgain       bool
 }
 
@@ -73,6 +74,7 @@ func (q *Queries) Deployment(ctx context.Context, id string) (DeploymentRow, err
 		&i.Dockerfile,
 		&i.PlanInput,
 		&i.ImageInput,
+		&i.BuildFigures,
 		&i.BuildAgain,
 	)
 	return i, err

@@ -43,6 +43,20 @@ func (q *Queries) GiveUpLeases(ctx context.Context, arg GiveUpLeasesParams) erro
 	return err
 }
 
+const imageBefore = `-- name: ImageBefore :one
+SELECT o.id FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
+ WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.image_digest <> '' AND o.image_removed_at IS NULL
+ ORDER BY o.generation DESC
+ LIMIT 1
+`
+
+func (q *Queries) ImageBefore(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRow(ctx, imageBefore, id)
+	var id_2 string
+	err := row.Scan(&id_2)
+	return id_2, err
+}
+
 const planBefore = `-- name: PlanBefore :one
 SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
  WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.plan IS NOT NULL
@@ -116,25 +130,28 @@ func (q *Queries) SetCommit(ctx context.Context, arg SetCommitParams) error {
 const setImage = `-- name: SetImage :exec
 WITH gone AS (
     UPDATE deployments s SET image_removed_at = now()
-      FROM deployments d WHERE d.id = $4 AND s.id = d.reused_from AND s.image_digest <> $2 AND s.image_removed_at IS NULL
+      FROM deployments d WHERE d.id = $5 AND s.id = d.reused_from AND s.image_digest <> $2 AND s.image_removed_at IS NULL
 )
-UPDATE deployments o SET image = $1, image_digest = $2, image_input = $3, image_removed_at = NULL, reused_from = NULL
- WHERE o.id = $4
+UPDATE deployments o SET image = $1, image_digest = $2, image_input = $3, image_removed_at = NULL, reused_from = NULL,
+       build_figures = coalesce($4, CASE WHEN o.image_digest = $2 THEN o.build_figures END)
+ WHERE o.id = $5
 `
 
 type SetImageParams struct {
-	Image       string
-	ImageDigest string
-	ImageInput  string
-	ID          string
+	Image        string
+	ImageDigest  string
+	ImageInput   string
+	BuildFigures []byte
+	ID           string
 }
 
-// Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
+// An image that was found to be there already keeps the figures of its build. Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
 func (q *Queries) SetImage(ctx context.Context, arg SetImageParams) error {
 	_, err := q.db.Exec(ctx, setImage,
 		arg.Image,
 		arg.ImageDigest,
 		arg.ImageInput,
+		arg.BuildFigures,
 		arg.ID,
 	)
 	return err

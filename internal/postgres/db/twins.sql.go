@@ -12,7 +12,8 @@ import (
 const takeOver = `-- name: TakeOver :execrows
 UPDATE deployments d
    SET plan = s.plan, plan_digest = s.plan_digest, plan_input = s.plan_input, planner = s.planner, dockerfile = s.dockerfile,
-       warnings = $1, image = s.image, image_digest = s.image_digest, image_input = s.image_input, image_removed_at = NULL
+       warnings = $1, image = s.image, image_digest = s.image_digest, image_input = s.image_input, image_removed_at = NULL,
+       build_figures = NULL
   FROM deployments s
  WHERE d.id = $2 AND s.id = $3::uuid AND s.environment_id = d.environment_id AND s.image_digest = $4
    AND s.image_removed_at IS NULL

@@ -1,7 +1,7 @@
 -- name: Deployment :one
 -- An image that the environment ran before, and that is gone, is built again where nothing is live that would stay instead: a
 -- restore leaves it so.
-SELECT sqlc.embed(v), d.plan, d.dockerfile, d.plan_input, d.image_input,
+SELECT sqlc.embed(v), d.plan, d.dockerfile, d.plan_input, d.image_input, d.build_figures,
        EXISTS (SELECT FROM environments e JOIN deployments s ON s.environment_id = e.id
                 WHERE e.id = v.environment_id AND e.live_deployment_id IS NULL AND s.id = v.reused_from) AS build_again
   FROM deployment_details v JOIN deployments d ON d.id = v.id

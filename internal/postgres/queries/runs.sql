@@ -44,11 +44,18 @@ SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.envi
  ORDER BY o.generation DESC
  LIMIT 1;
 
+-- name: ImageBefore :one
+SELECT o.id FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
+ WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.image_digest <> '' AND o.image_removed_at IS NULL
+ ORDER BY o.generation DESC
+ LIMIT 1;
+
 -- name: SetImage :exec
--- Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
+-- An image that was found to be there already keeps the figures of its build. Whoever has an image of its own runs no other's. What was to run another's was built because that is gone from the registry.
 WITH gone AS (
     UPDATE deployments s SET image_removed_at = now()
       FROM deployments d WHERE d.id = @id AND s.id = d.reused_from AND s.image_digest <> @image_digest AND s.image_removed_at IS NULL
 )
-UPDATE deployments o SET image = @image, image_digest = @image_digest, image_input = @image_input, image_removed_at = NULL, reused_from = NULL
+UPDATE deployments o SET image = @image, image_digest = @image_digest, image_input = @image_input, image_removed_at = NULL, reused_from = NULL,
+       build_figures = coalesce(sqlc.narg('build_figures'), CASE WHEN o.image_digest = @image_digest THEN o.build_figures END)
  WHERE o.id = @id;

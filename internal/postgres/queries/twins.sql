@@ -13,7 +13,8 @@ SELECT s.id
 -- name: TakeOver :execrows
 UPDATE deployments d
    SET plan = s.plan, plan_digest = s.plan_digest, plan_input = s.plan_input, planner = s.planner, dockerfile = s.dockerfile,
-       warnings = @warnings, image = s.image, image_digest = s.image_digest, image_input = s.image_input, image_removed_at = NULL
+       warnings = @warnings, image = s.image, image_digest = s.image_digest, image_input = s.image_input, image_removed_at = NULL,
+       build_figures = NULL
   FROM deployments s
  WHERE d.id = @id AND s.id = @twin::uuid AND s.environment_id = d.environment_id AND s.image_digest = @image_digest
    AND s.image_removed_at IS NULL;
