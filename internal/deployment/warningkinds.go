@@ -190,6 +190,11 @@ func WarningKinds() []WarningKind {
 			`set static.folder, e.g. "dist", or start_command`,
 		},
 		{
+			"repair.python_start", SeverityWarning, "nothing starts the Python web app, or a server that nothing installs, so slipway does",
+			"app = Flask(__name__) in app.py: gunicorn serves app:app on PORT",
+			`write the command into a Procfile, e.g. "web: gunicorn --bind 0.0.0.0:$PORT app:app", and gunicorn into requirements.txt`,
+		},
+		{
 			"change.provider", SeverityInfo, "another language or builder than the environment's last deployment",
 			"node, before: python",
 			"nothing, if it was meant",

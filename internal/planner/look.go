@@ -2,6 +2,7 @@ package planner
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io/fs"
 	"path"
@@ -91,6 +92,9 @@ func (l *look) warn(code, file string, line int, format string, args ...any) *de
 	l.found = append(l.found, deployment.NewWarning(code, file, line, format, args...))
 	return &l.found[len(l.found)-1]
 }
+
+// port is where the app is expected, before the plan says it too.
+func (l *look) port() int { return cmp.Or(l.project.Port, l.plan.Port, deployment.DefaultPort) }
 
 func (l *look) provides(name string) bool { return slices.Contains(l.plan.Providers, name) }
 

@@ -53,6 +53,15 @@ func (n *nativePlan) command(phase string) string {
 	return strings.Join(n.Phases[phase].Cmds, " && ")
 }
 
+// commands returns those of all phases, a line each.
+func (n *nativePlan) commands() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(n.Phases)) {
+		lines = append(lines, n.Phases[name].Cmds...)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // hasNix reports whether a phase installs something through nix.
 func (n *nativePlan) hasNix() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(n.Phases)), nativePhase.usesNix)

@@ -26,6 +26,9 @@ type planned struct {
 	want      []string // warnings: code, file and line, without overlay.unpinned, which every plan with a package manager of Node or with Rust has
 }
 
+// asItIs shows what becomes of a repository that is not repaired.
+var asItIs = deployment.Project{Build: deployment.BuildSettings{Repairs: deployment.RepairsOff}}
+
 func repos() map[string]planned {
 	return map[string]planned{
 		"angular-serve": {providers: "node", want: []string{"repair.dev_server package.json:6"}},
@@ -36,6 +39,9 @@ func repos() map[string]planned {
 		"dev-server":  {providers: "node", want: []string{"repair.dev_server package.json:6"}},
 		"django":      {providers: "python django postgres", start: `python manage.py migrate && gunicorn shop.wsgi`},
 		"django-no-gunicorn": {providers: "python django", start: `python manage.py migrate && gunicorn shop.wsgi`, want: []string{
+			"repair.python_start requirements.txt",
+		}},
+		"django-no-gunicorn-as-it-is": {of: "django-no-gunicorn", project: asItIs, providers: "python django", start: `python manage.py migrate && gunicorn shop.wsgi`, want: []string{
 			"python.no_wsgi_server requirements.txt",
 		}},
 		"docker-clean": {project: deployment.Project{StartCommand: "./x"}, providers: "dockerfile", start: ``, want: []string{
@@ -67,6 +73,15 @@ func repos() map[string]planned {
 			"node.version_defaulted package.json:1",
 			"context.env_file_ignored .env.production",
 			"version.eol package.json:1",
+		}},
+		"fastapi-package": {providers: "python", start: `uvicorn --host 0.0.0.0 --port $PORT shop.main:app`, want: []string{
+			"repair.python_start shop/main.py:5",
+		}},
+		"flask-app": {providers: "python", start: `gunicorn --bind 0.0.0.0:$PORT app:app`, want: []string{
+			"repair.python_start app.py:3",
+		}},
+		"flask-main": {providers: "python", start: `gunicorn --bind 0.0.0.0:$PORT main:app`, want: []string{
+			"repair.python_start main.py:3",
 		}},
 		"go-many-cmd": {providers: "go", start: `./out`, want: []string{
 			"go.multiple_cmd cmd/migrate/main.go",

@@ -77,18 +77,13 @@ func (l *look) wsgiWarnings() {
 		return
 	}
 	distribution := strings.TrimSuffix(call[1], "-serve")
-	files := []string{"requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "setup.cfg"}
-	manifests := []string{}
-	for _, file := range files {
-		text := strings.ToLower(string(l.read(file)))
-		if strings.Contains(text, distribution) || strings.Contains(text, "\n-r ") || strings.HasPrefix(text, "-r ") {
-			return
-		}
-		if text != "" {
+	var manifests []string
+	for _, file := range pythonRequirements {
+		if l.src.exists(file) {
 			manifests = append(manifests, file)
 		}
 	}
-	if strings.Contains(l.plan.InstallCommand+l.plan.BuildCommand, distribution) || len(manifests) == 0 || l.project.InstallCommand != "" {
+	if l.brings(distribution) || strings.Contains(l.native.commands(), distribution) || len(manifests) == 0 || l.project.InstallCommand != "" {
 		return
 	}
 	l.warn("python.no_wsgi_server", manifests[0], 0, "the start command runs %s, which %s does not bring", call[1], strings.Join(manifests, " and ")).

@@ -68,8 +68,17 @@ var (
 	portFlag = regexp.MustCompile(`(?:^|\s)(?:--port|-p|--bind|-b|--fd|--uds)\b`)
 )
 
+var pythonScript = regexp.MustCompile(`^(?:exec )?python3? (\S+\.py)(?:$|\s)`)
+
 // portWarnings tells of a server that will not be found: it listens on a port of its own.
 func (l *look) portWarnings(command, file string, line int) {
+	if script := pythonScript.FindStringSubmatch(command); script != nil {
+		if call := l.pythonRun(script[1]); call != nil && l.unreachable(*call) != "" {
+			l.warn("start.no_port", script[1], call.line, "the app listens on %s and is expected on all addresses at port %d", l.unreachable(*call), l.plan.Port).
+				Fix = "start it with gunicorn or uvicorn on 0.0.0.0:$PORT, or run it with host=\"0.0.0.0\" and the port of the variable PORT"
+		}
+		return
+	}
 	if strings.Contains(command, "PORT") {
 		return
 	}

@@ -1,0 +1,1 @@
+greeting = "served by fastapi"
