@@ -195,6 +195,16 @@ func WarningKinds() []WarningKind {
 			`write the command into a Procfile, e.g. "web: gunicorn --bind 0.0.0.0:$PORT app:app", and gunicorn into requirements.txt`,
 		},
 		{
+			"repair.node_start", SeverityWarning, "package.json has no start script, or one that would be passed over, so slipway starts the server",
+			"server.js listens and no script is called start: node server.js",
+			`write a start script into package.json, e.g. "start": "node server.js"`,
+		},
+		{
+			"repair.static_index", SeverityWarning, "nothing is started and an index.html lies there, so slipway serves its folder",
+			"index.html beside a package.json that only brings prettier",
+			`set the builder to static, and static.folder, e.g. "docs"`,
+		},
+		{
 			"change.provider", SeverityInfo, "another language or builder than the environment's last deployment",
 			"node, before: python",
 			"nothing, if it was meant",

@@ -33,6 +33,7 @@ type manifest struct {
 	Dependencies    map[string]string `json:"dependencies"`
 	DevDependencies map[string]string `json:"devDependencies"`
 	Engines         json.RawMessage   `json:"engines"`
+	Main            string            `json:"main"`
 }
 
 const packageJSON = "package.json"

@@ -103,6 +103,9 @@ func (p *Planner) repaired(ctx context.Context, first *firstPass, project deploy
 			return nil, err
 		}
 	}
+	if _, removed := fix.change.Phases[nixpacksServer]; removed {
+		delete(plan.Assets, caddyfileName)
+	}
 	if fix.static != nil {
 		return plan, serveResult(plan, *fix.static, p.overrides)
 	}

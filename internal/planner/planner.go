@@ -151,6 +151,9 @@ func (p *Planner) planDetected(ctx context.Context, src *source, project deploym
 		if _, err := staticFolder(src, project.Build.Static); err == nil && !hasCommands(project) {
 			return planStatic(src, project, p.overrides)
 		}
+		if plan, err := p.planOtherFolder(src, project); plan != nil || err != nil {
+			return plan, err
+		}
 	}
 	if !found {
 		return nil, nothingToBuild(src)

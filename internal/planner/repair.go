@@ -41,7 +41,7 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 		return r.repair, nil
 	}
 	if r.static == nil && project.StartCommand == "" {
-		for _, rule := range []func() (found bool){r.staticOutput, r.pythonStart} {
+		for _, rule := range []func() (found bool){r.staticOutput, r.pythonStart, r.nodeStart, r.staticIndex} {
 			if rule() {
 				break
 			}

@@ -65,6 +65,9 @@ func repos() map[string]planned {
 			"version.eol Dockerfile:1",
 			"egress.unreachable Dockerfile:6",
 		}},
+		"docs-only": {providers: "static", want: []string{
+			"repair.static_index docs/index.html",
+		}},
 		"docs-and-api": {providers: "static", start: ``, want: []string{
 			"provider.subdir api/package.json",
 		}},
@@ -80,6 +83,9 @@ func repos() map[string]planned {
 		"flask-app": {providers: "python", start: `gunicorn --bind 0.0.0.0:$PORT app:app`, want: []string{
 			"repair.python_start app.py:3",
 		}},
+		"front-end-and-server": {providers: "node", start: `npm run start`, want: []string{
+			"repair.node_start package.json:7",
+		}},
 		"flask-main": {providers: "python", start: `gunicorn --bind 0.0.0.0:$PORT main:app`, want: []string{
 			"repair.python_start main.py:3",
 		}},
@@ -94,6 +100,9 @@ func repos() map[string]planned {
 		"go-patch-version": {providers: "go", start: `./out`, want: []string{
 			"go.version_fallback go.mod:3",
 			"version.eol go.mod:3",
+		}},
+		"index-beside-manifest": {providers: "static", want: []string{
+			"repair.static_index index.html",
 		}},
 		"link-outside": {providers: "php", start: `node /assets/scripts/prestart.mjs /assets/nginx.template.conf /nginx.conf && (php-fpm -y /assets/php-fpm.conf & nginx -c /nginx.conf)`, want: []string{
 			"source.link_outside shared",
@@ -125,6 +134,9 @@ func repos() map[string]planned {
 			"version.eol .nvmrc:1",
 		}},
 		"node-range-bounded": {providers: "node", start: `npm run start`},
+		"node-server": {providers: "node", start: `node server.js`, want: []string{
+			"repair.node_start server.js:3",
+		}},
 		"node-static": {providers: "node", start: `npm run start`, want: []string{
 			"version.eol .nvmrc:1",
 		}},
@@ -223,7 +235,10 @@ func repos() map[string]planned {
 			"provider.shadowed requirements.txt",
 		}},
 		"spa": {providers: "node", want: []string{"repair.static_output package.json:3"}},
-		"spa-express": {providers: "node", start: `exec caddy run --config /assets/Caddyfile --adapter caddyfile 2>&1`, want: []string{
+		"spa-express": {providers: "node", start: `npm run start`, want: []string{
+			"repair.node_start package.json:8",
+		}},
+		"spa-express-as-it-is": {of: "spa-express", project: asItIs, providers: "node", start: `exec caddy run --config /assets/Caddyfile --adapter caddyfile 2>&1`, want: []string{
 			"spa.start_overridden package.json:8",
 		}},
 		"start-background": {providers: "node", start: `node worker.js & node server.js`, want: []string{
