@@ -37,4 +37,7 @@ call=/proc/sys/net/bridge/bridge-nf-call-iptables
 [ ! -e "$call" ] || [ "$(cat "$call")" = 1 ] || echo 1 >"$call"
 [ -e "$call" ] || echo "buildkitd: builds reach each other: load the host's kernel module br_netfilter" >&2
 
+# What runs a step, with its limits, where buildkitd.toml names it.
+install -m 0700 /etc/slipway/step-runtime.sh /var/lib/buildkit/step-runtime.sh
+
 exec buildkitd "$@"

@@ -110,10 +110,7 @@ func (s *system) startBuildKit(ctx context.Context) error {
 		return err
 	}
 	daemon := daemonOf(s.paths)
-	if err := os.MkdirAll(daemon.Root, 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(daemon.ConfigFile(), []byte(daemon.TOML()), 0o600); err != nil {
+	if err := daemon.WriteFiles(); err != nil {
 		return err
 	}
 	if err := daemon.Sweep(ctx); err != nil { // of a predecessor that was killed, which Reclaim has ended
@@ -144,7 +141,7 @@ func daemonOf(p paths) buildkit.DaemonConfig {
 		Root:     filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
 		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
 		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(), PrivateNetworks: p.BuildKit.PrivateNets,
-		CacheBytes: p.BuildKit.CacheSize,
+		CacheBytes: p.BuildKit.CacheSize, Limits: buildkit.StepLimits{CPUs: p.BuildKit.StepCPUs, Memory: p.BuildKit.StepMemory, Processes: p.BuildKit.StepProcesses},
 	}
 }
 

@@ -73,10 +73,7 @@ func layOut(root, cache, binary string) (*installation, error) {
 		Root: filepath.Join(root, "buildkit"), Address: "unix://" + i.path("buildkit.sock"), RegistryAddr: i.registry, DockerIOMirror: true,
 		BridgeName: buildBridge, BridgeSubnet: buildSubnet, CacheBytes: 4 << 30,
 	}
-	if err := os.MkdirAll(i.daemon.Root, 0o700); err != nil {
-		return i, err
-	}
-	if err := os.WriteFile(i.daemon.ConfigFile(), []byte(i.daemon.TOML()), 0o600); err != nil {
+	if err := i.daemon.WriteFiles(); err != nil {
 		return i, err
 	}
 	if i.cluster, err = cluster.Find("", i.path("postgres"), i.path("pg"), "max_connections=200", "shared_buffers=64MB"); err != nil {

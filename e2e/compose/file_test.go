@@ -25,9 +25,10 @@ import (
 const (
 	composeFile   = "../../deploy/compose.yaml"
 	buildkitdFile = "../../deploy/buildkitd.toml"
+	runtimeFile   = "../../deploy/step-runtime.sh"
 )
 
-var update = flag.Bool("update", false, "write deploy/buildkitd.toml")
+var update = flag.Bool("update", false, "write deploy/buildkitd.toml and deploy/step-runtime.sh")
 
 // load reads the file as Docker Compose does, with settings (NAME=value) as the environment: it is interpolated, held
 // against the schema, and what it names has to be declared.
@@ -237,15 +238,21 @@ func TestFile_EnvExampleIsComplete(t *testing.T) {
 func TestFile_BuildkitdIsFresh(t *testing.T) {
 	t.Parallel()
 	want := "# Made by e2e/compose: go test ./e2e/compose -run BuildkitdIsFresh -update\n" + daemon().TOML()
+	runtime := daemon().Limits.Runtime()
 	if *update {
 		require.NoError(t, os.WriteFile(buildkitdFile, []byte(want), 0o644))
+		require.NoError(t, os.WriteFile(runtimeFile, []byte(runtime), 0o644))
 	}
 	have, err := os.ReadFile(buildkitdFile)
 	require.NoError(t, err)
 	require.Equal(t, want, string(have), "run: make generate")
+	have, err = os.ReadFile(runtimeFile)
+	require.NoError(t, err)
+	require.Equal(t, runtime, string(have), "run: make generate")
 	dev, err := config.LoadDev(nil)
 	require.NoError(t, err)
 	require.Equal(t, dev.BuildKit.CacheSize, daemon().CacheBytes, "as everywhere")
+	require.Equal(t, buildkit.StepLimits{CPUs: dev.BuildKit.StepCPUs, Memory: dev.BuildKit.StepMemory, Processes: dev.BuildKit.StepProcesses}, daemon().Limits)
 	entrypoint, err := os.ReadFile("../../deploy/buildkitd.sh")
 	require.NoError(t, err)
 	require.Contains(t, string(entrypoint), "\nbridge="+daemon().BridgeName+"\n")
@@ -255,5 +262,6 @@ func daemon() buildkit.DaemonConfig {
 	return buildkit.DaemonConfig{
 		Root: "/var/lib/buildkit", Address: "unix:///run/buildkit/buildkitd.sock", RegistryAddr: "registry:5000",
 		BridgeName: "slipway0", BridgeSubnet: "10.214.0.0/16", CacheBytes: 20 << 30,
+		Limits: buildkit.StepLimits{Memory: 4 << 30, Processes: 4096},
 	}
 }

@@ -33,8 +33,9 @@ type DaemonConfig struct {
 	Nameservers    []string // for RUN steps; empty: the host's, or public ones where the host has a loopback one only
 	// PrivateNetworks are those beyond the host that RUN steps reach, as where a company has its package registry. IPv4.
 	PrivateNetworks []netip.Prefix
-	CacheBytes      int64  // bound on layers and caches together
-	MaxParallel     int    // RUN steps at a time; 0: no bound
+	CacheBytes      int64 // bound on layers and caches together
+	MaxParallel     int   // RUN steps at a time; 0: no bound
+	Limits          StepLimits
 	Frontend        string // image of the one frontend that a build may name, in whatever version; "" for none
 }
 
@@ -44,7 +45,7 @@ const (
 	networkPool      = 4
 )
 
-// ConfigFile is where a caller writes TOML and where Command looks for it.
+// ConfigFile is where WriteFiles writes TOML and where Command looks for it.
 func (c DaemonConfig) ConfigFile() string { return filepath.Join(c.Root, "buildkitd.toml") }
 
 // Args returns buildkitd's arguments.
@@ -102,6 +103,7 @@ func (c DaemonConfig) worker(line func(string, ...any)) {
 	}
 	line("[worker.containerd]\nenabled = false")
 	line("[worker.oci]\nenabled = true\ngc = true\nmax-parallelism = %d", c.MaxParallel)
+	line("binary = %q", c.RuntimeFile())
 	line("networkMode = \"bridge\"\ncniBinaryPath = %q\ncniPoolSize = %d", bin, networkPool)
 	line("bridgeName = %q\nbridgeSubnet = %q", c.BridgeName, c.BridgeSubnet)
 	line("defaultCgroupParent = %q", c.cgroup())

@@ -27,7 +27,10 @@ var (
 	noProgram   = regexp.MustCompile(`executable file not found|exec format error|unable to start container process`)
 	refused     = regexp.MustCompile(`source "([^"]+)" denied by policy`)
 	noFrontend  = regexp.MustCompile(`invalid frontend: gateway\.v0|is not an allowed gateway source`)
-	notAllowed  = regexp.MustCompile(`is not allowed|entitlement`)
+	// What shells, libc and runtimes say when the kernel gives them no further process, and when it takes or refuses memory.
+	noProcess  = regexp.MustCompile(`(?i)cannot fork|fork: .*(?:resource temporarily unavailable|try again)|can't start new thread|pthread_create failed|spawn \S+ EAGAIN`)
+	noMemory   = regexp.MustCompile(`(?m)(?:^|line \d+: +\d+ )Killed\b|heap out of memory|Cannot allocate memory|std::bad_alloc|^MemoryError|fatal error: runtime: out of memory`)
+	notAllowed = regexp.MustCompile(`is not allowed|entitlement`)
 )
 
 // classify says whose fault a solve's error is, and what its owner needs to see.
@@ -75,9 +78,17 @@ func commandFailure(err error, exit *gatewaypb.ExitError, at *vertex) error {
 	code := int(exit.ExitCode)
 	f := deployment.UserFailure("build.command_failed", "read the lines that the command printed, correct the cause and deploy again",
 		"%s: exit code %d", command, code)
-	if code == killed || grpcerrors.Code(exit.Err) == codes.ResourceExhausted {
-		f = deployment.UserFailure("build.out_of_memory", "let the command use less memory, or give the builder more",
+	said := strings.Join(output, "\n")
+	switch {
+	case code == killed || grpcerrors.Code(exit.Err) == codes.ResourceExhausted:
+		f = deployment.UserFailure("build.out_of_memory", "let the command use less memory, or give build steps more (SLIPWAY_BUILD_MEMORY)",
 			"%s: was killed, most often because it ran out of memory", command)
+	case noProcess.MatchString(said):
+		f = deployment.UserFailure("build.too_many_processes", "let the command run fewer processes at a time, or let build steps have more (SLIPWAY_BUILD_PROCESSES)",
+			"%s: exit code %d, after it was given no further process", command, code)
+	case noMemory.MatchString(said):
+		f = deployment.UserFailure("build.out_of_memory", "let the command use less memory, or give build steps more (SLIPWAY_BUILD_MEMORY)",
+			"%s: exit code %d, after it ran out of memory", command, code)
 	}
 	f.ExitCode, f.Lines = &code, below(excerpt(err), output)
 	return f

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/buildkit/buildkittest"
 )
 
@@ -161,7 +162,9 @@ func hostAddresses(t *testing.T) []netip.Addr {
 // What a RUN reaches, as seen from inside of one.
 func TestWhatARunReaches(t *testing.T) {
 	t.Parallel()
-	own := buildkittest.StartWith(t, netip.MustParsePrefix("10.232.0.0/16"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("10.231.0.0/16"))
+	own := buildkittest.StartWith(t, func(c *buildkit.DaemonConfig) {
+		c.PrivateNetworks = []netip.Prefix{netip.MustParsePrefix("10.232.0.0/16"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("10.231.0.0/16")}
+	})
 	place := strings.Split(own.Gateway, ".")[2]
 	internet, metadata, allowed := "198.51.100."+place, "169.254.169.254", "10.232."+place+".7"
 	private := map[string]string{

@@ -148,16 +148,19 @@ func (p *Planner) keys() []key {
 
 // BuildKit builds and pushes images.
 type BuildKit struct {
-	Addr         string         // empty in slipway-dev: a child of its own
-	CA           string         // file; for tcp, checks the server
-	Cert, Key    string         // files; for tcp, show who the worker is
-	Bridge       string         // interface of that child's RUN steps
-	Subnet       netip.Prefix   // of that interface
-	PrivateNets  []netip.Prefix // not public, yet RUN steps of that child reach them
-	CNIDir       string         // CNI plugins for that child
-	CacheSize    int64          // bytes that the child's layers and caches may take together
-	DockerMirror bool           // that child takes docker.io's images from the registry first
-	SBOMScanner  string         // image
+	Addr          string       // empty in slipway-dev: a child of its own
+	CA            string       // file; for tcp, checks the server
+	Cert, Key     string       // files; for tcp, show who the worker is
+	Bridge        string       // interface of that child's RUN steps
+	Subnet        netip.Prefix // of that interface
+	StepCPUs      float64      // of that child's RUN steps, each
+	StepMemory    int64        // bytes, likewise
+	StepProcesses int
+	PrivateNets   []netip.Prefix // not public, yet RUN steps of that child reach them
+	CNIDir        string         // CNI plugins for that child
+	CacheSize     int64          // bytes that the child's layers and caches may take together
+	DockerMirror  bool           // that child takes docker.io's images from the registry first
+	SBOMScanner   string         // image
 }
 
 func (b *BuildKit) keys(addr func(string) error) []key {
@@ -190,6 +193,19 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 		{
 			env: "SLIPWAY_BUILD_SUBNET", path: "buildkit.subnet", initial: "10.214.0.0/16", value: network(&b.Subnet, 24),
 			doc: "Network that RUN steps of a build get their addresses from.",
+		},
+		{
+			env: "SLIPWAY_BUILD_CPUS", path: "buildkit.cpus", initial: "0", value: decimal(&b.StepCPUs, 0.1, 1024),
+			doc: "How many CPUs one RUN step on slipway-dev's own buildkitd may use, such as `1.5`; 0 for all: steps that run at the same time share them evenly. " +
+				"Another buildkitd has this and the next two in `deploy/step-runtime.sh`.",
+		},
+		{
+			env: "SLIPWAY_BUILD_MEMORY", path: "buildkit.memory", initial: "4GB", value: size(&b.StepMemory, 0),
+			doc: "How much memory one RUN step may use, such as `4GB`, without swap. What needs more is killed, and the deployment fails with `build.out_of_memory`. 0 for no bound.",
+		},
+		{
+			env: "SLIPWAY_BUILD_PROCESSES", path: "buildkit.processes", initial: "4096", value: number(&b.StepProcesses, 0, 1<<22),
+			doc: "How many processes and threads one RUN step may have at a time. 0 for no bound.",
 		},
 		{
 			env: "SLIPWAY_BUILD_PRIVATE_NETWORKS", path: "buildkit.private_networks", value: networks(&b.PrivateNets, ipv4),

@@ -116,7 +116,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		yamlFile(t, "gateway: {adr: 1, domain: 'Not A Domain'}\ntimeouts: {plan: 90}\nlog: {level: {a: 1}}\nworker: 3"),
 		"SLIPWAY_API_ADDR=0.0.0.0:8080", "SLIPWAY_BUILD_SLOTS=none", "SLIPWAY_GATEWAY_ADR=127.0.0.1:1",
 		"SLIPWAY_DATABASE_URL=mysql://u:hunter2@h/d", "SLIPWAY_NIXPACKS=", "SLIPWAY_BUILD_SUBNET=10.1.2.3/30",
-		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe", "SLIPWAY_BUILD_PRIVATE_NETWORKS=fd00::/8", "SLIPWAY_BUILD_CACHE_SIZE=1000MB",
+		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe", "SLIPWAY_BUILD_PRIVATE_NETWORKS=fd00::/8", "SLIPWAY_BUILD_CPUS=-1", "SLIPWAY_BUILD_CACHE_SIZE=1000MB",
 		"SLIPWAY_MIN_FREE_DISK=much", "SLIPWAY_DISK_DIRS=/var,lib",
 	})
 	var faults config.Faults
@@ -135,6 +135,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		{"SLIPWAY_BUILD_SUBNET", `"10.1.2.3/30" does not fit`, "give an IPv4 network"},
 		{"SLIPWAY_GIT_ALLOW_NETS", `"10.0.0.0/8,home" does not fit`, `"home" is no network`},
 		{"SLIPWAY_BUILD_PRIVATE_NETWORKS", `"fd00::/8" does not fit`, "give IPv4 networks"},
+		{"SLIPWAY_BUILD_CPUS", `"-1" does not fit`, "give 0, or a number from 0.1 to 1024"},
 		{"SLIPWAY_DOCKER_MIRROR", `"maybe" does not fit`, "give true or false"},
 		{"SLIPWAY_BUILD_CACHE_SIZE", `"1000MB" does not fit`, "give a size of at least 1GB, such as 20GB"},
 		{"SLIPWAY_MIN_FREE_DISK", `"much" does not fit`, "give a size of at least 0B, such as 20GB"},
@@ -146,7 +147,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		}
 		require.True(t, found, "%v in\n%v", want, err)
 	}
-	require.Len(t, faults, 17, err)
+	require.Len(t, faults, 18, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
@@ -370,7 +371,7 @@ func TestCodecOrigins(t *testing.T) {
 func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
 	d, err := config.LoadDev([]string{
-		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8", "SLIPWAY_BUILD_PRIVATE_NETWORKS=10.0.0.0/8",
+		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8", "SLIPWAY_BUILD_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_BUILD_CPUS=1.5", "SLIPWAY_RAILPACK=x", "SLIPWAY_RAILPACK_FRONTEND=x.example/f",
 		"SLIPWAY_KEYSET_KMS=aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1", "SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=tcp://x:1", "SLIPWAY_IMAGES_DIR=x",
 		"SLIPWAY_BUILDKIT_CA_FILE=x", "SLIPWAY_BUILDKIT_CERT_FILE=x", "SLIPWAY_BUILDKIT_KEY_FILE=x", "SLIPWAY_REGISTRY_PLAIN_HTTP=true",
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),

@@ -81,6 +81,18 @@ func number[T int | int32](into *T, lowest, highest T) value {
 	}
 }
 
+// decimal takes 0 or a number from lowest to highest.
+func decimal(into *float64, lowest, highest float64) value {
+	return func(s string) error {
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil || n != 0 && !(n >= lowest && n <= highest) {
+			return fmt.Errorf("give 0, or a number from %g to %g such as 1.5", lowest, highest)
+		}
+		*into = n
+		return nil
+	}
+}
+
 // size takes a number of bytes, of lowest at least. A unit is a power of 1024, as in Docker's and buildkitd's own settings.
 func size(into *int64, lowest int64) value {
 	return func(s string) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -51,14 +50,14 @@ func StartKept(tb testing.TB) *Stack {
 	return started(tb, func(ctx context.Context) (*Stack, error) { return open(ctx, claimKept) })
 }
 
-// StartWith runs a Stack whose builds reach private networks.
-func StartWith(tb testing.TB, networks ...netip.Prefix) *Stack {
+// StartWith runs a Stack whose daemon is configured as change says.
+func StartWith(tb testing.TB, change func(*buildkit.DaemonConfig)) *Stack {
 	tb.Helper()
 	return started(tb, func(ctx context.Context) (*Stack, error) {
 		return open(ctx, func() (*Stack, error) {
 			s, err := claim()
 			if err == nil {
-				s.config.PrivateNetworks = networks
+				change(&s.config)
 			}
 			return s, err
 		})
@@ -206,10 +205,7 @@ func (s *Stack) startDaemon(ctx context.Context) error {
 		return err
 	}
 	s.config.RegistryAddr, s.config.Frontend = s.Registry, s.Registry+"/railpack-frontend"
-	if err := os.MkdirAll(s.config.Root, 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(s.config.ConfigFile(), []byte(s.config.TOML()), 0o600); err != nil {
+	if err := s.config.WriteFiles(); err != nil {
 		return err
 	}
 	if err := s.config.Sweep(ctx); err != nil {
