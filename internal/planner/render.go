@@ -98,10 +98,16 @@ func (r *renderer) apt(order []string) {
 		}
 	}
 	if len(packages) > 0 {
-		r.line("RUN apt-get update \\\n    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s \\\n"+
-			"    && rm -rf /var/lib/apt/lists/*", strings.Join(packages, " "))
+		r.line(aptInstall, strings.Join(packages, " "))
 	}
 }
+
+// aptInstall keeps what it downloads in cache mounts. The archives have a folder of their own there, because images of
+// Debian and Ubuntu are set up to empty the usual one.
+const aptInstall = `RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
+    mkdir -p /var/cache/apt/kept/partial && apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dir::Cache::archives=/var/cache/apt/kept %s`
 
 func (r *renderer) environment() {
 	for _, name := range slices.Sorted(maps.Keys(r.plan.Variables)) {
