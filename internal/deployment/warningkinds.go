@@ -195,6 +195,11 @@ func WarningKinds() []WarningKind {
 			`write the command into a Procfile, e.g. "web: gunicorn --bind 0.0.0.0:$PORT app:app", and gunicorn into requirements.txt`,
 		},
 		{
+			"repair.go_main", SeverityWarning, "nixpacks would build another command of Go's, or none, so slipway builds the one that serves",
+			"cmd/migrate and cmd/server: server is built; a main.go without go.mod; web: bin/shop where nothing builds bin/shop",
+			"set NIXPACKS_GO_BIN in nixpacks.toml, or commit a go.mod, or start ./out in the Procfile",
+		},
+		{
 			"repair.node_start", SeverityWarning, "package.json has no start script, or one that would be passed over, so slipway starts the server",
 			"server.js listens and no script is called start: node server.js",
 			`write a start script into package.json, e.g. "start": "node server.js"`,

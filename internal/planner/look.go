@@ -94,6 +94,11 @@ func (l *look) warn(code, file string, line int, format string, args ...any) *de
 	return &l.found[len(l.found)-1]
 }
 
+// repaired reports whether a rule has put something right already.
+func (l *look) repaired(code string) bool {
+	return slices.ContainsFunc(l.plan.Warnings, func(w deployment.Warning) bool { return w.Code == code })
+}
+
 // port is where the app is expected, before the plan says it too.
 func (l *look) port() int { return cmp.Or(l.project.Port, l.plan.Port, deployment.DefaultPort) }
 

@@ -17,21 +17,39 @@ type firstPass struct {
 	dir     string
 	dropped []string // links that lead out of the source and are not in the copy
 	native  *nativePlan
+	pinned  []string // what it is planned as, where nixpacks by itself recognises nothing
 }
 
 // planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
 // that nixpacks recognises nothing: then the plan has no phases.
-func (p *Planner) planFirst(ctx context.Context, src *source) (*firstPass, error) {
+func (p *Planner) planFirst(ctx context.Context, src *source, project deployment.Project) (*firstPass, error) {
 	dir, dropped, err := p.privateCopy(ctx, src)
 	if err != nil {
 		return nil, err
 	}
 	first := &firstPass{dir: dir, dropped: dropped}
-	if first.native, _, err = p.nativePlan(ctx, dir); err != nil {
+	if err := first.plan(ctx, p, src, project); err != nil {
 		first.Close()
 		return nil, err
 	}
 	return first, nil
+}
+
+// plan plans the copy, as Go where nixpacks does not see that it is.
+func (f *firstPass) plan(ctx context.Context, p *Planner, src *source, project deployment.Project) (err error) {
+	if f.native, _, err = p.nativePlan(ctx, f.dir); err != nil {
+		return err
+	}
+	if len(f.native.Phases) > 0 || project.Build.Repairs == deployment.RepairsOff || !goWithoutModule(src) {
+		return nil
+	}
+	f.pinned = []string{"go"}
+	args, err := planArgs(deployment.Project{}, planChange{Providers: f.pinned})
+	if err != nil {
+		return err
+	}
+	f.native, _, err = p.nativePlan(ctx, f.dir, args...)
+	return err
 }
 
 // Close removes the copy.
@@ -57,7 +75,7 @@ func (p *Planner) privateCopy(ctx context.Context, src *source) (dir string, dro
 
 // planNixpacks plans with nixpacks or says why that is impossible.
 func (p *Planner) planNixpacks(ctx context.Context, src *source, project deployment.Project) (*deployment.Plan, error) {
-	first, err := p.planFirst(ctx, src)
+	first, err := p.planFirst(ctx, src, project)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +135,7 @@ func (p *Planner) repaired(ctx context.Context, first *firstPass, project deploy
 
 // planWith runs nixpacks with the project's commands, the operator's overrides and a repair.
 func (p *Planner) planWith(ctx context.Context, first *firstPass, project deployment.Project, fix repair, version string) (*deployment.Plan, *nativePlan, error) {
-	args, err := planArgs(project, p.overrides.planChange(first.native).merged(fix.change))
+	args, err := planArgs(project, planChange{Providers: first.pinned}.merged(p.overrides.planChange(first.native)).merged(fix.change))
 	if err != nil {
 		return nil, nil, err
 	}

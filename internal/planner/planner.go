@@ -141,7 +141,7 @@ func (p *Planner) choose(ctx context.Context, src *source, project deployment.Pr
 // planDetected lets nixpacks look first. Its own static file server loses against ours: it needs a package set of its own
 // to do what one binary does.
 func (p *Planner) planDetected(ctx context.Context, src *source, project deployment.Project) (*deployment.Plan, error) {
-	first, err := p.planFirst(ctx, src)
+	first, err := p.planFirst(ctx, src, project)
 	if err != nil {
 		return nil, err
 	}

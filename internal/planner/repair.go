@@ -22,6 +22,7 @@ type repair struct {
 type repairs struct {
 	*look
 	repair
+	fault     error // what a rule found that nobody but the owner can decide
 	overrides Overrides
 }
 
@@ -41,7 +42,7 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 		return r.repair, nil
 	}
 	if r.static == nil && project.StartCommand == "" {
-		for _, rule := range []func() (found bool){r.staticOutput, r.pythonStart, r.nodeStart, r.staticIndex} {
+		for _, rule := range []func() (found bool){r.staticOutput, r.pythonStart, r.goMain, r.nodeStart, r.staticIndex} {
 			if rule() {
 				break
 			}
@@ -51,7 +52,7 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 			r.static.Headers = settings.Headers
 		}
 	}
-	return r.repair, nil
+	return r.repair, r.fault
 }
 
 // say notes what a rule did and what to write to make it explicit.

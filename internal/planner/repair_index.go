@@ -43,7 +43,9 @@ func indexFolder(src *source) string {
 		}
 	}
 	found, err := fs.Glob(src.FS(), "*/index.html")
-	found = slices.DeleteFunc(found, func(name string) bool { return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "node_modules/") })
+	found = slices.DeleteFunc(found, func(name string) bool {
+		return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "node_modules/")
+	})
 	if err != nil || len(found) != 1 {
 		return ""
 	}

@@ -90,6 +90,18 @@ func repos() map[string]planned {
 			"repair.python_start main.py:3",
 		}},
 		"go-many-cmd": {providers: "go", start: `./out`, want: []string{
+			"repair.go_main cmd/server/main.go:10",
+			"version.eol go.mod:1",
+		}},
+		"go-no-module": {providers: "go", start: `./out`, want: []string{
+			"repair.go_main server.go:12",
+			"version.eol",
+		}},
+		"go-procfile": {providers: "go", start: `./out -greeting "named by the Procfile"`, want: []string{
+			"repair.go_main Procfile:1",
+			"version.eol go.mod:1",
+		}},
+		"go-many-cmd-as-it-is": {of: "go-many-cmd", project: asItIs, providers: "go", start: `./out`, want: []string{
 			"go.multiple_cmd cmd/migrate/main.go",
 			"version.eol go.mod:1",
 		}},

@@ -101,7 +101,7 @@ func (l *look) goWarnings() {
 		l.warn("go.version_fallback", "go.mod", line, "go.mod asks for Go %s, nixpacks installs Go %s", wish[1]+wish[2], given)
 	}
 	built := goCommand.FindStringSubmatch(l.plan.BuildCommand)
-	if built == nil || l.project.BuildCommand != "" || l.native.Variables["NIXPACKS_GO_BIN"] != "" {
+	if built == nil || l.repaired("repair.go_main") || l.project.BuildCommand != "" || l.native.Variables["NIXPACKS_GO_BIN"] != "" {
 		return
 	}
 	mains, err := fs.Glob(l.src.FS(), "cmd/*/main.go")
