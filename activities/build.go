@@ -59,14 +59,19 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	if err != nil {
 		return temporal.BuildResult{}, err
 	}
-	if err := b.announce(ctx, d, request, input); err != nil {
+	builder, done, err := b.Builder.Choose(ctx, p.ID)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	defer done()
+	if err := b.announce(ctx, d, builder, request, input); err != nil {
 		return temporal.BuildResult{}, err
 	}
 	stopped := make(chan time.Time, 1)
 	defer context.AfterFunc(ctx, func() { stopped <- time.Now() })()
-	outcome, err := b.solve(ctx, request, time.Duration(p.BuildTimeoutSeconds)*time.Second)
+	outcome, err := b.solve(ctx, builder, request, time.Duration(p.BuildTimeoutSeconds)*time.Second)
 	if err != nil {
-		return temporal.BuildResult{}, errors.Join(err, b.ended(ctx, request.Ref, stopped))
+		return temporal.BuildResult{}, errors.Join(err, b.ended(ctx, builder, request.Ref, stopped))
 	}
 	if b.Built != nil {
 		b.Built(outcome)
@@ -87,26 +92,26 @@ func (b *Build) input(ctx context.Context, d deployment.Deployment, p deployment
 	return imageInput(d.Plan, p, vars)
 }
 
-// announce makes the attempt known before it begins: its tag in the ledger, its ref in the heartbeat.
-func (b *Build) announce(ctx context.Context, d deployment.Deployment, r BuildRequest, input string) error {
+// announce makes the attempt known before it begins: its tag in the ledger, its ref and builder in the heartbeat.
+func (b *Build) announce(ctx context.Context, d deployment.Deployment, builder string, r BuildRequest, input string) error {
 	tag := deployment.Resource{Kind: deployment.ResourceImageTag, Name: r.Image, DeploymentID: d.ID, RunID: attemptOf(ctx).RunID}
 	if err := b.Ledger.Own(ctx, tag); err != nil {
 		return err
 	}
 	pulseOf(ctx).change(func(beat *Beat) {
-		beat.Builder, beat.Ref, beat.Image, beat.Input = b.Builder.Address(), r.Ref, r.Image, input
+		beat.Builder, beat.Ref, beat.Image, beat.Input = builder, r.Ref, r.Image, input
 		beat.Progress = deployment.Progress{Phase: deployment.PhaseSolve}
 	})
 	return nil
 }
 
 // solve builds within the project's build time-out: passing it is the user's to change, so it is class user.
-func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration) (BuildOutcome, error) {
+func (b *Build) solve(ctx context.Context, builder string, r BuildRequest, timeout time.Duration) (BuildOutcome, error) {
 	errLate := errors.New("build time-out")
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, errLate)
 	defer cancel()
 	tail := &tailSink{ctx: ctx, log: logOf(ctx, b.Logs), pulse: pulseOf(ctx)}
-	outcome, err := b.Builder.Solve(limited, r, tail)
+	outcome, err := b.Builder.Solve(limited, builder, r, tail)
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), errLate) {
 		f := deployment.UserFailure("build.timeout", "make the build faster, or raise the project's build_timeout_seconds",
 			"build image: not finished within %s", timeout)
@@ -118,13 +123,13 @@ func (b *Build) solve(ctx context.Context, r BuildRequest, timeout time.Duration
 
 // ended writes a solve that a cancel has stopped into the receipt, once the builder's own history says that it runs no more;
 // stopped tells when ctx ended. A builder that does not answer leaves no line.
-func (b *Build) ended(ctx context.Context, ref string, stopped <-chan time.Time) error {
+func (b *Build) ended(ctx context.Context, builder, ref string, stopped <-chan time.Time) error {
 	if !sdktemporal.IsCanceledError(context.Cause(ctx)) {
 		return nil
 	}
 	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
-	if _, err := b.Builder.Lookup(look, ref); err != nil {
+	if _, err := b.Builder.Lookup(look, builder, ref); err != nil {
 		return err
 	}
 	return b.Ledger.SolveEnded(look, attemptOf(ctx), ref, time.Since(<-stopped))
@@ -142,13 +147,11 @@ func (b *Build) finishedBefore(ctx context.Context, d deployment.Deployment, rep
 		if digest, err := digestOf(ctx, b.Images, b.PushHost, last.Image); err != nil || digest != "" {
 			return digest, err
 		}
-		if last.Builder == b.Builder.Address() {
-			wait, cancel := context.WithTimeout(ctx, 30*time.Second)
-			defer cancel()
-			digest, err := b.Builder.Lookup(wait, last.Ref)
-			if err == nil && digest != "" {
-				return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+digest)
-			}
+		wait, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		digest, err := b.Builder.Lookup(wait, last.Builder, last.Ref)
+		if err == nil && digest != "" {
+			return digestOf(ctx, b.Images, b.PushHost, b.PushHost+"/"+repository+"@"+digest)
 		}
 	}
 	return "", nil

@@ -57,6 +57,8 @@ func TestBuildImage_ATagOfThisAttemptAlone(t *testing.T) {
 	require.False(t, request.NoCache)
 	require.NotContains(t, fmt.Sprint(request.Labels), secret)
 	require.Equal(t, digestOf("app"), b.get(d).ImageDigest)
+	require.Equal(t, []string{b.project.ID}, b.builder.projects, "its cache is where the project's is")
+	require.Zero(t, b.builder.busy)
 }
 
 func TestBuildImage_ForcedBuildsWithoutCache(t *testing.T) {

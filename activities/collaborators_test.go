@@ -217,6 +217,8 @@ type builder struct {
 	points
 	b        *bench
 	mu       sync.Mutex
+	projects []string // that a builder was chosen for
+	busy     int      // builds that are not said to have ended
 	solved   []deployment.BuildRequest
 	looked   []string
 	finished map[string]string // ref → digest: the history
@@ -225,9 +227,17 @@ type builder struct {
 	figures  deployment.BuildFigures
 }
 
-func (*builder) Address() string { return "unix:///builder" }
+const builderAddress = "unix:///builder"
 
-func (f *builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+func (f *builder) Choose(ctx context.Context, project string) (string, func(), error) {
+	f.mu.Lock()
+	f.projects = append(f.projects, project)
+	f.busy++
+	f.mu.Unlock()
+	return builderAddress, func() { f.mu.Lock(); defer f.mu.Unlock(); f.busy-- }, f.at(ctx, "choose")
+}
+
+func (f *builder) Solve(ctx context.Context, address string, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
 	if err := f.at(ctx, "before push"); err != nil {
 		return deployment.BuildOutcome{}, err
 	}
@@ -243,7 +253,8 @@ func (f *builder) Solve(ctx context.Context, r deployment.BuildRequest, sink dep
 	return f.outcome(digest), f.at(ctx, "after push")
 }
 
-func (f *builder) Lookup(ctx context.Context, ref string) (string, error) {
+func (f *builder) Lookup(ctx context.Context, address, ref string) (string, error) {
+	assert.Equal(f.b.t, builderAddress, address)
 	if err := f.at(ctx, "look up"); err != nil {
 		return "", err
 	}

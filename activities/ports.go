@@ -144,13 +144,14 @@ type (
 	BuildSink    = deployment.BuildSink
 )
 
-// Builder solves and pushes.
+// Builder solves and pushes, on one of several builders that are known by their addresses.
 type Builder interface {
-	Address() string
-	Solve(ctx context.Context, r BuildRequest, sink BuildSink) (BuildOutcome, error)
+	// Choose returns the builder for the next build of a project; done has to be called when that has ended.
+	Choose(ctx context.Context, projectID string) (address string, done func(), err error)
+	Solve(ctx context.Context, address string, r BuildRequest, sink BuildSink) (BuildOutcome, error)
 	// Lookup returns the digest of a solve that finished and pushed without error, "" when there is none. A solve that is
-	// still running is waited for within the context's deadline.
-	Lookup(ctx context.Context, ref string) (digest string, err error)
+	// still running is waited for within the context's deadline. An address that is not known any more knows of none.
+	Lookup(ctx context.Context, address, ref string) (digest string, err error)
 }
 
 // ImageStore looks into the registry that Builder pushes to.

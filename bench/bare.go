@@ -105,7 +105,7 @@ func (s *bareSide) deploy(ctx context.Context, apps []*app) (m sample, err error
 		fmt.Fprintln(&dirs, s.dir(a))
 	}
 	cmd := exec.CommandContext(ctx, "xargs", "-P", strconv.Itoa(len(apps)), "-n", "1", script)
-	cmd.Env = append(os.Environ(), "PATH="+s.path, "BUILDKIT_HOST="+s.config.BuildKitAddress())
+	cmd.Env = append(os.Environ(), "PATH="+s.path, "BUILDKIT_HOST="+s.config.OwnBuildKit())
 	cmd.Stdin = &dirs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // the scripts too, which would wait for ever

@@ -197,7 +197,7 @@ docker images --digests --format '{{.Repository}} {{.ID}}' | sed -nE 's/^127\.0\
 
 // prune empties BuildKit's cache.
 func (r *rig) prune(ctx context.Context) error {
-	_, err := r.run(ctx, r.buildctl, "--addr", r.config.BuildKitAddress(), "prune", "--all")
+	_, err := r.run(ctx, r.buildctl, "--addr", r.config.OwnBuildKit(), "prune", "--all")
 	return err
 }
 

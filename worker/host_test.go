@@ -115,10 +115,10 @@ func (h *host) Plan(ctx context.Context, _ string, _ deployment.Project, _ []str
 	return &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080}, "FROM scratch\n", h.pass(ctx, "plan")
 }
 
-func (h *host) Address() string { return h.id }
+func (h *host) Choose(context.Context, string) (string, func(), error) { return h.id, func() {}, nil }
 
 // Solve takes long enough for a second build to show itself.
-func (h *host) Solve(ctx context.Context, _ deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+func (h *host) Solve(ctx context.Context, _ string, _ deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
 	h.mu.Lock()
 	h.sink = sink
 	h.mu.Unlock()
@@ -148,7 +148,7 @@ func (h *host) Solve(ctx context.Context, _ deployment.BuildRequest, sink deploy
 }
 
 // Lookup knows of no solve: an attempt that lasted long enough to tell of its own is asked for by the next one.
-func (h *host) Lookup(context.Context, string) (string, error) { return "", nil }
+func (h *host) Lookup(context.Context, string, string) (string, error) { return "", nil }
 
 func (h *host) Digest(context.Context, string) (string, error) {
 	h.mu.Lock()

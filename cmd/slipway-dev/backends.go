@@ -102,7 +102,7 @@ func (s *system) namespaceReady(ctx context.Context) error {
 
 // startBuildKit starts buildkitd, unless the configuration names one.
 func (s *system) startBuildKit(ctx context.Context) error {
-	if s.BuildKit.Addr != "" {
+	if len(s.BuildKit.Addrs) > 0 {
 		return nil
 	}
 	path, err := s.paths.binary("buildkitd")
@@ -120,7 +120,7 @@ func (s *system) startBuildKit(ctx context.Context) error {
 		return fmt.Errorf("keep builds away from this host: %w", err)
 	}
 	s.release = func(ctx context.Context) error { return errors.Join(daemon.Unisolate(ctx), daemon.Sweep(ctx)) }
-	s.BuildKit.Addr = daemon.Address
+	s.BuildKit.Addrs = []string{daemon.Address}
 	cmd := daemon.Command(path)
 	socket := strings.TrimPrefix(daemon.Address, "unix://")
 	return s.start(ctx, "BuildKit", supervise.Spec{
@@ -138,7 +138,7 @@ func daemonOf(p paths) buildkit.DaemonConfig {
 	}
 	return buildkit.DaemonConfig{
 		Frontend: frontend,
-		Root:     filepath.Join(p.DataDir, "buildkit"), Address: p.BuildKitAddress(),
+		Root:     filepath.Join(p.DataDir, "buildkit"), Address: p.OwnBuildKit(),
 		RegistryAddr: p.Registry.PushHost, DockerIOMirror: p.BuildKit.DockerMirror, CNIBinDir: p.BuildKit.CNIDir,
 		BridgeName: p.BuildKit.Bridge, BridgeSubnet: p.BuildKit.Subnet.String(), PrivateNetworks: p.BuildKit.PrivateNets,
 		CacheBytes: p.BuildKit.CacheSize, Limits: buildkit.StepLimits{CPUs: p.BuildKit.StepCPUs, Memory: p.BuildKit.StepMemory, Processes: p.BuildKit.StepProcesses},

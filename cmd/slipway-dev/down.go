@@ -90,7 +90,7 @@ func endLeftOvers(ctx context.Context, c config.Dev) error {
 	}
 	p := paths{c}
 	err = supervise.Reclaim(ctx, p.run(), slog.Default())
-	if err == nil && c.BuildKit.Addr == "" {
+	if err == nil && len(c.BuildKit.Addrs) == 0 {
 		err = errors.Join(daemonOf(p).Unisolate(ctx), daemonOf(p).Sweep(ctx))
 	}
 	return errors.Join(err, remove(p.record()), lock.Unlock())

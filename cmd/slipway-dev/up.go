@@ -126,7 +126,7 @@ func (d detached) wanted(airGapped bool) (self string, want record, err error) {
 		return "", record{}, err
 	}
 	programs, names := []string{self}, []string{"slipway-temporal"}
-	if d.BuildKit.Addr == "" {
+	if len(d.BuildKit.Addrs) == 0 {
 		names = append(names, "buildkitd")
 	}
 	for _, name := range names {

@@ -3,20 +3,18 @@ package buildkit
 import (
 	"context"
 	"fmt"
-
-	"github.com/moby/buildkit/client"
 )
 
-// Version asks the daemon at an address, as in Options, which BuildKit it is.
-func Version(ctx context.Context, address string) (string, error) {
-	c, err := client.New(ctx, address)
+// Version asks a daemon which BuildKit it is.
+func Version(ctx context.Context, opts Options) (string, error) {
+	b, err := New(ctx, opts)
 	if err != nil {
-		return "", fmt.Errorf("use builder %s: %w", address, err)
+		return "", err
 	}
-	defer func() { _ = c.Close() }()
-	info, err := c.Info(ctx)
+	defer func() { _ = b.Close() }()
+	info, err := b.client.Info(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask builder %s: %w", address, err)
+		return "", fmt.Errorf("ask builder %s: %w", b.address, err)
 	}
 	return info.BuildkitVersion.Version, nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -148,7 +149,7 @@ func (p *Planner) keys() []key {
 
 // BuildKit builds and pushes images.
 type BuildKit struct {
-	Addr          string       // empty in slipway-dev: a child of its own
+	Addrs         []string     // none in slipway-dev: a child of its own
 	CA            string       // file; for tcp, checks the server
 	Cert, Key     string       // files; for tcp, show who the worker is
 	Bridge        string       // interface of that child's RUN steps
@@ -163,11 +164,12 @@ type BuildKit struct {
 	SBOMScanner   string         // image
 }
 
-func (b *BuildKit) keys(addr func(string) error) []key {
+func (b *BuildKit) keys(addrs func(*[]string) value) []key {
 	return []key{
 		{
-			env: "SLIPWAY_BUILDKIT_ADDR", path: "buildkit.addr", value: text(&b.Addr, addr),
-			doc: "A buildkitd: `unix://`, `tcp://`, `docker-container://` or `kube-pod://`. slipway-dev runs its own when it is empty.",
+			env: "SLIPWAY_BUILDKIT_ADDR", path: "buildkit.addr", value: addrs(&b.Addrs),
+			doc: "A buildkitd, or several that are separated by commas: `unix://`, `tcp://`, `docker-container://` or `kube-pod://`. The builds of a project go to " +
+				"the same one, where its cache is, while that answers and is not overloaded; else to another. slipway-dev runs its own when it is empty.",
 		},
 		{
 			env: "SLIPWAY_BUILDKIT_CA_FILE", path: "buildkit.ca_file", value: text(&b.CA),
@@ -233,11 +235,16 @@ func (b *BuildKit) keys(addr func(string) error) []key {
 
 // check reports TLS files that could not be used.
 func (b *BuildKit) check() Faults {
+	plain := slices.IndexFunc(b.Addrs, func(addr string) bool { return !strings.HasPrefix(addr, "tcp://") })
 	switch {
-	case b.CA+b.Cert+b.Key != "" && !strings.HasPrefix(b.Addr, "tcp://"):
+	case b.CA+b.Cert+b.Key != "" && (len(b.Addrs) == 0 || plain >= 0):
+		uses := "slipway-dev's own buildkitd"
+		if plain >= 0 {
+			uses = b.Addrs[plain]
+		}
 		return Faults{{
-			Key: "SLIPWAY_BUILDKIT_ADDR", Problem: "has TLS files, and " + b.Addr + " uses none",
-			Fix: "give a tcp:// address, or leave SLIPWAY_BUILDKIT_CA_FILE, _CERT_FILE and _KEY_FILE out",
+			Key: "SLIPWAY_BUILDKIT_ADDR", Problem: "has TLS files, and " + uses + " uses none",
+			Fix: "give tcp:// addresses, or leave SLIPWAY_BUILDKIT_CA_FILE, _CERT_FILE and _KEY_FILE out",
 		}}
 	case b.Cert == "" && b.Key != "", b.Cert != "" && (b.Key == "" || b.CA == ""):
 		return Faults{{

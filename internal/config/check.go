@@ -2,10 +2,12 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -85,6 +87,33 @@ func dockerHost(s string) error {
 		return errors.New("give an address such as unix:///var/run/docker.sock or tcp://host:2376")
 	}
 	return nil
+}
+
+// builders takes addresses of buildkitds, comma-separated.
+func builders(into *[]string) value {
+	return func(s string) error {
+		list := split(s)
+		for i, one := range list {
+			if err := buildkitAddr(one); err != nil {
+				return err
+			}
+			if slices.Contains(list[:i], one) {
+				return fmt.Errorf("%q is given twice: give each once", one)
+			}
+		}
+		*into = list
+		return nil
+	}
+}
+
+// someBuilders takes one at least.
+func someBuilders(into *[]string) value {
+	return func(s string) error {
+		if len(split(s)) == 0 {
+			return buildkitAddr(s)
+		}
+		return builders(into)(s)
+	}
 }
 
 // buildkitAddr takes the address of a buildkitd.

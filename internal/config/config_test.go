@@ -338,6 +338,11 @@ func TestTLSFilesOfTheBuilder(t *testing.T) {
 		"no authority":      {"tcp://b:1234", []string{cert, key}, "SLIPWAY_BUILDKIT_CERT_FILE"},
 		"a key alone":       {"tcp://b:1234", []string{key}, "SLIPWAY_BUILDKIT_CERT_FILE"},
 		"on a unix socket":  {"unix:///b", []string{ca}, "SLIPWAY_BUILDKIT_ADDR"},
+		"one of two":        {"tcp://b:1234,unix:///b", []string{ca}, "SLIPWAY_BUILDKIT_ADDR"},
+		"two":               {"tcp://b:1234, tcp://c:1234", []string{ca, cert, key}, ""},
+		"twice":             {"tcp://b:1234,tcp://b:1234", nil, "SLIPWAY_BUILDKIT_ADDR"},
+		"none":              {",", nil, "SLIPWAY_BUILDKIT_ADDR"},
+		"not an address":    {"tcp://b:1234,b", nil, "SLIPWAY_BUILDKIT_ADDR"},
 		"none on a socket":  {"unix:///b", nil, ""},
 		"none, unencrypted": {"tcp://b:1234", nil, ""},
 	} {
@@ -411,7 +416,7 @@ func TestLoadMachine(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "0.0.0.0:8080", m.API.Addr)
 	require.Equal(t, "/var/lib/slipway/workspaces", m.Worker.WorkspaceDir, "what depends on others is filled in")
-	require.Equal(t, "unix://"+m.SocketDir()+"/buildkitd.sock", m.BuildKitAddress())
+	require.Equal(t, []string{"unix://" + m.SocketDir() + "/buildkitd.sock"}, m.Builders())
 	_, err = config.LoadMachine([]string{"SLIPWAY_API_ADDR=nowhere"})
 	require.ErrorContains(t, err, "SLIPWAY_API_ADDR")
 }

@@ -69,7 +69,7 @@ func (d *Dev) sections(addr addrCheck) []section {
 		{"Workers", d.Worker.keys()},
 		{"Repositories", d.Git.keys()},
 		{"Planning", d.Planner.keys()},
-		{"BuildKit", d.BuildKit.keys(optional(buildkitAddr))},
+		{"BuildKit", d.BuildKit.keys(builders)},
 		{"Docker", d.Docker.keys()},
 		{"Retention", d.Retention.keys()},
 		{"Operators", d.Telemetry.keys(opsAddrAPI, loopback)},

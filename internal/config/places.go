@@ -18,12 +18,15 @@ func (d *Dev) SocketDir() string {
 // PostgresSocketDir is the folder for the socket of slipway-dev's own Postgres.
 func (d *Dev) PostgresSocketDir() string { return filepath.Join(d.SocketDir(), "postgres") }
 
-// BuildKitAddress is where builds are sent: the builder that is configured, else slipway-dev's own.
-func (d *Dev) BuildKitAddress() string {
-	if d.BuildKit.Addr != "" {
-		return d.BuildKit.Addr
+// OwnBuildKit is the address of slipway-dev's own buildkitd.
+func (d *Dev) OwnBuildKit() string { return "unix://" + filepath.Join(d.SocketDir(), "buildkitd.sock") }
+
+// Builders are where builds are sent: the builders that are configured, else slipway-dev's own.
+func (d *Dev) Builders() []string {
+	if len(d.BuildKit.Addrs) > 0 {
+		return d.BuildKit.Addrs
 	}
-	return "unix://" + filepath.Join(d.SocketDir(), "buildkitd.sock")
+	return []string{d.OwnBuildKit()}
 }
 
 // CacheDir is where the Makefile's scripts put what is slow to make.

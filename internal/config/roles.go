@@ -60,7 +60,7 @@ func LoadWorker(environ []string) (WorkerRole, error) { return loaded[WorkerRole
 func (r *WorkerRole) keys() []key {
 	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
 		r.Temporal.keys(hostPort), r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(),
-		r.BuildKit.keys(buildkitAddr), r.Docker.keys(), r.Retention.keys(), r.Timeouts.keys(),
+		r.BuildKit.keys(someBuilders), r.Docker.keys(), r.Retention.keys(), r.Timeouts.keys(),
 		r.Telemetry.keys(opsAddrWorker, hostPort))
 }
 

@@ -56,3 +56,10 @@ type BuildVertex struct {
 	Started, Completed time.Time
 	Cached, Failed     bool
 }
+
+// BuilderStatus is what a worker knows of one of its builders.
+type BuilderStatus struct {
+	Address string
+	Up      bool
+	Builds  int // of this worker that run there
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/config"
@@ -44,8 +45,8 @@ func atLeast(version string, major, minor int) bool {
 }
 
 func runc(ctx context.Context, m Machine) Finding {
-	if m.Config.BuildKit.Addr != "" {
-		return skipped("builds go to %s", m.Config.BuildKit.Addr)
+	if len(m.Config.BuildKit.Addrs) > 0 {
+		return skipped("builds go to %s", strings.Join(m.Config.BuildKit.Addrs, ", "))
 	}
 	version, err := versionOf(ctx, "runc")
 	if err != nil {
@@ -65,8 +66,8 @@ func versionOf(ctx context.Context, program string) (string, error) {
 }
 
 func cniPlugins(_ context.Context, m Machine) Finding {
-	if m.Config.BuildKit.Addr != "" {
-		return skipped("builds go to %s", m.Config.BuildKit.Addr)
+	if len(m.Config.BuildKit.Addrs) > 0 {
+		return skipped("builds go to %s", strings.Join(m.Config.BuildKit.Addrs, ", "))
 	}
 	dir := m.Config.BuildKit.CNIDir
 	var missing []string
@@ -81,16 +82,27 @@ func cniPlugins(_ context.Context, m Machine) Finding {
 	return ok("bridge, firewall, host-local and loopback in %s", dir)
 }
 
-func buildKit(ctx context.Context, m Machine) Finding {
-	address := m.Config.BuildKitAddress()
-	if m.Config.BuildKit.Addr == "" && runningDev(ctx, m) == 0 {
+// builders looks at each builder.
+func builders(ctx context.Context, m Machine) []Finding {
+	if len(m.Config.BuildKit.Addrs) == 0 && runningDev(ctx, m) == 0 {
 		binary := filepath.Join(cmp.Or(m.Config.BinDir, m.BinDir), "buildkitd")
 		if _, err := exec.LookPath(binary); err != nil {
-			return failed("`make build`, set SLIPWAY_BIN_DIR to the folder that holds it, or name a running one with SLIPWAY_BUILDKIT_ADDR", "no program %s", binary)
+			return []Finding{failed("`make build`, set SLIPWAY_BIN_DIR to the folder that holds it, or name a running one with SLIPWAY_BUILDKIT_ADDR", "no program %s", binary)}
 		}
-		return ok("slipway-dev will start %s", binary)
+		return []Finding{ok("slipway-dev will start %s", binary)}
 	}
-	version, err := buildkit.Version(ctx, address)
+	addresses := m.Config.Builders()
+	found := make([]Finding, len(addresses))
+	var wait sync.WaitGroup
+	for i, address := range addresses {
+		wait.Go(func() { found[i] = builder(ctx, m.Config.BuildKit, address) })
+	}
+	wait.Wait()
+	return found
+}
+
+func builder(ctx context.Context, c config.BuildKit, address string) Finding {
+	version, err := buildkit.Version(ctx, buildkit.Options{Address: address, CA: c.CA, Cert: c.Cert, Key: c.Key})
 	if err != nil {
 		return failed("see that it runs (`make status`) and that this user may use its socket, or name another with SLIPWAY_BUILDKIT_ADDR", "%v", err)
 	}

@@ -10,7 +10,7 @@ func Checks() []Check {
 		{"docker", "the Docker engine: reachable, 20.10 or newer, able to limit previews", one(dockerEngine)},
 		{"runc", "runc, which slipway-dev's own buildkitd runs steps with", one(runc)},
 		{"cni", "the CNI plugins of slipway-dev's own buildkitd", one(cniPlugins)},
-		{"buildkit", "buildkitd: reachable, or there to be started", one(buildKit)},
+		{"buildkit", "buildkitd, each of several: reachable, or there to be started", builders},
 		{"nixpacks", "the nixpacks CLI and its version", one(nixpacks)},
 		{"postgres", "Postgres: reachable and new enough, or there to be started", one(database)},
 		{"temporal", "Temporal's frontend and namespace", one(temporalServer)},

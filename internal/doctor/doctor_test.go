@@ -271,8 +271,13 @@ func TestWhatBuildKitNeeds(t *testing.T) {
 	}
 	require.Equal(t, doctor.OK, find(t, m, "cni").Status)
 
-	m.Config.BuildKit.Addr = "unix://" + filepath.Join(t.TempDir(), "none.sock")
+	m.Config.BuildKit.Addrs = []string{"unix://" + filepath.Join(t.TempDir(), "none.sock")}
 	require.Equal(t, doctor.Failed, find(t, m, "buildkit").Status)
+	two := append(m.Config.BuildKit.Addrs, "unix://"+filepath.Join(t.TempDir(), "another.sock"))
+	m.Config.BuildKit.Addrs = two
+	findings := doctor.Run(t.Context(), m, []string{"buildkit"})
+	require.Len(t, findings, 2, "each of them is looked at")
+	require.Contains(t, findings[1].Detail, "another.sock")
 	require.Equal(t, doctor.Skipped, find(t, m, "runc").Status, "somebody else's buildkitd")
 	require.Equal(t, doctor.Skipped, find(t, m, "cni").Status)
 }

@@ -40,6 +40,7 @@ func exposed(t *testing.T) map[string]bool {
 	t.Helper()
 	m := metrics.New("1")
 	m.Count(&source{})
+	m.Builders(func() []deployment.BuilderStatus { return []deployment.BuilderStatus{{Address: "tcp://a:1234"}} })
 	m.QueueWaited(time.Second)
 	m.StepEnded(deployment.StepBuild, deployment.StepFailed, deployment.ClassUser, time.Minute)
 	m.PhaseEnded(deployment.StepRelease, deployment.PhaseProbe, time.Second)

@@ -91,6 +91,21 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestBuilders(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("1")
+	m.Builders(func() []deployment.BuilderStatus {
+		return []deployment.BuilderStatus{{Address: "tcp://a:1234", Up: true, Builds: 2}, {Address: "tcp://b:1234"}}
+	})
+	text := scrape(t, m)
+	for _, line := range []string{
+		`slipway_builder_up{address="tcp://a:1234"} 1`, `slipway_builder_up{address="tcp://b:1234"} 0`,
+		`slipway_builder_builds{address="tcp://a:1234"} 2`, `slipway_builder_builds{address="tcp://b:1234"} 0`,
+	} {
+		require.Contains(t, text, line)
+	}
+}
+
 func TestCount_WithPostgresAway(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("1")

@@ -47,7 +47,7 @@ func (h *host) checks() []ops.Check {
 	}
 	return append(control, []ops.Check{
 		{Name: "docker", Ask: h.engine.Ping, Fix: "check that the Docker engine runs and that SLIPWAY_DOCKER_HOST or DOCKER_HOST leads to it"},
-		{Name: "buildkit", Ask: h.builder.Ping, Fix: "check that buildkitd runs and that SLIPWAY_BUILDKIT_ADDR leads to it"},
+		{Name: "buildkit", Ask: h.builder.Ping, Fix: "check that buildkitd runs and that SLIPWAY_BUILDKIT_ADDR leads to it; one that answers is enough"},
 		{Name: "disk", Ask: func(context.Context) error { return h.closed() }, Fix: diskFix},
 		{Name: "registry", Ask: h.images.Ping, Fix: "check that the registry runs and that SLIPWAY_REGISTRY_PUSH_HOST leads to it"},
 	}...)

@@ -2,8 +2,8 @@ package roles
 
 import (
 	"context"
+	"errors"
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -172,20 +172,26 @@ func (h *host) sweepAll(ctx context.Context) error {
 	return h.slots().SweepStrays(ctx)
 }
 
-// prune lets a buildkitd of this machine give away cache, unless that was of no use lately: then its disk is another one.
+// prune lets the buildkitds of this machine give away cache, unless that was of no use lately: then their disks are others.
 func (h *host) prune(ctx context.Context, short disk.Shortage, mounts bool) error {
-	if h.room.isMoot() || strings.HasPrefix(h.builder.Address(), "tcp:") || strings.HasPrefix(h.builder.Address(), "kube-pod:") {
+	local := h.builder.Local()
+	if h.room.isMoot() || len(local) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, pruneTime)
 	defer cancel()
-	freed, err := h.builder.Prune(ctx, int64(min(short.Needed+short.Reserved, math.MaxInt64)), mounts)
-	if freed == 0 {
-		return err
+	var all int64
+	var errs []error
+	for _, builder := range local {
+		freed, err := builder.Prune(ctx, int64(min(short.Needed+short.Reserved, math.MaxInt64)), mounts)
+		all, errs = all+freed, append(errs, err)
+	}
+	if all == 0 {
+		return errors.Join(errs...)
 	}
 	after, lookErr := disk.Look(short.Folder)
 	helped := lookErr != nil || after.Free > short.Free
 	h.room.pruned(helped)
-	h.Log.Info("pruned BuildKit's cache to make room", "bytes", freed, "cache_mounts", mounts, "helped", helped)
-	return err
+	h.Log.Info("pruned BuildKit's cache to make room", "bytes", all, "cache_mounts", mounts, "helped", helped)
+	return errors.Join(errs...)
 }

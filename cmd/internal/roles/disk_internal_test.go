@@ -37,7 +37,7 @@ func closet(t *testing.T) *host {
 	quiet := slog.New(slog.DiscardHandler)
 	engine, err := docker.New(docker.Options{Installation: "test", HostID: "closet", Logger: quiet})
 	require.NoError(t, err)
-	builder, err := buildkit.New(t.Context(), buildkit.Options{Address: "tcp://127.0.0.1:1"})
+	builder, err := buildkit.NewPool(t.Context(), buildkit.Options{}, []string{"tcp://127.0.0.1:1"}, quiet)
 	require.NoError(t, err)
 	h := &host{
 		WorkerParts: WorkerParts{

@@ -55,6 +55,7 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 			return err
 		}
 		host.lookAtDisk(ctx) // before a claim is asked for
+		p.Telemetry.Metrics.Builders(host.builder.Status)
 	}
 	running, err := worker.New(host.options())
 	if err != nil {
@@ -83,7 +84,7 @@ type host struct {
 	WorkerParts
 	c           config.WorkerRole
 	writer      *logs.Writer
-	builder     *buildkit.Builder
+	builder     *buildkit.Pool
 	engine      *docker.Engine
 	planner     *planner.Planner
 	fingerprint string // of planner; empty when nixpacks cannot be run
@@ -135,7 +136,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	if h.fingerprint, err = h.planner.Fingerprint(ctx, p.Version); err != nil {
 		p.Log.Warn("no deploy takes over what an earlier one built", "error", err)
 	}
-	h.builder, err = buildkit.New(ctx, builderOptions(c, h.temp.Path))
+	h.builder, err = buildkit.NewPool(ctx, builderOptions(c, h.temp.Path), c.BuildKit.Addrs, p.Log)
 	if err != nil {
 		return nil, errors.Join(err, h.temp.Close())
 	}
@@ -158,7 +159,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 
 func builderOptions(c config.WorkerRole, tempDir string) buildkit.Options {
 	return buildkit.Options{
-		Address: c.BuildKit.Addr, CA: c.BuildKit.CA, Cert: c.BuildKit.Cert, Key: c.BuildKit.Key,
+		CA: c.BuildKit.CA, Cert: c.BuildKit.Cert, Key: c.BuildKit.Key,
 		RegistryInsecure: plainHTTP(c.Registry), TempDir: tempDir,
 	}
 }

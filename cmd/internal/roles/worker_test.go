@@ -23,10 +23,10 @@ func TestPlainHTTP(t *testing.T) {
 func TestBuilderOptions(t *testing.T) {
 	t.Parallel()
 	c := config.WorkerRole{
-		BuildKit: config.BuildKit{Addr: "tcp://b:1234", CA: "ca.pem", Cert: "cert.pem", Key: "key.pem"},
+		BuildKit: config.BuildKit{CA: "ca.pem", Cert: "cert.pem", Key: "key.pem"},
 		Registry: config.Registry{PushHost: "registry:5000", PlainHTTP: true},
 	}
 	require.Equal(t, buildkit.Options{
-		Address: "tcp://b:1234", CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", RegistryInsecure: true, TempDir: "/somewhere",
+		CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", RegistryInsecure: true, TempDir: "/somewhere",
 	}, builderOptions(c, "/somewhere"))
 }
