@@ -200,6 +200,16 @@ func WarningKinds() []WarningKind {
 			"set NIXPACKS_GO_BIN in nixpacks.toml, or commit a go.mod, or start ./out in the Procfile",
 		},
 		{
+			"repair.dev_dependency", SeverityWarning, "the start script needs a tool that the build would leave out, so development dependencies are installed",
+			"start: tsx server.ts with tsx among the devDependencies beside pnpm install --prod",
+			"move the tool to the dependencies in package.json",
+		},
+		{
+			"repair.node_version", SeverityWarning, "the version of Node that is asked for is not there, so the nearest is taken",
+			`engines.node "23": Node 24 is installed`,
+			`ask for a version that is there, e.g. "24"`,
+		},
+		{
 			"repair.node_start", SeverityWarning, "package.json has no start script, or one that would be passed over, so slipway starts the server",
 			"server.js listens and no script is called start: node server.js",
 			`write a start script into package.json, e.g. "start": "node server.js"`,

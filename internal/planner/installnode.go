@@ -15,7 +15,7 @@ var (
 	nodeFlags = regexp.MustCompile(`^(-f|-P|--(production|prod|force|legacy-peer-deps|ignore-scripts|frozen-lockfile|no-frozen-lockfile|` +
 		`immutable|check-cache|inline-builds|no-save|no-audit|no-fund|no-optional|ignore-engines|ignore-optional|non-interactive|` +
 		`prefer-offline|shamefully-hoist|strict-peer-dependencies|silent|verbose|(omit|include)=(dev|optional|peer)|` +
-		`(production|audit|fund)=(true|false)|loglevel[= ][a-z]+))$`)
+		`(production|prod|audit|fund)=(true|false)|loglevel[= ][a-z]+))$`)
 	globalFlags     = regexp.MustCompile(`^(-g|--global|--silent|--no-audit|--no-fund)$`)
 	registryPackage = regexp.MustCompile(`^(@[a-z0-9._-]+/)?[a-z0-9][a-z0-9._-]*(@[A-Za-z0-9.^_-]+)?$`)
 )

@@ -19,6 +19,7 @@ type Overrides struct {
 	RunImage      string                       `yaml:"run_image"`      // where a plan runs in another image than it builds in
 	StaticImage   string                       `yaml:"static_image"`   // holds a caddy executable; serves static folders
 	ClearPackages bool                         `yaml:"clear_packages"` // install no nix and apt packages: the build image has them
+	NodeVersion   string                       `yaml:"node_version"`   // the major of the Node that the build image has, where packages are cleared
 	Variables     map[string]string            `yaml:"variables"`      // added to every plan, in builds and in apps; not secret
 	Providers     map[string]ProviderOverrides `yaml:"providers"`      // per nixpacks provider (node, python, go, ...)
 }
@@ -49,6 +50,8 @@ func LoadOverrides(path string) (Overrides, error) {
 	return o, nil
 }
 
+var nodeMajor = regexp.MustCompile(`^[1-9][0-9]?$`)
+
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // validate reports every fault with the path of its key.
@@ -62,6 +65,9 @@ func (o Overrides) validate() error {
 	image("build_image", o.BuildImage)
 	image("run_image", o.RunImage)
 	image("static_image", o.StaticImage)
+	if o.NodeVersion != "" && !nodeMajor.MatchString(o.NodeVersion) {
+		faults = append(faults, fmt.Errorf("node_version: %q is not the number of a major version of Node, such as 22", o.NodeVersion))
+	}
 	for _, name := range slices.Sorted(maps.Keys(o.Variables)) {
 		if !variableName.MatchString(name) || hasControl(o.Variables[name]) {
 			faults = append(faults, fmt.Errorf("variables.%s: is not a variable with a value on one line", name))

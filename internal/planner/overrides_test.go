@@ -48,6 +48,7 @@ func TestLoadOverrides_NamesWhatIsWrong(t *testing.T) {
 		"build_imag: x":                            {"build_imag", "line 1"},
 		"providers: {node: {images: x}}":           {"images"},
 		"clear_packages: maybe":                    {"clear_packages", "maybe"},
+		"node_version: latest":                     {"node_version", "latest"},
 		"build_image: 'a b'\nrun_image: '--x'":     {"build_image", "run_image"},
 		"variables: {'A-B': x}":                    {"variables.A-B"},
 		"providers: {go: {build_image: 'x y'}}":    {"providers.go.build_image"},
@@ -137,7 +138,7 @@ func TestOverrides_OfTheProvider(t *testing.T) {
 	require.NotEmpty(t, n.Phases["setup"].NixPkgs)
 	require.Equal(t, "/ca.crt", plan.Variables["PIP_CERT"])
 	require.Equal(t, "1", plan.Variables["PYTHONUNBUFFERED"])
-	require.Contains(t, dockerfile, "--no-install-recommends gettext libpq5 \\\n")
+	require.Contains(t, dockerfile, "/var/cache/apt/kept gettext libpq5\n")
 
 	o.ClearPackages = true
 	_, n, _ = planWith(t, o, "django")
@@ -156,7 +157,7 @@ func TestOverrides_KeepThePlansOwnAptPackages(t *testing.T) {
 	})
 	_, dockerfile, err := p.Plan(t.Context(), checkout, deployment.Project{}, nil)
 	require.NoError(t, err)
-	require.Contains(t, dockerfile, "--no-install-recommends jq tini \\\n")
+	require.Contains(t, dockerfile, "/var/cache/apt/kept jq tini\n")
 }
 
 func TestOverrides_StaticImage(t *testing.T) {

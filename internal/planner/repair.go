@@ -52,6 +52,8 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 			r.static.Headers = settings.Headers
 		}
 	}
+	r.devDependency()
+	r.nodeVersion()
 	return r.repair, r.fault
 }
 
@@ -60,8 +62,30 @@ func (r *repairs) say(code, file string, line int, fix, format string, args ...a
 	r.warnings = append(r.warnings, deployment.NewWarning(code, file, line, format, args...).Fixed("%s", fix))
 }
 
-// starts returns what the plan starts, as far as it is changed yet.
+// starts returns what the plan starts before any repair.
 func (r *repairs) starts() string { return strings.TrimSpace(r.plan.StartCommand) }
+
+// command returns what is started with the repairs so far.
+func (r *repairs) command() string {
+	if r.change.Start != nil {
+		return r.change.Start.Cmd
+	}
+	return r.starts()
+}
+
+func (r *repairs) setVariable(name, value string) {
+	if r.change.Variables == nil {
+		r.change.Variables = map[string]string{}
+	}
+	r.change.Variables[name] = value
+}
+
+func (r *repairs) setPhase(name string, phase phaseChange) {
+	if r.change.Phases == nil {
+		r.change.Phases = map[string]phaseChange{}
+	}
+	r.change.Phases[name] = phase
+}
 
 // ownStart reports whether the repository says to nixpacks what to start: in a Procfile or in nixpacks' own configuration.
 // What it says there it says of deploys, and is not repaired.

@@ -60,7 +60,7 @@ func (r *repairs) buildGo(chosen goMain, module, why, start string, line int, bu
 	if !hasModule {
 		commands = []string{"go mod init " + module, "go mod tidy", strings.Replace(command, "build", "build -mod=mod", 1)}
 	}
-	r.change.Phases = map[string]phaseChange{"build": {Cmds: &commands, DependsOn: &[]string{"install", "setup"}}}
+	r.setPhase("build", phaseChange{Cmds: &commands, DependsOn: &[]string{"install", "setup"}})
 	file, at := chosen.file, chosen.line
 	if start != "" {
 		r.change.Start = &startChange{Cmd: start}

@@ -44,7 +44,7 @@ func (r *repairs) startScriptWins() bool {
 	start := r.packageManager() + " run start"
 	none := &[]string{}
 	r.change.Start = &startChange{Cmd: start}
-	r.change.Phases = map[string]phaseChange{nixpacksServer: {Cmds: none, NixPkgs: none}}
+	r.setPhase(nixpacksServer, phaseChange{Cmds: none, NixPkgs: none})
 	r.say("repair.node_start", packageJSON, r.keyLine(packageJSON, "scripts", "start"),
 		`set start_command to "`+start+`" to keep this, set static.folder to serve the front end alone, or set repairs to off`,
 		"the start script runs %q, and nixpacks would only serve the front end's files, so the script starts the app", script)

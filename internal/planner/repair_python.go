@@ -112,9 +112,9 @@ func (r *repairs) installServer() bool {
 
 // installs adds a phase after the install: whatever installs the rest, the server is there.
 func (r *repairs) installs(pin string) {
-	r.change.Phases = map[string]phaseChange{"server:install": {
+	r.setPhase("server:install", phaseChange{
 		DependsOn: &[]string{"install"}, Cmds: &[]string{". /opt/venv/bin/activate && pip install " + pin},
-	}}
+	})
 }
 
 var pythonRequirements = []string{"requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "setup.cfg"}

@@ -27,7 +27,7 @@ func (r *repairs) staticOutput() bool {
 	tool, made, ok := r.frontEnd(build)
 	if !ok && build == "" && !r.ownBuild() {
 		if tool, made, ok = r.frontEnd(dev.makes()); ok {
-			r.change.Phases = map[string]phaseChange{"build": {Cmds: &[]string{dev.makes()}}}
+			r.setPhase("build", phaseChange{Cmds: &[]string{dev.makes()}})
 		}
 	}
 	if !ok {

@@ -36,8 +36,11 @@ func repos() map[string]planned {
 			"db.at_build package.json:7",
 		}},
 		"config-only": {providers: "", start: `cd /app && ./serve --name "a b"`},
-		"dev-server":  {providers: "node", want: []string{"repair.dev_server package.json:6"}},
-		"django":      {providers: "python django postgres", start: `python manage.py migrate && gunicorn shop.wsgi`},
+		"dev-dependency": {providers: "node", start: `yarn run start`, want: []string{
+			"repair.dev_dependency package.json:9",
+		}},
+		"dev-server": {providers: "node", want: []string{"repair.dev_server package.json:6"}},
+		"django":     {providers: "python django postgres", start: `python manage.py migrate && gunicorn shop.wsgi`},
 		"django-no-gunicorn": {providers: "python django", start: `python manage.py migrate && gunicorn shop.wsgi`, want: []string{
 			"repair.python_start requirements.txt",
 		}},
@@ -142,8 +145,7 @@ func repos() map[string]planned {
 			"node.version_floating package.json:4",
 		}},
 		"node-nvmrc-codename": {providers: "node", start: `npm run start`, want: []string{
-			"node.version_unavailable .nvmrc:1",
-			"version.eol .nvmrc:1",
+			"repair.node_version .nvmrc:1",
 		}},
 		"node-range-bounded": {providers: "node", start: `npm run start`},
 		"node-server": {providers: "node", start: `node server.js`, want: []string{
@@ -160,6 +162,9 @@ func repos() map[string]planned {
 			"version.eol package.json:1",
 		}},
 		"node-unavailable": {providers: "node", start: `npm run start`, want: []string{
+			"repair.node_version package.json:4",
+		}},
+		"node-unavailable-as-it-is": {of: "node-unavailable", project: asItIs, providers: "node", start: `npm run start`, want: []string{
 			"node.version_unavailable package.json:4",
 			"version.eol package.json:4",
 		}},

@@ -37,7 +37,7 @@ func (l *look) nodeWish() (wish, file string, line int, readable bool) {
 func (l *look) nodeVersionWarnings() {
 	given, err := strconv.Atoi(l.plan.Versions["node"])
 	wish, file, line, readable := l.nodeWish()
-	if err != nil || !readable {
+	if err != nil || !readable || l.repaired("repair.node_version") {
 		return
 	}
 	if wish == "" {
