@@ -66,8 +66,14 @@ func (b *Builder) Close() error { return b.client.Close() }
 
 // Solve builds r's Dockerfile in r's context, pushes the image and returns its digest. What happens is told to sink, one
 // thing at a time, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
-// stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure.
+// stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure. The daemon keeps no record
+// of a solve that has returned.
 func (b *Builder) Solve(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+	defer b.forget(ctx, r.Ref)
+	return b.build(ctx, r, sink)
+}
+
+func (b *Builder) build(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
 	dir, err := b.writeDockerfile(r)
 	if err != nil {
 		return deployment.BuildOutcome{}, err

@@ -32,11 +32,12 @@ func (b *Builder) Lookup(ctx context.Context, ref string) (string, error) {
 	return "", fmt.Errorf("look up build %s: %w", ref, err)
 }
 
-// record reads a solve's history: what stands now, or until the solve has ended.
+// record reads a solve's history: what stands now, or until the solve has ended. It asks by a filter: a record that was asked for by its
+// ref is never dropped again (delete of BuildKit's solver/llbsolver/history, v0.34), and forget drops it.
 func (b *Builder) record(ctx context.Context, ref string, now bool) (digest string, running bool, err error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream
 	defer cancel()
-	events, err := b.client.ControlClient().ListenBuildHistory(ctx, &controlapi.BuildHistoryRequest{Ref: ref, EarlyExit: now})
+	events, err := b.client.ControlClient().ListenBuildHistory(ctx, &controlapi.BuildHistoryRequest{Filter: []string{"ref==" + ref}, EarlyExit: now})
 	if err != nil {
 		return "", false, err
 	}
@@ -48,10 +49,13 @@ func (b *Builder) record(ctx context.Context, ref string, now bool) (digest stri
 		if err != nil {
 			return "", running, err
 		}
-		if event.Type == controlapi.BuildHistoryEventType_COMPLETE {
+		switch {
+		case event.Record.GetRef() != ref: // what is under way is not filtered
+		case event.Type == controlapi.BuildHistoryEventType_COMPLETE:
 			return pushedDigest(event.Record), false, nil
+		default:
+			running = true
 		}
-		running = true
 	}
 }
 
@@ -62,6 +66,17 @@ func pushedDigest(record *controlapi.BuildHistoryRecord) string {
 		return ""
 	}
 	return record.Result.Results[0].GetDigest()
+}
+
+// forget has the daemon drop a solve's record once the solve has ended. The record keeps all that the build has printed as it was
+// printed, and a build may print its secrets. Whoever needs the record is a worker whose predecessor died in the midst of a solve; that
+// one forgot nothing. A daemon that does not answer drops the record by its own bounds.
+func (b *Builder) forget(ctx context.Context, ref string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
+	defer cancel()
+	if _, err := b.Lookup(ctx, ref); err == nil {
+		_, _ = b.client.ControlClient().UpdateBuildHistory(ctx, &controlapi.UpdateBuildHistoryRequest{Ref: ref, Delete: true})
+	}
 }
 
 func unavailable(address string, err error) error {

@@ -2,8 +2,9 @@ package logs
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -19,13 +20,16 @@ type redactor struct {
 	hidden []string
 }
 
-// newRedactor returns a redactor of values: whole, line by line, and as they look inside JSON and URLs.
+// newRedactor returns a redactor of values: whole, line by line, and as they look inside JSON, in base64 and in URLs.
 func newRedactor(values []string) redactor {
 	var r redactor
 	for _, value := range values {
 		forms := append(strings.FieldsFunc(value, func(c rune) bool { return c == '\n' || c == '\r' }), value)
 		for _, form := range forms {
-			r.hide(form, insideJSON(form, true), insideJSON(form, false), url.QueryEscape(form), url.PathEscape(form))
+			r.hide(form, insideJSON(form, true), insideJSON(form, false))
+			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+				r.hide(encoding.EncodeToString([]byte(form)), encoding.EncodeToString([]byte(form+"\n"))) // as echo has it
+			}
 		}
 	}
 	return r
@@ -57,19 +61,19 @@ func insideJSON(s string, escapeHTML bool) string {
 	return strings.TrimSuffix(strings.TrimPrefix(out.String(), `"`), "\"\n")
 }
 
+// span is a part of a text.
+type span struct{ from, to int }
+
 // redact returns text with every hidden value replaced. Values that overlap are hidden as one, so that no end of the
 // second shows.
 func (r redactor) redact(text string) string {
-	type span struct{ from, to int }
-	var spans []span
-	for _, value := range r.hidden {
-		for from := 0; ; {
-			i := strings.Index(text[from:], value)
-			if i < 0 {
-				break
+	spans := r.spans(text)
+	if strings.ContainsAny(text, "%+") {
+		for _, space := range []byte{'+', ' '} { // a plus sign is one of the two
+			plain, at := unescape(text, space)
+			for _, s := range r.spans(plain) {
+				spans = append(spans, span{at[s.from], at[s.to]})
 			}
-			spans = append(spans, span{from + i, from + i + len(value)})
-			from += i + 1
 		}
 	}
 	if len(spans) == 0 {
@@ -88,3 +92,40 @@ func (r redactor) redact(text string) string {
 	out.WriteString(text[shown:])
 	return out.String()
 }
+
+// spans finds the hidden values in a text.
+func (r redactor) spans(text string) (spans []span) {
+	for _, value := range r.hidden {
+		for from := 0; ; {
+			i := strings.Index(text[from:], value)
+			if i < 0 {
+				break
+			}
+			spans = append(spans, span{from + i, from + i + len(value)})
+			from += i + 1
+		}
+	}
+	return spans
+}
+
+// unescape undoes what URLs do to a text, whichever letters its writer leaves alone: encoders differ in many. at tells where each byte
+// stood, and where the text ended.
+func unescape(text string, plus byte) (plain string, at []int) {
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		at = append(at, i)
+		switch c := text[i]; {
+		case c == '+':
+			out.WriteByte(plus)
+		case c == '%' && i+2 < len(text) && isHex(text[i+1]) && isHex(text[i+2]):
+			b, _ := hex.DecodeString(text[i+1 : i+3]) // both are digits
+			out.Write(b)
+			i += 2
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return out.String(), append(at, len(text))
+}
+
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }

@@ -3,10 +3,12 @@ package logs_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,6 +130,29 @@ func TestSecretsAreHidden(t *testing.T) {
 
 	require.Equal(t, "a *** b", w.Redact(b.id, "a hunter2 b"))
 	require.Equal(t, "a hunter2 b", w.Redact("another deployment", "a hunter2 b"))
+}
+
+// As curl, JavaScript, Python, base64 and whoever escapes everything write it.
+func TestSecretsAreHiddenInOtherForms(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	w := b.writer()
+	const value = `it's 100%+ "se/cret"~!`
+	w.SetSecrets(b.id, []string{value})
+	var all strings.Builder
+	for _, c := range []byte(value) {
+		fmt.Fprintf(&all, "%%%02x", c)
+	}
+	for _, written := range []string{
+		url.QueryEscape(value), url.PathEscape(value), all.String(), strings.ToUpper(all.String()),
+		`it's%20100%25%2B%20%22se%2Fcret%22~!`, `it%27s%20100%25%2B%20%22se/cret%22~%21`, `it%27s+100%25%2B+%22se%2Fcret%22%7E%21`,
+		base64.StdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
+		strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(value+"\n")), "="),
+	} {
+		hidden := strings.TrimRight(w.Redact(b.id, "a "+written+" b%"), "=")
+		require.Equal(t, "a *** b%", strings.ReplaceAll(hidden, "=", ""), written)
+	}
+	require.Equal(t, "100% of 1+1 %zz %2", w.Redact(b.id, "100% of 1+1 %zz %2"))
 }
 
 func TestSecretsAddUpUntilForget(t *testing.T) {

@@ -1,0 +1,12 @@
+package buildkit
+
+import (
+	"context"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// SolveAndDie solves as a worker does that is killed before it can have the daemon forget the solve.
+func (b *Builder) SolveAndDie(ctx context.Context, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+	return b.build(ctx, r, sink)
+}
