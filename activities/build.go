@@ -179,7 +179,7 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 	name := fmt.Sprintf("%s/%s:%s-%d-%s", b.PushHost, p.Name, d.ID, attemptOf(ctx).Attempt, strings.ToLower(rand.Text()[:8]))
 	return BuildRequest{
 		Ref:        strings.ReplaceAll(name[strings.LastIndex(name, ":")+1:], "_", "-"),
-		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.RootDir)),
+		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.ContextDir())),
 		Dockerfile: d.Dockerfile, Frontend: d.Plan.Frontend, Ignore: d.Plan.Ignore, Image: name, NoCache: d.Force,
 		Secrets: secrets, Variables: variables, CacheScope: p.ID,
 		DockerfilePath: d.Plan.DockerfilePath, Target: d.Plan.Target, BuildArgs: d.Plan.BuildArgs, Network: p.Build.Network,

@@ -108,6 +108,9 @@ func (a *Plan) show(ctx context.Context, planned deployment.Planned, warnings []
 	for line := range strings.Lines(string(text)) {
 		log.line(deployment.StreamStdout, strings.TrimRight(line, "\n"))
 	}
+	if plan.Context != nil {
+		log.say("the build gets the folder %s, as %s", plan.Context.Dir, plan.Context.Reason)
+	}
 	if copies := plan.InstallCopies(); copies != "" {
 		log.say("install copies %s", copies)
 	}

@@ -164,6 +164,9 @@ func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
 		Ignore:   list(p.Ignore, same), Warnings: list(p.Warnings, wireWarning), Assets: table(p.Assets),
 		InstallFiles: list(p.InstallFiles, same), InstallReadsAll: optional(p.InstallReadsAll),
 	}
+	if c := p.Context; c != nil {
+		plan.Context = &oapi.BuildContext{Dir: c.Dir, Reason: c.Reason, Runs: string(c.Runs)}
+	}
 	if p.Static != nil {
 		static := wireStatic(*p.Static)
 		plan.Static = &static

@@ -273,6 +273,18 @@ func (e StepStatus) Valid() bool {
 	}
 }
 
+// BuildContext defines model for BuildContext.
+type BuildContext struct {
+	// Dir Path inside the repository, `.` for all of it.
+	Dir string `json:"dir"`
+
+	// Reason What of it root_dir needs.
+	Reason string `json:"reason"`
+
+	// Runs Which commands run in dir; the others run in root_dir.
+	Runs string `json:"runs"`
+}
+
 // BuildFigures What the build of the deployment's image did. Null in lists, for an image that another deployment built, and for one whose build nobody saw to its end because its worker died.
 type BuildFigures struct {
 	// Cached Steps whose result was there already.
@@ -839,6 +851,9 @@ type Plan struct {
 	// Builder nixpacks, dockerfile, static or railpack.
 	Builder        string  `json:"builder"`
 	BuilderVersion *string `json:"builder_version"`
+
+	// Context What the build gets, when that is more than root_dir, as for an app of a monorepo; else null.
+	Context *BuildContext `json:"context"`
 
 	// Digest Identifies the plan by content.
 	Digest string `json:"digest"`

@@ -171,6 +171,9 @@ func (c *cli) printPlan(p client.Plan) error {
 	}
 	sheet.add("base image", text(p.Base))
 	sheet.add("folder", p.RootDir)
+	if p.Context != nil {
+		sheet.add("build gets", p.Context.Dir+", as "+p.Context.Reason)
+	}
 	sheet.add("dockerfile", orElse(text(p.Dockerfile), "rendered from the plan"))
 	sheet.add("install command", text(p.InstallCommand))
 	if p.InstallReadsAll != nil {

@@ -29,6 +29,7 @@ type Plan struct {
 	Versions       map[string]string `json:"versions,omitempty"` // of languages, as far as they are known: node → 22
 	Base           string            `json:"base,omitempty"`     // the image that the app runs on
 	RootDir        string            `json:"root_dir"`           // slash path inside the repository, "." for the root
+	Context        *BuildContext     `json:"context,omitempty"`  // what the build gets, when that is more than RootDir
 	InstallCommand string            `json:"install_command,omitempty"`
 	BuildCommand   string            `json:"build_command,omitempty"`
 	StartCommand   string            `json:"start_command,omitempty"`
@@ -49,6 +50,42 @@ type Plan struct {
 	// the whole source instead. Both are empty where nothing is installed.
 	InstallFiles    []string `json:"install_files,omitempty"`
 	InstallReadsAll string   `json:"install_reads_all,omitempty"`
+}
+
+// BuildContext is a folder around a plan's RootDir that its build gets as a whole.
+type BuildContext struct {
+	Dir    string      `json:"dir"`    // slash path inside the repository, "." for all of it
+	Reason string      `json:"reason"` // what of it the root directory needs
+	Runs   ContextRuns `json:"runs,omitempty"`
+}
+
+// ContextRuns says which commands run in a BuildContext's Dir; the others run in the root directory.
+type ContextRuns string
+
+// The values of ContextRuns.
+const (
+	ContextRunsNone    ContextRuns = ""
+	ContextRunsInstall ContextRuns = "install"
+	ContextRunsAll     ContextRuns = "all"
+)
+
+// ContextDir returns the folder that the build gets, by slash path inside the repository.
+func (p *Plan) ContextDir() string {
+	if p.Context != nil {
+		return p.Context.Dir
+	}
+	return p.RootDir
+}
+
+// AppDir returns where the app's commands run, by slash path inside ContextDir.
+func (p *Plan) AppDir() string {
+	if p.Context == nil || p.Context.Runs == ContextRunsAll {
+		return "."
+	}
+	if p.Context.Dir == "." {
+		return p.RootDir
+	}
+	return strings.TrimPrefix(p.RootDir, p.Context.Dir+"/")
 }
 
 // InstallCopies says in words what the install phases get to read, "" where nothing is installed.

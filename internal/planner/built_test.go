@@ -21,6 +21,7 @@ import (
 type site struct {
 	t       *testing.T
 	dir     string
+	rootDir string // "" for the repository's root
 	planner *planner.Planner
 	stack   *buildkittest.Stack
 	builder *buildkit.Builder
@@ -47,12 +48,12 @@ func (s *site) write(name, content string) {
 // build returns the plan, what the solve did and what it printed.
 func (s *site) build() (*deployment.Plan, deployment.BuildOutcome, string) {
 	s.t.Helper()
-	plan, dockerfile, err := s.planner.Plan(s.t.Context(), s.dir, deployment.Project{RootDir: "."}.WithDefaults(), nil)
+	plan, dockerfile, err := s.planner.Plan(s.t.Context(), s.dir, deployment.Project{RootDir: s.rootDir}.WithDefaults(), nil)
 	require.NoError(s.t, err)
 	id := uuid.NewString()
 	log := &transcript{}
 	out, err := s.builder.Solve(s.t.Context(), deployment.BuildRequest{
-		Ref: id, ContextDir: s.dir, Dockerfile: dockerfile, Ignore: plan.Ignore, Image: s.stack.Registry + "/test:" + id, CacheScope: s.scope,
+		Ref: id, ContextDir: filepath.Join(s.dir, plan.ContextDir()), Dockerfile: dockerfile, Ignore: plan.Ignore, Image: s.stack.Registry + "/test:" + id, CacheScope: s.scope,
 		Secrets: map[string]string{"SITE": s.scope},
 	}, log)
 	require.NoError(s.t, err, log.String())
@@ -148,6 +149,40 @@ func TestBuilt(t *testing.T) {
 			require.Contains(t, plan.InstallReadsAll, "postinstall")
 			require.False(t, cached(t, out, "npm ci"), "what its script reads has changed")
 		}
+	})
+
+	t.Run("workspace", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, stack, debianBase(t), map[string]string{
+			"package.json": `{"private": true, "workspaces": ["apps/*", "packages/*"]}`,
+			"package-lock.json": `{"lockfileVersion": 3, "requires": true, "packages": {"": {"license": "` + uuid.NewString() + `", "workspaces": ["apps/*", "packages/*"]},
+"apps/web": {"name": "web", "dependencies": {"@acme/ui": "*"}}, "packages/ui": {"name": "@acme/ui", "version": "1.0.0"},
+"node_modules/@acme/ui": {"resolved": "packages/ui", "link": true}, "node_modules/web": {"resolved": "apps/web", "link": true}}}`,
+			"packages/ui/package.json": `{"name": "@acme/ui", "version": "1.0.0", "main": "made.js", "scripts": {"build": "cp source.js made.js"}}`,
+			"packages/ui/source.js":    "module.exports = 'made by its own build'\n",
+			"apps/web/package.json":    `{"name": "web", "scripts": {"build": "node -p 'require(\"@acme/ui\")'", "start": "node index.js"}, "dependencies": {"@acme/ui": "*"}}`,
+			"apps/web/index.js":        "one()\n",
+		})
+		s.rootDir = "apps/web"
+		_, _, said := s.build()
+		require.Contains(t, said, "made by its own build")
+		s.write("packages/ui/source.js", "module.exports = 'made anew'\n")
+		_, out, said := s.build()
+		require.Contains(t, said, "made anew")
+		require.True(t, cached(t, out, "npm ci"), "the workspace is installed from its manifests")
+	})
+
+	t.Run("go.work", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, stack, debianBase(t), map[string]string{
+			"go.work": "go 1.19\n\nuse (\n\t./api\n\t./lib\n)\n", "lib/go.mod": "module example.com/lib\n\ngo 1.19\n", "lib/lib.go": "package lib\n\nconst Says = \"hello\"\n",
+			"api/go.mod":  "module example.com/api\n\ngo 1.19\n",
+			"api/main.go": "package main\n\nimport \"example.com/lib\"\n\nfunc main() { println(lib.Says) }\n",
+		})
+		s.rootDir = "api"
+		plan, out, _ := s.build()
+		require.Equal(t, "./out", plan.StartCommand)
+		require.False(t, cached(t, out, "go build"))
 	})
 
 	t.Run("apt", func(t *testing.T) {

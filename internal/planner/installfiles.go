@@ -26,6 +26,12 @@ func setInstallReads(src *source, plan *deployment.Plan) error {
 		return err
 	}
 	r := &installReads{src: src}
+	if src.around != nil {
+		r.src = src.around.root
+		if src.around.runs == deployment.ContextRunsNone {
+			r.everything("%s", src.around.reason)
+		}
+	}
 	r.hide()
 	r.phases(native, order)
 	if r.installs && r.reason == "" {

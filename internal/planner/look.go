@@ -75,8 +75,12 @@ func (l *look) nixpacksWarnings() {
 	l.providerWarnings()
 	l.configWarnings()
 	if l.provides("node") {
-		l.nodeVersionWarnings()
-		l.packageManagerWarnings()
+		if wish, _, _, _ := l.nodeWish(); wish != "" {
+			l.nodeVersionWarnings()
+		} else {
+			l.whereInstalled((*look).nodeVersionWarnings)
+		}
+		l.whereInstalled((*look).packageManagerWarnings)
 		l.frontEndWarnings()
 	}
 	l.pythonWarnings()
@@ -87,6 +91,25 @@ func (l *look) nixpacksWarnings() {
 	l.substringWarnings()
 	l.overlayWarnings()
 	l.startWarnings()
+}
+
+// whereInstalled computes warnings where the app's packages are installed from: at the root of its workspace, if it is in one.
+func (l *look) whereInstalled(warnings func(*look)) {
+	a := l.src.around
+	if a == nil || a.runs != deployment.ContextRunsInstall {
+		warnings(l)
+		return
+	}
+	at := newLook(a.root, l.project, l.plan, l.native)
+	at.now = l.now
+	warnings(at)
+	up := strings.Repeat("../", 1+strings.Count(a.app, "/"))
+	for _, w := range at.found {
+		if w.File != "" {
+			w.File = up + w.File
+		}
+		l.found = append(l.found, w)
+	}
 }
 
 func (l *look) warn(code, file string, line int, format string, args ...any) *deployment.Warning {

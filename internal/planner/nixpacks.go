@@ -18,16 +18,17 @@ type firstPass struct {
 	dropped []string // links that lead out of the source and are not in the copy
 	native  *nativePlan
 	pinned  []string // what it is planned as, where nixpacks by itself recognises nothing
+	around  *around
 }
 
 // planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
 // that nixpacks recognises nothing: then the plan has no phases.
 func (p *Planner) planFirst(ctx context.Context, src *source, project deployment.Project) (*firstPass, error) {
-	dir, dropped, err := p.privateCopy(ctx, src)
+	dir, dropped, err := p.privateCopyAround(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	first := &firstPass{dir: dir, dropped: dropped}
+	first := &firstPass{dir: dir, dropped: dropped, around: src.around}
 	if err := first.plan(ctx, p, src, project); err != nil {
 		first.Close()
 		return nil, err
@@ -37,7 +38,7 @@ func (p *Planner) planFirst(ctx context.Context, src *source, project deployment
 
 // plan plans the copy, as Go where nixpacks does not see that it is.
 func (f *firstPass) plan(ctx context.Context, p *Planner, src *source, project deployment.Project) (err error) {
-	if f.native, _, err = p.nativePlan(ctx, f.dir); err != nil {
+	if f.native, _, err = p.nativePlan(ctx, f.dir, f.env()...); err != nil {
 		return err
 	}
 	if len(f.native.Phases) > 0 || project.Build.Repairs == deployment.RepairsOff || !goWithoutModule(src) {
@@ -135,14 +136,14 @@ func (p *Planner) repaired(ctx context.Context, first *firstPass, project deploy
 
 // planWith runs nixpacks with the project's commands, the operator's overrides and a repair.
 func (p *Planner) planWith(ctx context.Context, first *firstPass, project deployment.Project, fix repair, version string) (*deployment.Plan, *nativePlan, error) {
-	args, err := planArgs(project, planChange{Providers: first.pinned}.merged(p.overrides.planChange(first.native)).merged(fix.change))
+	args, err := planArgs(first.commands(project), planChange{Providers: first.pinned}.merged(p.overrides.planChange(first.native)).merged(fix.change))
 	if err != nil {
 		return nil, nil, err
 	}
 	if fix.nodeEnv != "" {
 		args = append(args, "--env="+nodeVersionVariable+"="+fix.nodeEnv)
 	}
-	native, raw, err := p.nativePlan(ctx, first.dir, args...)
+	native, raw, err := p.nativePlan(ctx, first.dir, append(args, first.env()...)...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -74,6 +74,12 @@ func (p *Planner) Plan(ctx context.Context, checkout string, project deployment.
 		return nil, "", fmt.Errorf("plan %s: %w", project.RootDir, err)
 	}
 	defer src.Close()
+	if src.around, err = lookAround(checkout, src); err != nil {
+		return nil, "", fmt.Errorf("plan %s: %w", project.RootDir, err)
+	}
+	if src.around != nil {
+		defer src.around.root.Close()
+	}
 
 	plan, dockerfile, err := p.planSource(ctx, src, project, sortedNames(secretNames))
 	if err != nil {
@@ -98,6 +104,9 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 		plan.Port = deployment.DefaultPort
 	}
 	if plan.Builder == deployment.BuilderNixpacks {
+		if src.around != nil {
+			plan.Context = src.around.context()
+		}
 		if err := setInstallReads(src, plan); err != nil {
 			return nil, "", err
 		}

@@ -54,8 +54,9 @@ type renderer struct {
 	strings.Builder
 	plan          *deployment.Plan
 	native        *nativePlan
-	installCopied bool // what install phases read is in the image
-	allCopied     bool // the whole source is in the image: copying it again would undo what a phase changed
+	installCopied bool   // what install phases read is in the image
+	folder        string // where the next command runs
+	allCopied     bool   // the whole source is in the image: copying it again would undo what a phase changed
 }
 
 func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
@@ -85,8 +86,19 @@ func (r *renderer) buildAssets() map[string]string {
 // pipeline fail with its first part.
 func (r *renderer) shell() {
 	r.line(`SHELL ["/bin/bash", "-o", "pipefail", "-lc"]`)
-	r.line("WORKDIR %s", appDir)
+	r.in(appDir)
 }
+
+// in makes the next commands run in a folder.
+func (r *renderer) in(folder string) {
+	if r.folder != folder {
+		r.line("WORKDIR %s", folder)
+		r.folder = folder
+	}
+}
+
+// app returns where the image holds the app itself, which may be a part of all that is built.
+func (r *renderer) app() string { return path.Join(appDir, r.plan.AppDir()) }
 
 func (r *renderer) apt(order []string) {
 	var packages []string
@@ -124,8 +136,10 @@ func (r *renderer) searchPaths(order []string) {
 			if rest, ok := strings.CutPrefix(dir, "~"); ok {
 				dir = "$HOME" + rest // a tilde means nothing inside quotes
 			}
-			if !slices.Contains(paths, dir) {
-				paths = append(paths, dir)
+			for _, dir := range r.besides(dir) {
+				if !slices.Contains(paths, dir) {
+					paths = append(paths, dir)
+				}
 			}
 		}
 	}
@@ -134,12 +148,25 @@ func (r *renderer) searchPaths(order []string) {
 	}
 }
 
+// besides returns a folder of the search path, after the app's own where the app is a part of what is built.
+func (r *renderer) besides(dir string) []string {
+	rest, ok := strings.CutPrefix(dir, appDir+"/")
+	if !ok || r.app() == appDir {
+		return []string{dir}
+	}
+	return []string{path.Join(r.app(), rest), dir}
+}
+
 func (r *renderer) phase(name string, p nativePhase) {
 	if len(p.Cmds) == 0 {
 		return
 	}
 	r.line("\n# %s", name)
-	if p.OnlyIncludeFiles == nil && phaseKind(name) == "install" && len(r.plan.InstallFiles) > 0 {
+	install := phaseKind(name) == "install"
+	if c := r.plan.Context; phaseKind(name) != "setup" && (c == nil || !install || c.Runs == deployment.ContextRunsNone) {
+		r.in(r.app())
+	}
+	if p.OnlyIncludeFiles == nil && install && len(r.plan.InstallFiles) > 0 {
 		r.copyInstallFiles()
 	} else {
 		r.copySources(p.OnlyIncludeFiles)
@@ -162,16 +189,20 @@ func (r *renderer) copySources(files []string) {
 		return
 	}
 	for _, file := range files {
-		r.line("COPY %s", jsonArray(file, destination(file)))
+		from := file
+		if dir := r.plan.AppDir(); dir != "." {
+			from = path.Join(dir, file)
+		}
+		r.line("COPY %s", jsonArray(from, r.destination(file)))
 	}
 }
 
 // destination returns where a file of the source goes; what a pattern matches goes into the pattern's folder.
-func destination(file string) string {
+func (r *renderer) destination(file string) string {
 	if strings.ContainsAny(file, "*?") {
-		return path.Join(appDir, path.Dir(file)) + "/"
+		return path.Join(r.app(), path.Dir(file)) + "/"
 	}
-	return path.Join(appDir, file)
+	return path.Join(r.app(), file)
 }
 
 // mounts returns the flags of a RUN: the phase's cache directories, whose ids BuildKit keeps apart per project, and the
@@ -179,7 +210,7 @@ func destination(file string) string {
 func (r *renderer) mounts(name string, p nativePhase) string {
 	var flags []string
 	for _, dir := range p.CacheDirectories {
-		flags = append(flags, "--mount=type=cache,target="+cacheTarget(dir))
+		flags = append(flags, "--mount=type=cache,target="+r.cacheTarget(dir))
 	}
 	if phaseKind(name) != "setup" {
 		for _, secret := range r.plan.SecretNames {
@@ -192,14 +223,14 @@ func (r *renderer) mounts(name string, p nativePhase) string {
 	return strings.Join(flags, " \\\n    ") + " \\\n    "
 }
 
-func cacheTarget(dir string) string {
+func (r *renderer) cacheTarget(dir string) string {
 	if rest, ok := strings.CutPrefix(dir, "~"); ok {
 		return path.Join("/root", rest)
 	}
 	if path.IsAbs(dir) {
 		return path.Clean(dir)
 	}
-	return path.Join(appDir, dir)
+	return path.Join(r.app(), dir)
 }
 
 // start writes the last part: in the build image, or in an image that gets the result alone.
@@ -210,6 +241,7 @@ func (r *renderer) start(order []string) {
 	} else {
 		r.runStage(order)
 	}
+	r.in(r.app())
 	r.user()
 	if _, set := r.plan.Variables[npmShell]; !set && npmStart.MatchString(r.native.Start.Cmd) {
 		r.line(`ENV %s="/bin/bash"`, npmShell)
@@ -232,7 +264,7 @@ func (r *renderer) user() {
 	if user == "" {
 		return
 	}
-	r.line("RUN (id -u %s >/dev/null 2>&1 || useradd --create-home %s) && chown %s %s", user, user, user, appDir)
+	r.line("RUN (id -u %s >/dev/null 2>&1 || useradd --create-home %s) && chown %s %s", user, user, user, r.app())
 	if r.native.hasNix() && r.native.Start.RunImage == "" {
 		r.line("RUN chmod a+x /root && echo 'export PATH=\"/root/.nix-profile/bin:$PATH\"' >> /etc/profile.d/slipway.sh")
 	}
@@ -247,13 +279,14 @@ var npmStart = regexp.MustCompile(`(^|[ ;&|])npm +(run|start)\b`)
 
 func (r *renderer) runStage(order []string) {
 	r.line("FROM %s", r.native.Start.RunImage)
+	r.folder = ""
 	r.shell()
 	r.line("COPY --from=build /etc/ssl/certs /etc/ssl/certs")
 	if r.native.Start.OnlyIncludeFiles == nil {
 		r.line("COPY --from=build %s %s", appDir, appDir)
 	}
 	for _, file := range r.native.Start.OnlyIncludeFiles {
-		r.line("COPY --from=build %s", jsonArray(path.Join(appDir, file), destination(file)))
+		r.line("COPY --from=build %s", jsonArray(path.Join(r.app(), file), r.destination(file)))
 	}
 	if len(r.plan.Assets) > 0 {
 		r.line("COPY --from=build %s %s", assetsDir, assetsDir)

@@ -23,9 +23,9 @@ func (r *repairs) staticOutput() bool {
 		}
 		code = "repair.dev_server"
 	}
-	build := r.expand(r.native.command("build"), 0)
+	build := r.expand(r.ownCommand(), 0)
 	tool, made, ok := r.frontEnd(build)
-	if !ok && build == "" && !r.ownBuild() {
+	if !ok && build == "" && !r.ownBuild() && r.native.command("build") == "" {
 		if tool, made, ok = r.frontEnd(dev.makes()); ok {
 			r.setPhase("build", phaseChange{Cmds: &[]string{dev.makes()}})
 		}
@@ -54,6 +54,17 @@ func (r *repairs) sayStatic(code, script string, dev devStart, tool frontEnd, ma
 	}
 	r.say(code, packageJSON, r.keyLine(packageJSON, "scripts", "start"), fix,
 		"the start script runs %q, a server for development, so the folder %s that %s builds is served", dev.server, made.folder, tool.name)
+}
+
+// ownCommand returns what builds the app itself, without what is built for it in its workspace before.
+func (r *repairs) ownCommand() string {
+	if a := r.src.around; a != nil && a.build != nil && r.project.BuildCommand == "" {
+		if r.manifest.Scripts["build"] == "" {
+			return ""
+		}
+		return "npm run build"
+	}
+	return r.native.command("build")
 }
 
 var startRun = regexp.MustCompile(`^(?:npm|pnpm|yarn|bun)(?: run)? start$`)

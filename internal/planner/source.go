@@ -19,7 +19,8 @@ const maxManifest = 1 << 20
 // source is the root directory of a project inside a checkout. Reads go through os.Root, so that no symlink leads out.
 type source struct {
 	*os.Root
-	rel string // slash path inside the checkout, symlinks resolved, "." for the checkout itself
+	rel    string  // slash path inside the checkout, symlinks resolved, "." for the checkout itself
+	around *around // nil when nothing else of the repository is needed
 }
 
 func openSource(checkout, rootDir string) (*source, error) {

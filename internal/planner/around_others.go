@@ -1,0 +1,180 @@
+package planner
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// projectName is what the name of a project of Nx or Moon looks like that can stand in a command as it is.
+var projectName = regexp.MustCompile(`^[A-Za-z0-9@][A-Za-z0-9@/._-]*$`)
+
+// nxProject finds an app of an Nx workspace that has no package.json of its own: nixpacks builds it from the root when it is
+// told the project's name.
+func nxProject(root, src *source, app string) *around {
+	if !root.exists("nx.json") || !root.exists(packageJSON) || src.exists(packageJSON) {
+		return nil
+	}
+	var project struct {
+		Name string `json:"name"`
+	}
+	data, err := src.read("project.json")
+	if err != nil || json.Unmarshal(data, &project) != nil {
+		return nil
+	}
+	if project.Name == "" {
+		project.Name = path.Base(app)
+	}
+	if !projectName.MatchString(project.Name) {
+		return nil
+	}
+	return &around{
+		reason: fmt.Sprintf("%s is the project %s of %s", app, project.Name, path.Join(root.rel, "nx.json")),
+		runs:   deployment.ContextRunsAll,
+		env:    []string{"NIXPACKS_NX_APP_NAME=" + project.Name},
+	}
+}
+
+var (
+	goUse      = regexp.MustCompile(`(?m)^[ \t]*use[ \t]+([^(\s]+)`)
+	goUseBlock = regexp.MustCompile(`(?ms)^[ \t]*use[ \t]*\((.*?)\)`)
+)
+
+// goWorkspace finds a module that a go.work uses; the go command finds the go.work by itself.
+func goWorkspace(root, src *source, app string) *around {
+	data, err := root.read("go.work")
+	if err != nil || !src.exists("go.mod") {
+		return nil
+	}
+	var used []string
+	for _, match := range goUse.FindAllSubmatch(data, -1) {
+		used = append(used, string(match[1]))
+	}
+	for _, block := range goUseBlock.FindAllSubmatch(data, -1) {
+		for line := range strings.Lines(string(block[1])) {
+			line, _, _ = strings.Cut(line, "//")
+			used = append(used, strings.TrimSpace(line))
+		}
+	}
+	names := func(dir string) bool { return dir != "" && path.Clean(strings.Trim(dir, "\"`")) == app }
+	if !slices.ContainsFunc(used, names) {
+		return nil
+	}
+	return &around{reason: fmt.Sprintf("%s is used by %s", app, path.Join(root.rel, "go.work"))}
+}
+
+// uvWorkspace finds a package of a workspace of uv, which has one lock file at its root.
+func uvWorkspace(root, src *source, app string) *around {
+	var project struct {
+		Tool struct {
+			UV struct {
+				Workspace struct {
+					Members []string `toml:"members"`
+					Exclude []string `toml:"exclude"`
+				} `toml:"workspace"`
+			} `toml:"uv"`
+		} `toml:"tool"`
+	}
+	data, err := root.read("pyproject.toml")
+	if err != nil || !src.exists("pyproject.toml") || toml.Unmarshal(data, &project) != nil {
+		return nil
+	}
+	space := project.Tool.UV.Workspace
+	if !belongs(space.Members, app) || belongs(space.Exclude, app) {
+		return nil
+	}
+	return &around{
+		reason: fmt.Sprintf("%s is in the workspace of %s", app, path.Join(root.rel, "pyproject.toml")),
+		show:   []string{"uv.lock", ".python-version"},
+	}
+}
+
+// reference is how a manifest names a folder outside its own.
+var references = []struct{ file, folder *regexp.Regexp }{
+	{regexp.MustCompile(`^package\.json$`), regexp.MustCompile(`"(?:file|link|portal):(\.\./[^"]*)"`)},
+	{regexp.MustCompile(`^go\.mod$`), regexp.MustCompile(`(?m)=>[ \t]*["` + "`" + `]?(\.\./[^\s"` + "`" + `]*)`)},
+	{regexp.MustCompile(`^(requirements|constraints)[A-Za-z0-9._-]*\.txt$`), regexp.MustCompile(`(?m)^[ \t]*(?:-e[ \t]+|--editable[= \t]+)?(?:file:)?(\.\./[^\s#;]*)`)},
+	{regexp.MustCompile(`^(pyproject\.toml|Pipfile|Cargo\.toml)$`), regexp.MustCompile(`\b(?:path|file|editable)[ \t]*=[ \t]*"(\.\./[^"]*)"`)},
+	{regexp.MustCompile(`^Gemfile$`), regexp.MustCompile(`\bpath:[ \t]*["'](\.\./[^"']*)["']`)},
+	{regexp.MustCompile(`^composer\.json$`), regexp.MustCompile(`"url"\s*:\s*"(\.\./[^"*]*)"`)},
+}
+
+// maxBeside bounds how many folders of a repository an app may need beside its own.
+const maxBeside = 64
+
+// besides finds the folders that a source's manifests name outside of it, and those that these name in turn: the build gets the
+// smallest folder that holds them all. root is the checkout.
+func besides(root, src *source) (*around, error) {
+	folders, reason := []string{src.rel}, ""
+	for i := 0; i < len(folders) && len(folders) < maxBeside; i++ {
+		file, names := referencesOf(root, folders[i])
+		for _, name := range names {
+			folder := path.Join(folders[i], name)
+			if info, err := root.Stat(folder); err != nil || !info.IsDir() || slices.Contains(folders, folder) {
+				continue
+			}
+			folders = append(folders, folder)
+			if reason == "" {
+				reason = fmt.Sprintf("%s needs %s", path.Join(folders[i], file), folder)
+			}
+		}
+	}
+	if len(folders) == 1 {
+		root.Close()
+		return nil, nil //nolint:nilnil // it stands alone
+	}
+	common := src.rel
+	for _, folder := range folders {
+		for common != "." && folder != common && !strings.HasPrefix(folder, common+"/") {
+			common = path.Dir(common)
+		}
+	}
+	if common == src.rel {
+		root.Close()
+		return nil, nil //nolint:nilnil // all of it is inside
+	}
+	a := &around{root: root, app: src.rel, reason: reason}
+	if common != "." {
+		within, err := root.OpenRoot(common)
+		if err != nil {
+			return nil, err
+		}
+		root.Close()
+		a.root, a.app = &source{Root: within, rel: common}, strings.TrimPrefix(src.rel, common+"/")
+	}
+	return a, nil
+}
+
+// referencesOf returns the folders that the manifests in one folder name outside of it, and the first such manifest.
+func referencesOf(root *source, folder string) (file string, names []string) {
+	entries, err := fs.ReadDir(root.FS(), folder)
+	if err != nil {
+		return "", nil
+	}
+	for _, entry := range entries {
+		for _, reference := range references {
+			if !reference.file.MatchString(entry.Name()) {
+				continue
+			}
+			data, err := root.read(path.Join(folder, entry.Name()))
+			if err != nil {
+				continue
+			}
+			for _, match := range reference.folder.FindAllSubmatch(data, -1) {
+				if len(names) == 0 {
+					file = entry.Name()
+				}
+				names = append(names, string(match[1]))
+			}
+		}
+	}
+	return file, names
+}
