@@ -70,5 +70,8 @@ func copyEntry(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, info.Mode().Perm()|0o600)
+	if err := os.WriteFile(to, content, info.Mode().Perm()|0o600); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime()) // by which a builder tells what it has already
 }

@@ -28,7 +28,7 @@ const exitCodesText = `0    done. For deploy --follow: the preview is live; for 
 6    admin reconcile: something differs (--dry-run), or was not repaired
 130  interrupted (Ctrl-C); a deploy that was followed goes on
 
-3 and 4 come from deploy --follow and, of a plan that failed, from plan FOLDER; 5 comes from deploy --follow alone.`
+3 and 4 come from deploy --follow and, of a plan or build that failed, from plan FOLDER and build FOLDER; 5 comes from deploy --follow alone.`
 
 // exitCodesTopic is the help topic of the exit codes.
 func exitCodesTopic() *cobra.Command {

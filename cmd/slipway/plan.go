@@ -105,6 +105,7 @@ func (f *planFlags) project() (domain.Project, error) {
 			Dockerfile: domain.DockerfileSettings{Path: f.dockerfile, Target: f.target},
 			Static:     domain.StaticSettings{Folder: f.staticFolder, SPA: f.spa},
 			Strict:     f.strict, Repairs: domain.Repairs(f.repairs), NonRoot: f.nonRoot,
+			Network: domain.BuildNetwork(f.network),
 		},
 	}
 	for name, value := range f.args() {
@@ -133,9 +134,33 @@ type localPlan struct {
 }
 
 func (c *cli) planFolder(ctx context.Context, folder string, f *planFlags) error {
-	project, err := f.project()
+	planned, err := c.plan(ctx, folder, f)
 	if err != nil {
 		return err
+	}
+	defer planned.remove()
+	shown := localPlan{planned.shown, planned.dockerfile}
+	if err := c.print(shown, func() error { return c.printFolderPlan(planned.shown, planned.dockerfile) }); err != nil {
+		return err
+	}
+	return planned.refused()
+}
+
+// plannedFolder is a folder with its plan.
+type plannedFolder struct {
+	project    domain.Project
+	plan       *domain.Plan
+	shown      client.Plan
+	dockerfile string
+	source     string // what was planned
+	remove     func() // takes source away, where it is a copy
+}
+
+// plan plans a folder with the settings given.
+func (c *cli) plan(ctx context.Context, folder string, f *planFlags) (*plannedFolder, error) {
+	project, err := f.project()
+	if err != nil {
+		return nil, err
 	}
 	options := planner.Options{
 		NixpacksPath: orElse(f.nixpacks, c.env("SLIPWAY_NIXPACKS")),
@@ -143,31 +168,33 @@ func (c *cli) planFolder(ctx context.Context, folder string, f *planFlags) error
 	}
 	if path := orElse(f.overrides, c.env("SLIPWAY_PLAN_OVERRIDES")); path != "" {
 		if options.Overrides, err = planner.LoadOverrides(path); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	source, remove, err := asCloned(ctx, folder)
-	if err != nil {
-		return err
+	p := &plannedFolder{project: project}
+	if p.source, p.remove, err = asCloned(ctx, folder); err != nil {
+		return nil, err
 	}
-	defer remove()
-	plan, dockerfile, err := planner.New(options).Plan(ctx, source, project, f.secrets)
-	if err != nil {
-		return planFailed(ctx, err)
+	if p.plan, p.dockerfile, err = planner.New(options).Plan(ctx, p.source, project, f.secrets); err != nil {
+		p.remove()
+		return nil, planFailed(ctx, err)
 	}
-	shown, err := shownPlan(plan)
-	if err != nil {
-		return err
+	if p.shown, err = shownPlan(p.plan); err != nil {
+		p.remove()
+		return nil, err
 	}
-	if err := c.print(localPlan{shown, dockerfile}, func() error { return c.printFolderPlan(shown, dockerfile) }); err != nil {
-		return err
+	return p, nil
+}
+
+// refused returns an error for a plan with a warning that --strict names.
+func (p *plannedFolder) refused() error {
+	refused := p.project.Build.Refused(p.plan.Warnings)
+	if len(refused) == 0 {
+		return nil
 	}
-	if refused := project.Build.Refused(plan.Warnings); len(refused) > 0 {
-		return &shownError{
-			message: "--strict lets no plan pass that has the warning " + refused[0].Code, fix: refused[0].Fix, exit: exitFailedUser,
-		}
+	return &shownError{
+		message: "--strict lets no plan pass that has the warning " + refused[0].Code, fix: refused[0].Fix, exit: exitFailedUser,
 	}
-	return nil
 }
 
 // shownPlan returns a plan as the API would show it; the two have the same names.

@@ -50,7 +50,7 @@ func (c *cli) newRoot() *cobra.Command {
 		"how to print answers; json is the API's own objects, for streams one a line")
 	c.waitBusyFlag(root)
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
-		c.planCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.rollbackCommand(),
+		c.planCommand(), c.buildCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.rollbackCommand(),
 		c.promoteCommand(), c.openCommand(), c.temporalCommand())
 	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.environmentsCommand(), c.envCommand(),
 		c.credentialsCommand(), c.deletionsCommand())

@@ -23,6 +23,9 @@ type Options struct {
 	// For tcp: files in PEM form. CA alone checks the server; all three authenticate both sides.
 	CA, Cert, Key string
 	TempDir       string // for Dockerfiles on their way to the daemon; "" means the system's
+	// DockerLogin lets the daemon have what `docker login` has stored for the registries that it asks for: for a person's own
+	// builds. A worker's Docker configuration is nothing to those who deploy.
+	DockerLogin bool
 }
 
 // Builder builds images on one buildkitd. It is safe for concurrent use.
@@ -31,6 +34,8 @@ type Builder struct {
 	insecure bool
 	tempDir  string
 	client   *client.Client
+
+	dockerLogin bool
 }
 
 // New returns a Builder for the daemon at opts.Address. It connects at the first use, so a daemon that is down now makes
@@ -47,7 +52,7 @@ func New(ctx context.Context, opts Options) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use builder %s: %w", opts.Address, err)
 	}
-	return &Builder{address: opts.Address, insecure: opts.RegistryInsecure, tempDir: opts.TempDir, client: c}, nil
+	return &Builder{address: opts.Address, insecure: opts.RegistryInsecure, tempDir: opts.TempDir, client: c, dockerLogin: opts.DockerLogin}, nil
 }
 
 // Address returns where the daemon listens.
@@ -64,7 +69,7 @@ func (b *Builder) Ping(ctx context.Context) error {
 // Close closes the connection to the daemon, which cancels the solves that are under way.
 func (b *Builder) Close() error { return b.client.Close() }
 
-// Solve builds r's Dockerfile in r's context, pushes the image and returns its digest. What happens is told to sink, one
+// Solve builds r's Dockerfile in r's context, pushes the image or writes it where r says, and returns its digest. What happens is told to sink, one
 // thing at a time, and nothing is told after Solve returned. When ctx ends, Solve returns its error once the daemon has
 // stopped the build, within a second or so. What goes wrong with the build itself is a *deployment.Failure. The daemon keeps no record
 // of a solve that has returned.
@@ -92,7 +97,7 @@ func (b *Builder) build(ctx context.Context, r deployment.BuildRequest, sink dep
 		return deployment.BuildOutcome{}, classify(err, b.address, tale)
 	}
 	digest := res.ExporterResponse[exptypes.ExporterImageDigestKey]
-	if digest == "" {
+	if digest == "" && r.Output.Kind != deployment.OutputNone {
 		return deployment.BuildOutcome{}, errors.New("solve " + r.Ref + ": the builder named no digest")
 	}
 	return b.outcome(ctx, digest, tale.figures(time.Since(begun))), nil
@@ -101,6 +106,9 @@ func (b *Builder) build(ctx context.Context, r deployment.BuildRequest, sink dep
 // outcome adds the layers of the image to a solve's figures, where the daemon tells them: one that keeps no history may not.
 func (b *Builder) outcome(ctx context.Context, digest string, figures deployment.BuildFigures) deployment.BuildOutcome {
 	out := deployment.BuildOutcome{Digest: digest, BuildFigures: figures}
+	if digest == "" {
+		return out
+	}
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if layers, err := b.layers(looking, digest); err == nil {

@@ -14,7 +14,7 @@ import (
 var section = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_:.-]*$`)
 
 // sectionsOf returns the phases of a rendered Dockerfile by the places that BuildKit names its instructions by: "build 3" is the
-// third of stage build, "3" that of an only stage. It counts as BuildKit does (dockerfile2llb/convert.go, v0.34). A Dockerfile of
+// third of stage build; of an only stage "3" may be its name as well. It counts as BuildKit does (dockerfile2llb/convert.go, v0.34). A Dockerfile of
 // the repository's own has none, and one that does not parse has none: the solve says why.
 func sectionsOf(r deployment.BuildRequest) map[string]string {
 	sections := map[string]string{}
@@ -35,13 +35,18 @@ func sectionsOf(r deployment.BuildRequest) map[string]string {
 			stage, place = stage+1, 1
 		case "RUN", "COPY", "ADD", "WORKDIR":
 			place++
-			sections[strings.TrimSpace(fmt.Sprintf("%s %d", stages[max(stage, 0)], place))] = now
+			sections[placed(stages[max(stage, 0)], place)] = now
+			if len(stages) == 1 {
+				sections[placed("", place)] = now
+			}
 		}
 	}
 	return sections
 }
 
-// stagesOf returns what BuildKit calls the stages; an only one has no name.
+func placed(stage string, n int) string { return strings.TrimSpace(fmt.Sprintf("%s %d", stage, n)) }
+
+// stagesOf returns what BuildKit calls the stages.
 func stagesOf(tree *parser.Node) []string {
 	var names []string
 	for _, node := range tree.Children {
@@ -56,8 +61,8 @@ func stagesOf(tree *parser.Node) []string {
 		}
 		names = append(names, name)
 	}
-	if len(names) < 2 {
-		return []string{""}
+	if names == nil {
+		return []string{""} // it will not build
 	}
 	return names
 }

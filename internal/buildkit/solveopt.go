@@ -2,10 +2,8 @@ package buildkit
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/tonistiigi/fsutil"
 
@@ -13,8 +11,7 @@ import (
 )
 
 // solveOpt says to BuildKit what r means. The Dockerfile comes from a folder of its own, so that what the repository has
-// at that path does not matter. The session carries no credentials: registries are spoken to anonymously, and the
-// worker's own Docker configuration is never read.
+// at that path does not matter. A worker's session carries no credentials: registries are spoken to anonymously.
 func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (client.SolveOpt, error) {
 	tree, err := contextFS(r.ContextDir, r.Ignore)
 	if err != nil {
@@ -41,8 +38,8 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"context": tree, "dockerfile": dockerfile},
 		SharedKey:     r.CacheScope, // without it all projects take turns in one slot, and each uploads its context whole
-		Session:       []session.Attachable{secretsprovider.FromMap(secrets)},
-		Exports:       []client.ExportEntry{{Type: client.ExporterImage, Attrs: b.exportAttrs(r)}},
+		Session:       append(b.login(), secretsprovider.FromMap(secrets)),
+		Exports:       b.exports(r),
 		SourcePolicy:  sourcePolicy(r.Image),
 	}, nil
 }
@@ -114,26 +111,4 @@ func dockerfileAttrs(r deployment.BuildRequest) (map[string]string, error) {
 		attrs["add-hosts"] = "secrets-" + fingerprint + ".invalid=127.0.0.1"
 	}
 	return attrs, nil
-}
-
-// exportAttrs pushes to r.Image with types that Docker Engine 20.10 can pull, which zstd layers are not. One layer
-// (a Go toolchain and node modules) took 4.1 s to write and push at gzip's lowest level, 6.8 s at its default and 2.9 s
-// uncompressed, which takes more space in the builder and in the registry.
-func (b *Builder) exportAttrs(r deployment.BuildRequest) map[string]string {
-	attrs := map[string]string{
-		"name":              r.Image,
-		"push":              "true",
-		"oci-mediatypes":    "true",
-		"compression":       "gzip",
-		"compression-level": "1",
-	}
-	if !r.Committed.IsZero() {
-		// An attribute of the export and no build argument, which would change the key of every WORKDIR with each commit.
-		attrs["source-date-epoch"] = strconv.FormatInt(r.Committed.Unix(), 10)
-		attrs["rewrite-timestamp"] = strconv.FormatBool(r.Reproducible)
-	}
-	if b.insecure {
-		attrs["registry.insecure"] = "true"
-	}
-	return attrs
 }

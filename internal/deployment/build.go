@@ -1,6 +1,9 @@
 package deployment
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // BuildRequest is one solve: what to build, under which ref, and where to push it.
 type BuildRequest struct {
@@ -15,7 +18,8 @@ type BuildRequest struct {
 	BuildArgs      map[string]string // not secret: they stand in the image's history
 	Network        BuildNetwork      // what a RUN reaches; "" for BuildNetworkSandbox
 	Ignore         []string          // patterns kept out of the context, on top of the repository's own .dockerignore
-	Image          string            // host/repository:tag to push
+	Image          string            // host/repository:tag to push, or the name that an archive gives the image
+	Output         BuildOutput       // what becomes of the image
 	Secrets        map[string]string // id → value, for RUN --mount=type=secret; a changed one builds anew
 	Variables      map[string]string // mounted likewise, and part of no cache key: what changes with every deploy
 	NoCache        bool              // run every step again
@@ -28,9 +32,27 @@ type BuildRequest struct {
 	SBOMScanner  string     // image that lists what the image holds, for an SBOM that is attached; "" for none
 }
 
+// BuildOutput says what becomes of an image that is built.
+type BuildOutput struct {
+	Kind OutputKind
+	To   io.WriteCloser // gets an archive; closed once it is whole
+}
+
+// OutputKind is what a build ends in.
+type OutputKind string
+
+// The kinds of output: a push to a registry, an archive for `docker load`, one in the layout of the Open Containers Initiative, or
+// nothing but the builder's cache.
+const (
+	OutputPush   OutputKind = ""
+	OutputDocker OutputKind = "docker"
+	OutputOCI    OutputKind = "oci"
+	OutputNone   OutputKind = "none"
+)
+
 // BuildOutcome is a finished solve.
 type BuildOutcome struct {
-	Digest string  // sha256:… of what was pushed
+	Digest string  // sha256:… of the image; "" when none was made
 	Layers []Layer // of the image; nil when the builder does not tell them
 	BuildFigures
 }

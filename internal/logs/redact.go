@@ -129,3 +129,6 @@ func unescape(text string, plus byte) (plain string, at []int) {
 }
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
+// Redacting returns what hides values in texts, as a deployment's log hides its secrets.
+func Redacting(values []string) func(text string) string { return newRedactor(values).redact }

@@ -1,0 +1,52 @@
+package buildkit
+
+import (
+	"io"
+	"strconv"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// exports says what becomes of r's image.
+func (b *Builder) exports(r deployment.BuildRequest) []client.ExportEntry {
+	entry := client.ExportEntry{Type: client.ExporterImage}
+	switch r.Output.Kind {
+	case deployment.OutputNone:
+		return nil
+	case deployment.OutputDocker:
+		entry.Type = client.ExporterDocker
+	case deployment.OutputOCI:
+		entry.Type = client.ExporterOCI
+	case deployment.OutputPush:
+	}
+	if to := r.Output.To; to != nil {
+		entry.Output = func(map[string]string) (io.WriteCloser, error) { return to, nil }
+	}
+	entry.Attrs = b.exportAttrs(r)
+	return []client.ExportEntry{entry}
+}
+
+// exportAttrs pushes to r.Image with types that Docker Engine 20.10 can pull, which zstd layers are not. One layer
+// (a Go toolchain and node modules) took 4.1 s to write and push at gzip's lowest level, 6.8 s at its default and 2.9 s
+// uncompressed, which takes more space in the builder and in the registry.
+func (b *Builder) exportAttrs(r deployment.BuildRequest) map[string]string {
+	attrs := map[string]string{
+		"name":              r.Image,
+		"compression":       "gzip",
+		"compression-level": "1",
+	}
+	if !r.Committed.IsZero() {
+		// An attribute of the export and no build argument, which would change the key of every WORKDIR with each commit.
+		attrs["source-date-epoch"] = strconv.FormatInt(r.Committed.Unix(), 10)
+		attrs["rewrite-timestamp"] = strconv.FormatBool(r.Reproducible)
+	}
+	if r.Output.Kind != deployment.OutputDocker {
+		attrs["oci-mediatypes"] = "true"
+	}
+	if r.Output.Kind == deployment.OutputPush {
+		attrs["push"], attrs["registry.insecure"] = "true", strconv.FormatBool(b.insecure)
+	}
+	return attrs
+}
