@@ -175,6 +175,11 @@ func WarningKinds() []WarningKind {
 			"remove the commands, or set the builder to nixpacks",
 		},
 		{
+			"static.ignored", SeverityWarning, "settings for served files do nothing, because the plan serves none",
+			"static.spa beside a start command",
+			"set static.folder to the folder to serve, or remove static.spa and static.headers",
+		},
+		{
 			"source.link_outside", SeverityWarning, "a link leads out of the root directory",
 			"shared -> ../../shared",
 			"set root_dir to a folder that holds both, or replace the link by a copy",

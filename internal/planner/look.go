@@ -65,6 +65,7 @@ func lookAt(src *source, project deployment.Project, plan *deployment.Plan, text
 		l.subfolderWarnings()
 	case deployment.BuilderRailpack: // says itself what it found
 	}
+	l.staticWarnings()
 	l.envFileWarnings()
 	l.eolWarnings()
 	l.networkWarnings()

@@ -94,7 +94,7 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 		return nil, "", err
 	}
 	plan.RootDir = src.rel
-	plan.NonRoot = project.Build.NonRoot && plan.Builder == deployment.BuilderNixpacks && plan.Static == nil
+	plan.NonRoot = project.Build.NonRoot && (plan.Builder == deployment.BuilderNixpacks || plan.Builder == deployment.BuilderStatic)
 	plan.SecretNames = secretNames
 	plan.Ignore = ignored()
 	if project.Port != 0 {

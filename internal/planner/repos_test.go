@@ -29,6 +29,10 @@ type planned struct {
 // asItIs shows what becomes of a repository that is not repaired.
 var asItIs = deployment.Project{Build: deployment.BuildSettings{Repairs: deployment.RepairsOff}}
 
+var staticSettings = deployment.Project{Build: deployment.BuildSettings{Static: deployment.StaticSettings{
+	SPA: true, Headers: []deployment.StaticHeader{{Path: "/*", Name: "X-Frame-Options", Value: "DENY"}},
+}}}
+
 func repos() map[string]planned {
 	return map[string]planned{
 		"angular-serve": {providers: "node", want: []string{"repair.dev_server package.json:6"}},
@@ -148,6 +152,14 @@ func repos() map[string]planned {
 			"repair.node_version .nvmrc:1",
 		}},
 		"node-range-bounded": {providers: "node", start: `npm run start`},
+		"node-server-with-static-settings": {of: "node-server", project: staticSettings, providers: "node", start: `node server.js`, want: []string{
+			"repair.node_start server.js:3",
+			"static.ignored",
+		}},
+		"static-public-without-root": {of: "static-public", project: deployment.Project{Build: deployment.BuildSettings{NonRoot: true}}, providers: "static"},
+		"dev-server-without-root": {of: "dev-server", project: deployment.Project{Build: deployment.BuildSettings{NonRoot: true}}, providers: "node", want: []string{
+			"repair.dev_server package.json:6",
+		}},
 		"node-server": {providers: "node", start: `node server.js`, want: []string{
 			"repair.node_start server.js:3",
 		}},

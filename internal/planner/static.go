@@ -81,5 +81,5 @@ func renderStatic(plan *deployment.Plan) (string, error) {
 	if c.fault != nil {
 		return "", c.fault
 	}
-	return serveFolder(static.Image, plan.Assets[caddyfileName], "", static.Folder, plan.Port), nil
+	return serveFolder(plan, static.Image, "", static.Folder), nil
 }

@@ -53,6 +53,6 @@ func (r *renderer) renderResult() error {
 	}
 	r.copySources(nil)
 	r.line("\n# serve")
-	r.WriteString(serveFolder(r.native.Start.RunImage, r.plan.Assets[caddyfileName], "--from=build ", path.Join(r.app(), folder), r.plan.Port))
+	r.WriteString(serveFolder(r.plan, r.native.Start.RunImage, "--from=build ", path.Join(r.app(), folder)))
 	return nil
 }

@@ -79,14 +79,26 @@ func unsafeHeader(i int, field, value string) error {
 }
 
 // serveFolder returns the stage that serves a folder. source are the flags of the COPY that brings it.
-func serveFolder(image, config, source, folder string, port int) string {
+func serveFolder(plan *deployment.Plan, image, source, folder string) string {
 	return fmt.Sprintf(`FROM %s
 # The copy lacks caddy's file capability, with which it could not start in a container that has no capabilities.
 RUN cp "$(command -v caddy)" /usr/local/bin/slipway-static
 %sCOPY %s%s
 WORKDIR %s
-EXPOSE %d
+%sEXPOSE %d
 ENTRYPOINT []
 CMD ["/usr/local/bin/slipway-static", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
-`, image, heredocFile("/etc/caddy/"+caddyfileName, config), source, jsonArray(folder, staticRoot), staticRoot, port)
+`, image, heredocFile("/etc/caddy/"+caddyfileName, plan.Assets[caddyfileName]), source, jsonArray(folder, staticRoot), staticRoot,
+		serverUser(plan), plan.Port)
 }
+
+// serverUser makes the server run as nobody that the image knows, who has a place to write to: caddy does not start without.
+func serverUser(plan *deployment.Plan) string {
+	if !plan.NonRoot {
+		return ""
+	}
+	return "ENV HOME=/tmp XDG_CONFIG_HOME=/tmp XDG_DATA_HOME=/tmp\nUSER " + staticUser + "\n"
+}
+
+// staticUser is a number, because images that hold a caddy differ in how a user is added.
+const staticUser = "65532:65532"

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 var (
@@ -101,6 +103,23 @@ func (l *look) oneOf(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// staticWarnings tells of settings for served files in a plan that serves none.
+func (l *look) staticWarnings() {
+	if l.plan.Static != nil || l.plan.Builder == deployment.BuilderStatic {
+		return
+	}
+	ignored := []string{}
+	if l.project.Build.Static.SPA {
+		ignored = append(ignored, "static.spa")
+	}
+	if len(l.project.Build.Static.Headers) > 0 {
+		ignored = append(ignored, "static.headers")
+	}
+	if len(ignored) > 0 {
+		l.warn("static.ignored", "", 0, "the plan starts an app and serves no folder, so the project's %s does nothing", strings.Join(ignored, " and "))
+	}
 }
 
 // envFileWarnings names .env files, which never enter a build: an app that expects one there would miss it silently.

@@ -1,1 +1,12 @@
-print(1)
+import http.server
+import os
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"python, as nixpacks.toml says\n")
+
+
+http.server.HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
