@@ -22,7 +22,8 @@ type Options struct {
 	RegistryInsecure bool   // push by plain HTTP or past a certificate that nobody signed
 	// For tcp: files in PEM form. CA alone checks the server; all three authenticate both sides.
 	CA, Cert, Key string
-	TempDir       string // for Dockerfiles on their way to the daemon; "" means the system's
+	Logins        func() (deployment.RegistryLogins, error) // of registries, asked before each solve; nil for none
+	TempDir       string                                    // for Dockerfiles on their way to the daemon; "" means the system's
 	// DockerLogin lets the daemon have what `docker login` has stored for the registries that it asks for: for a person's own
 	// builds. A worker's Docker configuration is nothing to those who deploy.
 	DockerLogin bool
@@ -33,6 +34,7 @@ type Builder struct {
 	address  string
 	insecure bool
 	tempDir  string
+	logins   func() (deployment.RegistryLogins, error)
 	client   *client.Client
 
 	dockerLogin bool
@@ -52,7 +54,9 @@ func New(ctx context.Context, opts Options) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use builder %s: %w", opts.Address, err)
 	}
-	return &Builder{address: opts.Address, insecure: opts.RegistryInsecure, tempDir: opts.TempDir, client: c, dockerLogin: opts.DockerLogin}, nil
+	return &Builder{
+		address: opts.Address, insecure: opts.RegistryInsecure, tempDir: opts.TempDir, logins: opts.Logins, client: c, dockerLogin: opts.DockerLogin,
+	}, nil
 }
 
 // Address returns where the daemon listens.

@@ -114,7 +114,7 @@ func commandOf(name string) string {
 
 func pushFailure(err error, text string) error {
 	if denied.MatchString(text) {
-		return deployment.PlatformFailure("build.push_denied", "let the builder push to the registry without credentials, or name another registry", "push image: %w", err)
+		return deployment.PlatformFailure("build.push_denied", "give the worker a login that may push there (SLIPWAY_REGISTRY_AUTH_FILE), or name another registry", "push image: %w", err)
 	}
 	return deployment.AwayFailure(deployment.ComponentRegistry, "build.push_failed", "check that the registry runs and that the builder reaches it", "push image: %w", err)
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // solveOpt says to BuildKit what r means. The Dockerfile comes from a folder of its own, so that what the repository has
-// at that path does not matter. A worker's session carries no credentials: registries are spoken to anonymously.
+// at that path does not matter. A worker's session carries the operator's logins for registries and no others: its own Docker
+// configuration is never read.
 func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (client.SolveOpt, error) {
 	tree, err := contextFS(r.ContextDir, r.Ignore)
 	if err != nil {
@@ -32,15 +33,29 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 	if err != nil {
 		return client.SolveOpt{}, err
 	}
+	var logins deployment.RegistryLogins
+	if b.logins != nil {
+		if logins, err = b.logins(); err != nil {
+			return client.SolveOpt{}, deployment.PlatformFailure("build.logins_unreadable", "put SLIPWAY_REGISTRY_AUTH_FILE right; it is read anew for each build", "%w", err)
+		}
+	}
+	attached := append(b.login(), secretsprovider.FromMap(secrets))
+	if len(logins) > 0 {
+		answers, err := newSessionLogins(logins)
+		if err != nil {
+			return client.SolveOpt{}, err
+		}
+		attached = append(attached, answers)
+	}
 	return client.SolveOpt{
 		Ref:           r.Ref,
 		Frontend:      frontend,
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"context": tree, "dockerfile": dockerfile},
 		SharedKey:     r.CacheScope, // without it all projects take turns in one slot, and each uploads its context whole
-		Session:       append(b.login(), secretsprovider.FromMap(secrets)),
+		Session:       attached,
 		Exports:       b.exports(r),
-		SourcePolicy:  sourcePolicy(r.Image),
+		SourcePolicy:  sourcePolicy(r.Image, logins),
 	}, nil
 }
 

@@ -1,10 +1,14 @@
 package buildkit
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // A source as the daemon names it, "scheme://user@host:port/path", up to its host and from there on. Only what these read
@@ -26,20 +30,25 @@ const (
 // sourcePolicy says what the daemon itself may fetch for a build that is pushed to image. ADD, FROM and git sources are
 // fetched by buildkitd from the host's own network, where Isolate does not reach; so hosts are refused that are named by a
 // loopback, private, link-local, shared (CGNAT), unspecified or multicast address however it is written, by any IPv6
-// address, by a name without a dot, or by one that ends in localhost or internal. The registry of image is let through.
+// address, by a name without a dot, or by one that ends in localhost or internal. The registry of image is let through, and so
+// are registries that the operator has given a login for.
 //
 // It goes by what is written, because the daemon resolves names by itself. Not covered are: a public name that resolves
 // inward, a redirect that leads inward (of HTTP, or to a registry's token server), submodules of a git repository, the
 // host's own public address, and for git over ssh the one greeting that asks a host for its keys before any policy.
-func sourcePolicy(image string) *spb.Policy {
+func sourcePolicy(image string, logins deployment.RegistryLogins) *spb.Policy {
 	registry, _, _ := strings.Cut(image, "/")
 	rule := func(action spb.PolicyAction, pattern string) *spb.Rule {
 		return &spb.Rule{Action: action, Selector: &spb.Selector{Identifier: pattern, MatchType: spb.MatchType_REGEX}}
 	}
-	return &spb.Policy{Version: 1, Rules: []*spb.Rule{ // the last rule that matches decides
+	rules := []*spb.Rule{ // the last rule that matches decides
 		rule(spb.PolicyAction_DENY, `(?i)^(?:https?|git|docker-image)`),
 		rule(spb.PolicyAction_ALLOW, beforeHost+`(?:`+dottedName+`|`+dottedQuad+`)`+afterHost),
 		rule(spb.PolicyAction_DENY, beforeHost+`(?:`+inwardName+`|`+inwardNumber+`)`+afterHost),
 		rule(spb.PolicyAction_ALLOW, `^docker-image://`+regexp.QuoteMeta(registry)+`/`),
-	}}
+	}
+	for _, host := range slices.Sorted(maps.Keys(logins)) {
+		rules = append(rules, rule(spb.PolicyAction_ALLOW, `^docker-image://`+regexp.QuoteMeta(host)+`/`))
+	}
+	return &spb.Policy{Version: 1, Rules: rules}
 }

@@ -7,14 +7,20 @@ import (
 	"github.com/moby/buildkit/sourcepolicy"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 func TestSourcePolicy(t *testing.T) {
 	t.Parallel()
-	engine := sourcepolicy.NewEngine([]*spb.Policy{sourcePolicy("registry:5000/app:tag")})
+	engine := sourcepolicy.NewEngine([]*spb.Policy{sourcePolicy("registry:5000/app:tag", deployment.RegistryLogins{"base.internal:5000": {Username: "u", Password: "p"}})})
 	evaluate := func(source string) error {
 		_, err := engine.Evaluate(t.Context(), &pb.SourceOp{Identifier: source})
 		return err
+	}
+	require.NoError(t, evaluate("docker-image://base.internal:5000/x:1"), "the operator gave a login for it")
+	for _, source := range []string{"docker-image://base.internal/x:1", "docker-image://base.internal:5001/x:1", "http://base.internal:5000/x"} {
+		require.Error(t, evaluate(source), source)
 	}
 	for _, host := range []string{
 		"example.com", "example.com.", "EXAMPLE.com", "a_b.example-1.co", "10.example.com", "1.1.1.1", "172.32.0.1", "172.15.0.1",

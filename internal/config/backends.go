@@ -131,6 +131,7 @@ type Registry struct {
 	PushHost  string        // as builders reach the registry
 	PullHost  string        // as Docker engines reach it
 	PlainHTTP bool          // no TLS even off loopback
+	AuthFile  string        // logins, as Docker's config.json has them; empty: none
 	ImagesDir string        // tarballs that slipway-dev's registry is seeded with; empty: none
 	Grace     time.Duration // how long slipway-dev's registry keeps what no tag leads to
 }
@@ -152,6 +153,12 @@ func (r *Registry) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_REGISTRY_PLAIN_HTTP", path: "registry.plain_http", initial: "false", value: yesNo(&r.PlainHTTP),
 			doc: "Push to the registry without TLS although it is not on loopback: for one in a network that nobody else reaches.",
+		},
+		{
+			env: "SLIPWAY_REGISTRY_AUTH_FILE", path: "registry.auth_file", value: text(&r.AuthFile),
+			doc: "File with logins of registries for pushes, pulls and private base images, as `docker login` writes it (`config.json`, `auths` only). It is the " +
+				"worker's alone, and read anew for each use; builders are told a login while they build. Every project's builds may use base images that it leads to, " +
+				"in a private network too. Empty for none.",
 		},
 		{
 			env: "SLIPWAY_IMAGES_DIR", path: "registry.images_dir", value: text(&r.ImagesDir),

@@ -10,12 +10,15 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// Client looks into a registry and changes it, anonymously.
+// Client looks into a registry and changes it.
 type Client struct {
-	Host     string // host:port that names without a host belong to
-	Insecure bool   // plain HTTP
+	Host     string                                    // host:port that names without a host belong to
+	Insecure bool                                      // plain HTTP
+	Logins   func() (deployment.RegistryLogins, error) // asked each time, as passwords change; nil for none
 }
 
 // Ping asks the registry for a sign of life.
@@ -40,7 +43,7 @@ func (c Client) Digest(ctx context.Context, image string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := remote.Head(ref, remote.WithContext(ctx))
+	found, err := remote.Head(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(c))
 	if isNotFound(err) {
 		return "", nil
 	}
@@ -57,7 +60,7 @@ func (c Client) Delete(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	if err := remote.Delete(ref, remote.WithContext(ctx)); err != nil && !isNotFound(err) {
+	if err := remote.Delete(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(c)); err != nil && !isNotFound(err) {
 		return fmt.Errorf("delete image %s: %w", image, err)
 	}
 	return nil
@@ -69,7 +72,7 @@ func (c Client) Tags(ctx context.Context, repository string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := remote.List(ref.Context(), remote.WithContext(ctx))
+	tags, err := remote.List(ref.Context(), remote.WithContext(ctx), remote.WithAuthFromKeychain(c))
 	if isNotFound(err) {
 		return nil, nil
 	}
@@ -109,7 +112,7 @@ func (c Client) push(ctx context.Context, image string, img v1.Image) error {
 	if have == want.String() {
 		return nil
 	}
-	if err := remote.Write(ref, img, remote.WithContext(ctx)); err != nil {
+	if err := remote.Write(ref, img, remote.WithContext(ctx), remote.WithAuthFromKeychain(c)); err != nil {
 		return fmt.Errorf("push image %s: %w", image, err)
 	}
 	return nil

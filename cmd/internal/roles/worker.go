@@ -112,8 +112,12 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	} else if err := h.mirrors.RemoveAll(); err != nil {
 		return nil, err
 	}
+	logins, err := registryLogins(c.Registry)
+	if err != nil {
+		return nil, err
+	}
 	h.engine, err = docker.New(docker.Options{
-		Host: c.Docker.Host, Installation: installation, HostID: c.Worker.HostID, SubnetPool: c.Docker.PreviewSubnets, Logger: p.Log,
+		Credentials: credentials(logins), Host: c.Docker.Host, Installation: installation, HostID: c.Worker.HostID, SubnetPool: c.Docker.PreviewSubnets, Logger: p.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -136,11 +140,11 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	if h.fingerprint, err = h.planner.Fingerprint(ctx, p.Version); err != nil {
 		p.Log.Warn("no deploy takes over what an earlier one built", "error", err)
 	}
-	h.builder, err = buildkit.NewPool(ctx, builderOptions(c, h.temp.Path), c.BuildKit.Addrs, p.Log)
+	h.builder, err = buildkit.NewPool(ctx, builderOptions(c, h.temp.Path, logins), c.BuildKit.Addrs, p.Log)
 	if err != nil {
 		return nil, errors.Join(err, h.temp.Close())
 	}
-	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry)}
+	h.images = registry.Client{Host: c.Registry.PushHost, Insecure: plainHTTP(c.Registry), Logins: logins}
 	h.writer = logs.NewWriterWith(p.Store.Pool(), p.Log, logs.Options{ //nolint:contextcheck // it writes until it is closed, beyond ctx
 		MaxBytes: int64(c.Retention.LogMB) << 20, Stored: p.Telemetry.Metrics.LinesStored,
 	})
@@ -157,10 +161,10 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	return h, nil
 }
 
-func builderOptions(c config.WorkerRole, tempDir string) buildkit.Options {
+func builderOptions(c config.WorkerRole, tempDir string, logins loginsFunc) buildkit.Options {
 	return buildkit.Options{
 		CA: c.BuildKit.CA, Cert: c.BuildKit.Cert, Key: c.BuildKit.Key,
-		RegistryInsecure: plainHTTP(c.Registry), TempDir: tempDir,
+		RegistryInsecure: plainHTTP(c.Registry), TempDir: tempDir, Logins: logins,
 	}
 }
 
