@@ -93,6 +93,7 @@ type Git struct {
 
 	AcceptNewHostKeys bool // an SSH host that nobody knows is believed once
 	MaxMB             int  // of one fetch
+	MaxFiles          int  // of one checkout
 }
 
 func (g *Git) keys() []key {
@@ -113,6 +114,10 @@ func (g *Git) keys() []key {
 		{
 			env: "SLIPWAY_GIT_MAX_MB", path: "git.max_mb", initial: "1024", value: number(&g.MaxMB, 1, 1<<20),
 			doc: "What one fetch may receive, and apart from that what it may check out, in MiB: the repository, its submodules and Git LFS objects together.",
+		},
+		{
+			env: "SLIPWAY_GIT_MAX_FILES", path: "git.max_files", initial: "300000", value: number(&g.MaxFiles, 1, 10_000_000),
+			doc: "How many files, folders and links one checkout may have, its submodules included. They are counted before any is made.",
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,6 +129,45 @@ func TestHostile_CommittedNixpacksFolderIsIgnored(t *testing.T) {
 	content, err := os.ReadFile(host)
 	require.NoError(t, err)
 	require.Equal(t, hostContent, string(content))
+}
+
+func TestHostile_NixpacksFolderThatIsALink(t *testing.T) {
+	t.Parallel()
+	outside := filepath.Dir(hostFile(t))
+	for name, target := range map[string]string{"out": outside, "in": "src", "itself": ".nixpacks"} {
+		checkout := writeRepo(t, map[string]string{"package.json": `{"name": "x", "scripts": {"start": "node x.js"}}`, "src/x.js": ""})
+		link(t, target, filepath.Join(checkout, ".nixpacks"))
+		plan, dockerfile, err := newPlanner(t).Plan(t.Context(), checkout, deployment.Project{}, nil)
+		require.NoError(t, err, name)
+		require.Contains(t, plan.Ignore, "**/.nixpacks", name)
+		require.NotContains(t, everything(t, plan, dockerfile), hostContent, name)
+		entries, err := os.ReadDir(outside)
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "nothing is written through it")
+	}
+}
+
+// What stands in a file of the repository never becomes an instruction of its own.
+func TestHostile_NewlinesInCommandsOfOtherFiles(t *testing.T) {
+	t.Parallel()
+	const injected = "USER injected"
+	for name, files := range map[string]map[string]string{
+		"package.json":        {"package.json": `{"name": "x", "scripts": {"start": "node x.js\n` + injected + `", "build": "true\n` + injected + `"}}`},
+		"package.json's main": {"package.json": `{"name": "x", "main": "x.js\n` + injected + `"}`},
+		"Procfile":            {"package.json": `{"name": "x", "scripts": {"start": "node x.js"}}`, "Procfile": "web: node x.js\n" + injected + ": y\n"},
+		"Procfile, quoted":    {"package.json": `{"name": "x"}`, "Procfile": "web: \"node x.js\n" + injected + "\"\n"},
+		".nvmrc":              {"package.json": `{"name": "x", "scripts": {"start": "node x.js"}}`, ".nvmrc": "20\n" + injected + "\n"},
+	} {
+		checkout := writeRepo(t, files)
+		_, dockerfile, err := newPlanner(t).Plan(t.Context(), checkout, deployment.Project{}, nil)
+		if err != nil { // a clear error is as good
+			require.Equal(t, deployment.ClassUser, deployment.AsFailure(err).Class, "%s: %v", name, err)
+			continue
+		}
+		for line := range strings.Lines(dockerfile) {
+			require.False(t, strings.HasPrefix(line, injected), "%s:\n%s", name, dockerfile)
+		}
+	}
 }
 
 func TestHostile_ConfigurationThatWritesInstructions(t *testing.T) {

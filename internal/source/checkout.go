@@ -24,9 +24,8 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// Bounds of a tree. A tree may name itself many times over, so that a few objects stand for millions of files.
+// Bounds of a tree.
 const (
-	maxEntries   = 1_000_000
 	maxDepth     = 256
 	maxLinkBytes = 4096
 	maxNoticed   = 64 << 10 // of a .gitattributes, which may tell of Git LFS
@@ -58,7 +57,7 @@ type checkout struct {
 type gitLink struct{ path, commit string }
 
 // checkOut writes the tree of commit into root and returns what it did. One goroutine walks the tree; several write files.
-func (o *objects) checkOut(ctx context.Context, commit string, root *os.Root, left *limits, limit int64) (*checkout, error) {
+func (o *objects) checkOut(ctx context.Context, commit string, root *os.Root, left *limits, most limits) (*checkout, error) {
 	encoded, err := o.object(plumbing.NewHash(commit), plumbing.CommitObject)
 	if err != nil {
 		return nil, err
@@ -67,10 +66,13 @@ func (o *objects) checkOut(ctx context.Context, commit string, root *os.Root, le
 	if err != nil {
 		return nil, treeInvalid("commit %s: %w", commit, err)
 	}
+	if err := o.admit(ctx, decoded.TreeHash, left, most.entries); err != nil {
+		return nil, err
+	}
 	writers, ctx := errgroup.WithContext(ctx)
 	writers.SetLimit(maxWriters)
 	c := &checkout{
-		ctx: ctx, objects: o, left: left, limit: limit, root: decoded.NumParents() == 0, committed: decoded.Committer.When,
+		ctx: ctx, objects: o, left: left, limit: most.bytes, root: decoded.NumParents() == 0, committed: decoded.Committer.When,
 		writers: writers, memory: semaphore.NewWeighted(maxObjectBytes),
 	}
 	top := &folder{Root: root}
@@ -105,9 +107,6 @@ func (c *checkout) tree(dir *folder, hash plumbing.Hash, at string, depth int) e
 func (c *checkout) entry(dir *folder, entry object.TreeEntry, at string, depth int) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
-	}
-	if c.left.entries--; c.left.entries < 0 {
-		return tooLarge("the commit has more than %d files", maxEntries)
 	}
 	if name := entry.Name; name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || strings.EqualFold(name, ".git") {
 		return treeInvalid("%q: the name is not allowed in a repository", at)

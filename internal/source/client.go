@@ -17,6 +17,7 @@ import (
 const (
 	DefaultTimeout  = 15 * time.Minute
 	DefaultMaxBytes = 1 << 30
+	DefaultMaxFiles = 300_000
 	resolveTimeout  = time.Minute
 	checkTimeout    = 5 * time.Second
 )
@@ -34,6 +35,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxBytes bounds what a Fetch receives, and apart from that what it checks out; 0 means DefaultMaxBytes.
 	MaxBytes int64
+	// MaxFiles bounds how many files, folders and links a Fetch checks out; 0 means DefaultMaxFiles.
+	MaxFiles int
 	// SSHAgent is the socket of the agent that holds keys for ssh URLs; empty means SSH_AUTH_SOCK.
 	SSHAgent string
 	// KnownHosts are files of host keys for ssh URLs; empty means the user's and the system's known_hosts.
@@ -48,6 +51,7 @@ type Client struct {
 	http     *httpTransports
 	timeout  time.Duration
 	maxBytes int64
+	maxFiles int
 	ssh      sshSettings
 	mirrors  *Mirrors // nil for none
 }
@@ -63,6 +67,9 @@ func New(o Options) (*Client, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
+	if o.MaxFiles == 0 {
+		o.MaxFiles = DefaultMaxFiles
+	}
 	if o.SSHAgent == "" {
 		o.SSHAgent = os.Getenv("SSH_AUTH_SOCK")
 	}
@@ -74,7 +81,7 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("configure git source: %w", err)
 	}
 	return &Client{
-		guard: g, http: newHTTPTransports(g), timeout: o.Timeout, maxBytes: o.MaxBytes,
+		guard: g, http: newHTTPTransports(g), timeout: o.Timeout, maxBytes: o.MaxBytes, maxFiles: o.MaxFiles,
 		ssh: sshSettings{agent: o.SSHAgent, knownHosts: slices.Clone(o.KnownHosts), acceptNew: o.AcceptNewHostKeys},
 	}, nil
 }

@@ -118,6 +118,12 @@ func tooLarge(format string, args ...any) *deployment.Failure {
 	return deployment.UserFailure("source.too_large", "keep large files out of the repository, or have the operator raise the limit (SLIPWAY_GIT_MAX_MB)", format, args...)
 }
 
+func tooManyFiles(most int) *deployment.Failure {
+	return deployment.UserFailure("source.too_many_files",
+		"keep files out of the repository that the app is not built from, or have the operator raise the limit (SLIPWAY_GIT_MAX_FILES)",
+		"the commit has more than %d files and folders", most)
+}
+
 func commitNotFound(commit string) *deployment.Failure {
 	return deployment.UserFailure("source.commit_not_found", "push the commit, or deploy one that is on a branch",
 		"the server does not have commit %s, or no branch or tag leads to it", commit)

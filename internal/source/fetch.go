@@ -22,7 +22,7 @@ import (
 // may be nil, receives what happens in words, and is not called after Fetch has returned; neither is dir written to. When
 // Fetch fails, dir is empty again.
 //
-// User failures are source.commit_not_found, source.too_large, source.tree_invalid and those of Resolve. A canceled
+// User failures are source.commit_not_found, source.too_large, source.too_many_files, source.tree_invalid and those of Resolve. A canceled
 // context's cause is returned as it is.
 func (c *Client) Fetch(ctx context.Context, repo deployment.Repository, commit string, ref deployment.Ref, dir string, line func(string)) (err error) {
 	what := fmt.Sprintf("fetch commit %.12s of %s", commit, display(repo.URL))
@@ -83,7 +83,7 @@ func (t *trip) checkOutFrom(ctx context.Context, u *url.URL, commit string, ref 
 	} else {
 		t.line(fmt.Sprintf("received %d objects, %s in %.1f s%s", found.received.count, size(found.received.bytes), time.Since(started).Seconds(), found.besides()))
 	}
-	done, err := found.checkOut(ctx, commit, to.root, &t.left, t.maxBytes)
+	done, err := found.checkOut(ctx, commit, to.root, &t.left, limits{bytes: t.maxBytes, entries: t.maxFiles})
 	if err != nil {
 		return nil, t.classifyCheckout(ctx, err)
 	}
@@ -124,7 +124,7 @@ func (t *trip) find(ctx context.Context, u *url.URL, commit string, ref deployme
 		}
 		if m.stands(remote, plumbing.NewHash(commit)) {
 			remote.close()
-			return &found{objects: newObjects(m.packs, t.maxObject())}, nil
+			return &found{objects: newObjects(m.packs, t.maxBytes)}, nil
 		}
 		requests := remote.requests(commit, ref)
 		if attempt >= len(requests) {

@@ -54,8 +54,8 @@ func newGuard(o Options) (*guard, error) {
 		}
 		g.trusted[origin(u)] = true
 	}
-	if o.Timeout < 0 || o.MaxBytes < 0 {
-		faults = append(faults, errors.New("timeout and size limit must not be negative"))
+	if o.Timeout < 0 || o.MaxBytes < 0 || o.MaxFiles < 0 {
+		faults = append(faults, errors.New("timeout and limits must not be negative"))
 	}
 	return g, errors.Join(faults...)
 }

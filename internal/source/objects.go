@@ -24,10 +24,29 @@ type objects struct {
 	packs     []*pack
 	bases     *cache.BufferLRU
 	maxObject int64
+	work      work
 }
 
-func newObjects(packs []*pack, maxObject int64) *objects {
-	return &objects{packs: packs, bases: cache.NewBufferLRU(keptBases), maxObject: maxObject}
+// maxGrowth is how much larger than the most that may be received all objects of a pack may be together. A pack that is written to do harm
+// grows a thousand times when it is inflated, and without bounds where deltas repeat what they are made from; one that holds a
+// repository's history grows tenfold.
+const maxGrowth = 32
+
+func newObjects(packs []*pack, maxBytes int64) *objects {
+	return &objects{
+		packs: packs, bases: cache.NewBufferLRU(keptBases), maxObject: min(maxBytes, maxObjectBytes),
+		work: work{left: maxBytes * maxGrowth, most: maxBytes * maxGrowth},
+	}
+}
+
+// work counts what is inflated, and put together from deltas.
+type work struct{ left, most int64 }
+
+func (w *work) charge(size int64) error {
+	if w.left -= size; w.left < 0 {
+		return tooLarge("the repository's objects are larger than %d MB when they are unpacked", w.most>>20)
+	}
+	return nil
 }
 
 // place is where an object begins.

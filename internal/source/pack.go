@@ -67,7 +67,7 @@ func (o *objects) storePack(ctx context.Context, r io.Reader, dir string, keep b
 		}
 		p.name = ""
 	}
-	entries, err := scan(ctx, r, file, o.maxObject)
+	entries, err := scan(ctx, r, file, o.maxObject, &o.work)
 	if err != nil {
 		return nil, err
 	}
@@ -180,5 +180,6 @@ func storeFailure(err error) error {
 }
 
 func objectTooLarge(limit int64) error {
-	return tooLarge("the repository holds a file of more than %d MB", limit>>20)
+	return deployment.UserFailure("source.too_large", "keep it out of the repository, or in Git LFS",
+		"the repository holds a file of more than %d MB", limit>>20)
 }

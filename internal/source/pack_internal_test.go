@@ -120,6 +120,22 @@ func TestHostilePacksAreRefused(t *testing.T) {
 	}
 }
 
+// TestDeltasThatRepeatWithoutEndAreRefused has deltas of a few bytes make a file of 256 KiB each.
+func TestDeltasThatRepeatWithoutEndAreRefused(t *testing.T) {
+	t.Parallel()
+	base := packed(plumbing.BlobObject, 1<<18, nil, make([]byte, 1<<18))
+	repeats := binary.AppendUvarint(binary.AppendUvarint(nil, 1<<18), 1<<18)
+	for range 4 {
+		repeats = append(repeats, 0x80) // 64 KiB from the beginning
+	}
+	objects, parent := [][]byte{base}, nameOf(string(make([]byte, 1<<18)))
+	for range 40 {
+		objects = append(objects, packed(plumbing.REFDeltaObject, len(repeats), parent[:], repeats))
+	}
+	require.ErrorContains(t, stored(t, newObjects(nil, 1<<18), packOf(objects...)), "larger than 8 MB when they are unpacked")
+	require.NoError(t, stored(t, newObjects(nil, 1<<18), packOf(objects[:30]...)))
+}
+
 // TestADamagedPackIsNoticed flips bytes of a pack after it was indexed, as a bad disk does.
 func TestADamagedPackIsNoticed(t *testing.T) {
 	t.Parallel()

@@ -101,7 +101,7 @@ func (t *trip) receive(ctx context.Context, r *remote, q request, dir string, m 
 			return nil, err
 		}
 	}
-	got := &found{objects: newObjects(nil, t.maxObject()), mirrored: q.mirrors(r)}
+	got := &found{objects: newObjects(nil, t.maxBytes), mirrored: q.mirrors(r)}
 	if m != nil && got.mirrored {
 		m.tell(req, r.thin)
 		got.packs, dir = m.packs, m.all.dir
@@ -118,8 +118,6 @@ func (t *trip) receive(ctx context.Context, r *remote, q request, dir string, m 
 	got.received, err = got.storePack(ctx, demultiplex(req, resp, progress), dir, m != nil && got.mirrored)
 	return got, err
 }
-
-func (t *trip) maxObject() int64 { return min(t.maxBytes, maxObjectBytes) }
 
 // demultiplex separates the pack from the messages that the server sends along with it.
 func demultiplex(req *packp.UploadPackRequest, r io.Reader, progress io.Writer) io.Reader {

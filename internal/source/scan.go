@@ -25,10 +25,11 @@ type entry struct {
 }
 
 // scan reads a pack while it arrives, and copies it into its file: objects are hashed, deltas only noted. An object that says it is
-// larger than maxObject ends it before it is read: a pack of a few kilobytes could otherwise ask for all memory.
-func scan(ctx context.Context, r io.Reader, file io.Writer, maxObject int64) ([]entry, error) {
+// larger than maxObject ends it before it is read: a pack of a few kilobytes could otherwise ask for all memory. work is what may be
+// inflated.
+func scan(ctx context.Context, r io.Reader, file io.Writer, maxObject int64, work *work) ([]entry, error) {
 	in := &countingReader{r: io.TeeReader(&contextReader{ctx: ctx, r: r}, diskWriter{file})}
-	s := &scanner{in: in, r: bufio.NewReaderSize(in, 64<<10), maxObject: maxObject}
+	s := &scanner{in: in, r: bufio.NewReaderSize(in, 64<<10), maxObject: maxObject, work: work}
 	count, err := s.header()
 	if err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ type scanner struct {
 	r         *bufio.Reader // on in
 	inflate   inflater
 	maxObject int64
+	work      *work
 }
 
 func (s *scanner) header() (count uint32, err error) {
@@ -88,6 +90,9 @@ func (s *scanner) object() (entry, error) {
 	}
 	if head.size > s.maxObject {
 		return entry{}, objectTooLarge(s.maxObject)
+	}
+	if err := s.work.charge(head.size); err != nil {
+		return entry{}, err
 	}
 	content, err := s.inflate.reader(s.r)
 	if err != nil {
@@ -113,7 +118,7 @@ func (s *scanner) delta(content io.Reader, size int64) error {
 	if deltaTarget(begin.head) > uint64(s.maxObject) {
 		return objectTooLarge(s.maxObject)
 	}
-	return nil
+	return s.work.charge(int64(deltaTarget(begin.head)))
 }
 
 // copyExactly copies everything of r, which must be size bytes.

@@ -23,7 +23,7 @@ type trip struct {
 // limits are what is left of the bounds of one Fetch, its submodules and Git LFS objects included.
 type limits struct {
 	bytes      int64 // to check out
-	entries    int
+	entries    int   // files, folders and links
 	submodules int
 }
 
@@ -38,7 +38,7 @@ func (c *Client) newTrip(repo deployment.Repository, line func(string)) (*trip, 
 	}
 	t := &trip{
 		Client: c, url: u, credential: repo.Credential, project: repo.ProjectID, budget: &budget{left: c.maxBytes}, line: line,
-		left: limits{bytes: c.maxBytes, entries: maxEntries, submodules: maxSubmodules},
+		left: limits{bytes: c.maxBytes, entries: c.maxFiles, submodules: maxSubmodules},
 	}
 	if t.credential != nil && !t.opens(u) {
 		t.line("the project's credential is for " + t.credential.Origin + " and is not sent to " + deployment.OriginOf(u) +

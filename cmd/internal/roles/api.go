@@ -80,7 +80,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 // NewGit returns the client for repositories; keys remembers hosts that are met for the first time, where that is wanted,
 // and trusted are origins that pass its guard by themselves.
 func NewGit(c config.Git, keys source.HostKeys, trusted ...string) (*source.Client, error) {
-	o := source.Options{AllowSchemes: c.AllowSchemes, AllowNets: c.AllowNets, TrustedOrigins: trusted, MaxBytes: int64(c.MaxMB) << 20}
+	o := source.Options{AllowSchemes: c.AllowSchemes, AllowNets: c.AllowNets, TrustedOrigins: trusted, MaxBytes: int64(c.MaxMB) << 20, MaxFiles: c.MaxFiles}
 	if c.AcceptNewHostKeys {
 		o.AcceptNewHostKeys = keys
 	}
