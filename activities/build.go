@@ -170,6 +170,10 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 	if p.Build.SBOM {
 		scanner = b.SBOMScanner
 	}
+	key, err := b.sshKey(ctx, p)
+	if err != nil {
+		return BuildRequest{}, err
+	}
 	secrets := secretsOf(vars)
 	variables := systemVariables(d, b.Gateway.Environment(d))
 	for _, name := range environmentVariables {
@@ -181,11 +185,27 @@ func (b *Build) request(ctx context.Context, d deployment.Deployment, p deployme
 		Ref:        strings.ReplaceAll(name[strings.LastIndex(name, ":")+1:], "_", "-"),
 		ContextDir: filepath.Join(checkout, filepath.FromSlash(d.Plan.ContextDir())),
 		Dockerfile: d.Dockerfile, Frontend: d.Plan.Frontend, Ignore: d.Plan.Ignore, Image: name, NoCache: d.Force,
-		Secrets: secrets, Variables: variables, CacheScope: p.ID,
+		Secrets: secrets, Variables: variables, SSHKey: key, CacheScope: p.ID,
 		DockerfilePath: d.Plan.DockerfilePath, Target: d.Plan.Target, BuildArgs: d.Plan.BuildArgs, Network: p.Build.Network,
 		Labels: labels(d, p, info.ModTime()), Committed: info.ModTime(), Reproducible: p.Build.Reproducible,
 		Provenance: p.Build.Provenance, SBOMScanner: scanner,
 	}, nil
+}
+
+// sshKey is the key of a project's own repository, for steps that fetch more with it, if the project wants that.
+func (b *Build) sshKey(ctx context.Context, p deployment.Project) (string, error) {
+	if !p.Build.SSH {
+		return "", nil
+	}
+	credential, err := b.Store.GitCredential(ctx, p.ID)
+	if err != nil {
+		return "", err
+	}
+	if credential == nil || credential.Kind != deployment.CredentialSSHKey || !credential.Opens(p.RepoURL) {
+		return "", deployment.UserFailure("build.ssh_key_missing", "set an SSH key as the project's git credential, or turn its setting build_ssh off",
+			"build_ssh is on, and the project has no SSH key for %s", p.RepoURL)
+	}
+	return credential.Secret, nil
 }
 
 // labels are what an image says about itself, to its owner and to any tool that knows the Open Containers Initiative's words

@@ -33,7 +33,7 @@ func imageInput(plan *deployment.Plan, p deployment.Project, vars []deployment.E
 			versions[v.Name] = v.Version
 		}
 	}
-	return inputDigest(digest, versions, p.Build.Network, p.Build.Provenance, p.Build.SBOM, p.Build.Reproducible)
+	return inputDigest(digest, versions, p.Build.Network, p.Build.Provenance, p.Build.SBOM, p.Build.Reproducible, p.Build.SSH)
 }
 
 // planInputOf is planInput of a deployment whose commit is known.

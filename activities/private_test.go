@@ -1,8 +1,12 @@
 package activities_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -104,4 +108,73 @@ func (b *bench) mustNotShow(d deployment.Deployment, credential deployment.GitCr
 		require.NotContains(b.t, string(shown), secret, "rows")
 		require.NotContains(b.t, b.historyOf(d), secret, "history")
 	}
+}
+
+// A build gets the key of its project's repository when the project says so, and no other secret.
+func TestBuildImage_MayUseTheProjectsSSHKey(t *testing.T) {
+	t.Parallel()
+	key := sshCredential(t, "ssh://git@git.example.com/team/app.git")
+	elsewhere := sshCredential(t, "ssh://git@old.example.com/team/app.git")
+	token := deployment.GitCredential{Secret: goodToken, CredentialSummary: deployment.CredentialSummary{Kind: deployment.CredentialToken, Origin: "https://git.example.com"}}
+	for name, c := range map[string]struct {
+		wants      bool
+		repo       string
+		credential *deployment.GitCredential
+		key        string
+		failed     bool
+	}{
+		"not wanted":           {credential: &key},
+		"wanted":               {wants: true, credential: &key, key: key.Secret},
+		"no credential":        {wants: true, failed: true},
+		"a token":              {wants: true, repo: "https://git.example.com/team/app.git", credential: &token, failed: true},
+		"of another place":     {wants: true, credential: &elsewhere, failed: true},
+		"none, and not wanted": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.git.on("after fetch", func(ctx context.Context) error { // until then the repository is the bench's own
+				p, err := b.store.Project(ctx, b.project.ID)
+				if err != nil {
+					return err
+				}
+				p.Build.SSH, p.RepoURL = c.wants, cmp.Or(c.repo, "ssh://git@git.example.com/team/app.git")
+				if _, err := b.store.UpdateProject(ctx, p); err != nil || c.credential == nil {
+					return err
+				}
+				return b.store.SetGitCredential(ctx, b.project.ID, *c.credential)
+			})
+			d := b.deploy()
+			_, err := b.builds(d)
+			if !c.failed {
+				require.NoError(t, err)
+				require.Equal(t, c.key, b.builder.solves()[0].SSHKey)
+				b.mustNotShow(d, key)
+				return
+			}
+			require.Error(t, err)
+			f := b.steps(d, deployment.StepBuild)[0].Failure
+			require.Equal(t, "build.ssh_key_missing", f.Code)
+			require.Equal(t, deployment.ClassUser, f.Class)
+			require.Empty(t, b.builder.solves())
+		})
+	}
+}
+
+// sshCredential is a key for a repository.
+func sshCredential(t *testing.T, repoURL string) deployment.GitCredential {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).Run())
+	secret, err := os.ReadFile(file)
+	require.NoError(t, err)
+	client, err := source.New(source.Options{})
+	require.NoError(t, err)
+	credential, faults := client.CheckCredential(repoURL, deployment.GitCredential{
+		Secret: string(secret), CredentialSummary: deployment.CredentialSummary{Kind: deployment.CredentialSSHKey},
+	})
+	for _, fault := range faults {
+		require.Nil(t, fault)
+	}
+	return credential
 }

@@ -160,7 +160,7 @@ func TestUpdateProject_MergesBuildSettings(t *testing.T) {
 	var p, q, r oapi.Project
 	w.call("PATCH", "/v1/projects/shop", `{"dockerfile":{"path":"d/Dockerfile","build_args":{"A":"1","B":"2"}},"strict":["all"],"repairs":"off",
 		"static":{"folder":"dist","headers":[{"path":"/a/*","name":"X","value":"x"},{"path":"/*","name":"Y","value":"y"}]},
-		"build_network":"none","non_root":true,"provenance":"min","sbom":true,"reproducible":true}`).into(&p)
+		"build_network":"none","build_ssh":true,"non_root":true,"provenance":"min","sbom":true,"reproducible":true}`).into(&p)
 	require.Equal(t, oapi.DockerfileSettings{Path: "d/Dockerfile", BuildArgs: map[string]string{"A": "1", "B": "2"}}, p.Dockerfile)
 
 	w.call("PATCH", "/v1/projects/shop", `{"dockerfile":{"target":"web","build_args":{"A":null,"C":"3"}},"static":{"spa":true,"headers":[{"path":"/*","name":"Z","value":"z"}]},
@@ -168,7 +168,7 @@ func TestUpdateProject_MergesBuildSettings(t *testing.T) {
 	require.Equal(t, oapi.DockerfileSettings{Path: "d/Dockerfile", Target: "web", BuildArgs: map[string]string{"B": "2", "C": "3"}}, q.Dockerfile)
 	require.Equal(t, oapi.StaticSettings{Folder: "dist", Spa: true, Headers: []oapi.StaticHeader{{Path: "/*", Name: "Z", Value: "z"}}}, q.Static)
 	require.Equal(t, []string{"node.version_defaulted"}, q.Strict)
-	require.Equal(t, []any{"off", "none", true, "min", false, true}, []any{q.Repairs, q.BuildNetwork, q.NonRoot, q.Provenance, q.Sbom, q.Reproducible})
+	require.Equal(t, []any{"off", "none", true, true, "min", false, true}, []any{q.Repairs, q.BuildNetwork, q.BuildSSH, q.NonRoot, q.Provenance, q.Sbom, q.Reproducible})
 
 	w.call("PATCH", "/v1/projects/shop", `{"dockerfile":null,"static":null,"strict":null,"repairs":null,"build_network":null,"non_root":null,"provenance":null}`).into(&r)
 	require.Equal(t, oapi.DockerfileSettings{Path: "Dockerfile", BuildArgs: map[string]string{}}, r.Dockerfile)

@@ -13,7 +13,7 @@ func wireProject(p deployment.Project) oapi.Project {
 			Path: p.Build.Dockerfile.Path, Target: p.Build.Dockerfile.Target, BuildArgs: table(p.Build.Dockerfile.BuildArgs),
 		},
 		Static: wireStatic(p.Build.Static), Strict: list(p.Build.Strict, same), Repairs: string(p.Build.Repairs),
-		BuildNetwork: string(p.Build.Network), NonRoot: p.Build.NonRoot, Provenance: string(p.Build.Provenance), Sbom: p.Build.SBOM,
+		BuildNetwork: string(p.Build.Network), NonRoot: p.Build.NonRoot, Provenance: string(p.Build.Provenance), Sbom: p.Build.SBOM, BuildSSH: p.Build.SSH,
 		Reproducible: p.Build.Reproducible,
 		HealthCheck: oapi.HealthCheck{
 			Path: p.HealthCheck.Path, Status: p.HealthCheck.Status, TimeoutSeconds: p.HealthCheck.TimeoutSeconds,
@@ -45,7 +45,7 @@ func settingsOf(p deployment.Project) oapi.ProjectUpdate {
 		Resources:  &oapi.ResourcesInput{Cpus: &p.Resources.CPUs, MemoryMB: &p.Resources.MemoryMB},
 		Dockerfile: dockerfileInput(p.Build.Dockerfile), Static: staticInput(p.Build.Static),
 		Strict: &p.Build.Strict, Repairs: text(p.Build.Repairs), BuildNetwork: text(p.Build.Network), NonRoot: &p.Build.NonRoot,
-		Provenance: text(p.Build.Provenance), Sbom: &p.Build.SBOM, Reproducible: &p.Build.Reproducible,
+		Provenance: text(p.Build.Provenance), Sbom: &p.Build.SBOM, BuildSSH: &p.Build.SSH, Reproducible: &p.Build.Reproducible,
 	}
 }
 
@@ -81,7 +81,7 @@ func withSettings(p deployment.Project, u oapi.ProjectUpdate) deployment.Project
 	p.Build = deployment.BuildSettings{
 		Dockerfile: dockerfileOf(value(u.Dockerfile)), Static: staticOf(value(u.Static)), Strict: value(u.Strict),
 		Repairs: deployment.Repairs(value(u.Repairs)), Network: deployment.BuildNetwork(value(u.BuildNetwork)),
-		NonRoot: value(u.NonRoot), Provenance: deployment.Provenance(value(u.Provenance)), SBOM: value(u.Sbom), Reproducible: value(u.Reproducible),
+		NonRoot: value(u.NonRoot), Provenance: deployment.Provenance(value(u.Provenance)), SBOM: value(u.Sbom), SSH: value(u.BuildSSH), Reproducible: value(u.Reproducible),
 	}
 	return p.WithDefaults()
 }

@@ -936,6 +936,7 @@ type Project struct {
 	// BuildCommand Empty: the planner's.
 	BuildCommand        string `json:"build_command"`
 	BuildNetwork        string `json:"build_network"`
+	BuildSSH            bool   `json:"build_ssh"`
 	BuildTimeoutSeconds int    `json:"build_timeout_seconds"`
 
 	// Builder How a repository becomes an image. `auto` picks one of the others, but never `railpack`, which is an experiment.
@@ -984,6 +985,9 @@ type ProjectCreate struct {
 
 	// BuildNetwork What a RUN reaches: `sandbox`, the default, public hosts; `none` nothing.
 	BuildNetwork *string `json:"build_network,omitempty"`
+
+	// BuildSSH Let `RUN --mount=type=ssh` use the SSH key of the project's git credential, which stays with slipway. By default false.
+	BuildSSH *bool `json:"build_ssh,omitempty"`
 
 	// BuildTimeoutSeconds By default 1800.
 	BuildTimeoutSeconds *int `json:"build_timeout_seconds,omitempty"`
@@ -1054,6 +1058,9 @@ type ProjectUpdate struct {
 
 	// BuildNetwork What a RUN reaches: `sandbox`, the default, public hosts; `none` nothing.
 	BuildNetwork *string `json:"build_network,omitempty"`
+
+	// BuildSSH Let `RUN --mount=type=ssh` use the SSH key of the project's git credential, which stays with slipway. By default false.
+	BuildSSH *bool `json:"build_ssh,omitempty"`
 
 	// BuildTimeoutSeconds By default 1800.
 	BuildTimeoutSeconds *int `json:"build_timeout_seconds,omitempty"`

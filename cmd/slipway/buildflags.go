@@ -15,12 +15,13 @@ import (
 type buildFlags struct {
 	dockerfile, target, staticFolder, repairs, network, provenance string
 	buildArgs, headers, strict                                     []string
-	spa, nonRoot, sbom, reproducible                               bool
+	spa, nonRoot, sbom, reproducible, ssh                          bool
 }
 
 func (f *buildFlags) register(flags *pflag.FlagSet) {
 	f.registerPlan(flags)
 	flags.StringVar(&f.network, "build-network", "", "what a RUN reaches: public hosts (sandbox) or nothing: `sandbox|none` (default sandbox)")
+	flags.BoolVar(&f.ssh, "build-ssh", false, "let RUN --mount=type=ssh use the project's SSH key (slipway credentials set)")
 	flags.StringVar(&f.provenance, "provenance", "", "attach to the image how it was built: `off|min|max` (default off)")
 	flags.BoolVar(&f.sbom, "sbom", false, "attach to the image a list of what it holds")
 	flags.BoolVar(&f.reproducible, "reproducible", false, "give the image's files the commit's time, so that the same steps give the same digest")
@@ -62,6 +63,7 @@ func (f *buildFlags) give(flags *pflag.FlagSet, set *client.ProjectUpdate) error
 	}
 	set.Strict, set.Repairs = changed(flags, "strict", f.strict), changed(flags, "repairs", f.repairs)
 	set.BuildNetwork, set.NonRoot = changed(flags, "build-network", f.network), changed(flags, "non-root", f.nonRoot)
+	set.BuildSSH = changed(flags, "build-ssh", f.ssh)
 	set.Provenance, set.Sbom = changed(flags, "provenance", f.provenance), changed(flags, "sbom", f.sbom)
 	set.Reproducible = changed(flags, "reproducible", f.reproducible)
 	return nil
@@ -120,6 +122,7 @@ func addBuildSettings(sheet *pairs, p client.Project) {
 	add("strict", strings.Join(p.Strict, ", "), len(p.Strict) > 0)
 	add("repairs", p.Repairs, p.Repairs == "off")
 	add("build network", p.BuildNetwork, p.BuildNetwork == "none")
+	add("build SSH", "RUN --mount=type=ssh uses the project's key", p.BuildSSH)
 	add("user", "without rights", p.NonRoot)
 	add("provenance", p.Provenance, p.Provenance != "off")
 	add("SBOM", "attached", p.Sbom)

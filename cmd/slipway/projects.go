@@ -43,7 +43,7 @@ from it are proposed on a terminal, and taken elsewhere.`,
 				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, Port: set.Port, HealthCheck: set.HealthCheck,
 				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, Resources: set.Resources,
 				Dockerfile: set.Dockerfile, Static: set.Static, Strict: set.Strict, Repairs: set.Repairs,
-				BuildNetwork: set.BuildNetwork, NonRoot: set.NonRoot, Provenance: set.Provenance, Sbom: set.Sbom, Reproducible: set.Reproducible,
+				BuildNetwork: set.BuildNetwork, BuildSSH: set.BuildSSH, NonRoot: set.NonRoot, Provenance: set.Provenance, Sbom: set.Sbom, Reproducible: set.Reproducible,
 			}
 			return c.projectAnswer(func(api *client.ClientWithResponses) (*client.Project, error) {
 				return ask[client.Project](api.CreateProjectWithResponse(cmd.Context(), body))

@@ -19,7 +19,7 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 		"--production-branch", "trunk", "--build-timeout", "10m", "--cpus", "1.5", "--memory", "1024",
 		"--dockerfile", "d/Dockerfile", "--target", "web", "--build-arg", "A=1=2", "--build-arg", "B", "--static-folder", "dist", "--spa",
 		"--header", "/a/* X-A: b: c", "--header", "Y: z", "--strict", "pm.multiple_lockfiles,start.dev_server", "--repairs", "off",
-		"--build-network", "none", "--non-root", "--provenance", "max", "--sbom", "--reproducible")
+		"--build-network", "none", "--build-ssh", "--non-root", "--provenance", "max", "--sbom", "--reproducible")
 	require.Zero(t, code, stderr)
 	body, sent := strings.CutPrefix(api.requests()[0], "POST /v1/projects ")
 	require.True(t, sent)
@@ -28,7 +28,7 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 		"health_check":{"path":"/up","status":204,"timeout_seconds":90},"production_branch":"trunk","build_timeout_seconds":600,
 		"resources":{"cpus":1.5,"memory_mb":1024},"dockerfile":{"path":"d/Dockerfile","target":"web","build_args":{"A":"1=2","B":null}},
 		"static":{"folder":"dist","spa":true,"headers":[{"path":"/a/*","name":"X-A","value":"b: c"},{"path":"/*","name":"Y","value":"z"}]},
-		"strict":["pm.multiple_lockfiles","start.dev_server"],"repairs":"off","build_network":"none","non_root":true,"provenance":"max","sbom":true,"reproducible":true}`, body)
+		"strict":["pm.multiple_lockfiles","start.dev_server"],"repairs":"off","build_network":"none","build_ssh":true,"non_root":true,"provenance":"max","sbom":true,"reproducible":true}`, body)
 	require.Equal(t, `name:               web
 id:                 `+projectID+`
 repository:         https://git.example.com/team/mono.git

@@ -30,6 +30,7 @@ var (
 	// What shells, libc and runtimes say when the kernel gives them no further process, and when it takes or refuses memory.
 	noProcess  = regexp.MustCompile(`(?i)cannot fork|fork: .*(?:resource temporarily unavailable|try again)|can't start new thread|pthread_create failed|spawn \S+ EAGAIN`)
 	noMemory   = regexp.MustCompile(`(?m)(?:^|line \d+: +\d+ )Killed\b|heap out of memory|Cannot allocate memory|std::bad_alloc|^MemoryError|fatal error: runtime: out of memory`)
+	noSSHKey   = regexp.MustCompile(`unset ssh forward key|no SSH key "[^"]*" forwarded|ssh\.SSH`)
 	notAllowed = regexp.MustCompile(`is not allowed|entitlement`)
 )
 
@@ -140,6 +141,9 @@ func sourceFailure(err error, text string) error {
 		f = deployment.UserFailure("build.dockerfile_invalid", "correct the Dockerfile", "%w", rootOf(err))
 	case notAllowed.MatchString(text):
 		f = deployment.UserFailure("build.not_allowed", "leave out RUN --network=host and --security=insecure", "%w", rootOf(err))
+	case noSSHKey.MatchString(text):
+		f = deployment.UserFailure("build.ssh_unavailable",
+			"give the project an SSH key (slipway credentials set) and its setting build_ssh, and mount it without an id", "%w", rootOf(err))
 	case noProgram.MatchString(text):
 		f = deployment.UserFailure("build.command_not_found", "install the program in an earlier step, or correct its name", "%w", rootOf(err))
 	case unreachable.MatchString(text):

@@ -40,6 +40,13 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 		}
 	}
 	attached := append(b.login(), secretsprovider.FromMap(secrets))
+	if r.SSHKey != "" {
+		keys, err := newSSHAgent(r.SSHKey)
+		if err != nil {
+			return client.SolveOpt{}, err
+		}
+		attached = append(attached, keys)
+	}
 	if len(logins) > 0 {
 		answers, err := newSessionLogins(logins)
 		if err != nil {

@@ -22,6 +22,7 @@ type BuildRequest struct {
 	Output         BuildOutput       // what becomes of the image
 	Secrets        map[string]string // id → value, for RUN --mount=type=secret; a changed one builds anew
 	Variables      map[string]string // mounted likewise, and part of no cache key: what changes with every deploy
+	SSHKey         string            // private key in PEM that RUN --mount=type=ssh may use; "" for none
 	NoCache        bool              // run every step again
 	CacheScope     string            // keeps cache mounts of projects apart: the project's id
 	Labels         map[string]string // image labels

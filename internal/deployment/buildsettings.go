@@ -10,6 +10,7 @@ type BuildSettings struct {
 	Network    BuildNetwork       `json:"network,omitempty"`
 	NonRoot    bool               `json:"non_root,omitempty"` // the app of a rendered Dockerfile runs as a user without rights
 	Provenance Provenance         `json:"provenance,omitempty"`
+	SSH        bool               `json:"ssh,omitempty"`  // RUN --mount=type=ssh may use the project's SSH key
 	SBOM       bool               `json:"sbom,omitempty"` // attach a list of what the image holds
 	// Every file of the image that is newer than the commit gets the commit's time, so that the same steps give the same digest.
 	Reproducible bool `json:"reproducible,omitempty"`
