@@ -81,7 +81,7 @@ func prepare() (s *system, release func(), err error) {
 	release = func() { _ = lock.Unlock() }
 	defer func() {
 		if err != nil {
-			release()
+			_ = lock.Unlock()
 		}
 	}()
 	s = &system{data: filepath.Join(root, "data")}
