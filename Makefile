@@ -62,6 +62,9 @@ chaos-outages: deps images build ## Postgres, Temporal, the registry and the Doc
 bench: deps images build ## compare slipway with the bare pipeline; ROUNDS=, LIMIT=, CASES=, APPS= narrow it; writes docs/performance.md
 	go run $(ROOT_EXEC) ./bench $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(LIMIT),-limit $(LIMIT)) $(if $(CASES),-cases $(CASES)) $(if $(APPS),-apps $(APPS))
 
+bench-compression: deps images build ## compare ways to compress layers, from the builder to the Docker engine; writes docs/performance.md
+	go run $(ROOT_EXEC) ./bench -cases compression -apps node $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(LIMIT),-limit $(LIMIT))
+
 bench-cancel: deps images build ## cancel 1,000 deploys at random moments, for 30 minutes at most; writes docs/reliability.md
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestCancelLatency -args -cancels 1000 \
 		-report $(CURDIR)/docs/reliability.md

@@ -55,6 +55,7 @@ var cases = []struct {
 	{"cold", 30, (*bench).cold},
 	{"four", 15, (*bench).four},
 	{"memory", 5, (*bench).memory},
+	{"compression", 10, (*bench).compression},
 	{"ingest", 5, (*bench).ingest},
 	{"api", 15, (*bench).serveAPI}, // the last one: it fills the database
 }

@@ -29,6 +29,14 @@ func building(t *testing.T, stack *buildkittest.Stack, dockerfile string) *perso
 	return p
 }
 
+// overridesFile names base images that are made from Debian's packages.
+func overridesFile(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../deploy/overrides/airgapped.yaml")
+	require.NoError(t, err)
+	return path
+}
+
 // entries reads the names and the content of an archive.
 func entries(t *testing.T, path string) (names []string, content string) {
 	t.Helper()
@@ -104,13 +112,22 @@ func TestBuildFolder(t *testing.T) {
 	t.Run("only built, as nixpacks plans it", func(t *testing.T) {
 		t.Parallel()
 		p := planning(t, nodeApp(t))
-		p.vars["BUILDKIT_HOST"] = stack.Address
-		overrides, err := filepath.Abs("../../deploy/overrides/airgapped.yaml")
-		require.NoError(t, err)
-		p.vars["SLIPWAY_PLAN_OVERRIDES"] = overrides
+		p.vars["BUILDKIT_HOST"], p.vars["SLIPWAY_PLAN_OVERRIDES"] = stack.Address, overridesFile(t)
 		code, stdout, stderr := p.run("build", "./app", "--no-cache")
 		require.Zero(t, code, stderr)
 		require.Regexp(t, `(?m)^built in .*\n.*base .*install .*start .*\nit builds; --push or --save make an image of it\n$`, stdout)
+	})
+
+	t.Run("a part of a repository", func(t *testing.T) {
+		t.Parallel()
+		p := planning(t, folderOf(t, map[string]string{
+			"ui/package.json": `{"name": "ui", "version": "1.0.0"}`, "ui/index.js": "module.exports = 'its sibling'\n",
+			"apps/web/package.json": `{"name": "web", "dependencies": {"ui": "file:../../ui"}, "scripts": {"build": "node -p 'require(\"ui\")'", "start": "node ."}}`,
+		}))
+		p.vars["BUILDKIT_HOST"], p.vars["SLIPWAY_PLAN_OVERRIDES"] = stack.Address, overridesFile(t)
+		code, _, stderr := p.run("build", ".", "--root-dir", "apps/web", "--no-cache")
+		require.Zero(t, code, stderr)
+		require.Contains(t, stderr, "its sibling\n", "the app's build finds what lies beside it")
 	})
 
 	t.Run("a step that fails", func(t *testing.T) {

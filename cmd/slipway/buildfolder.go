@@ -142,7 +142,7 @@ func ownRegistry(image string) bool {
 // request says what is built, as a deploy would.
 func (p *plannedFolder) request(folder string, f *buildFolderFlags) domain.BuildRequest {
 	r := domain.BuildRequest{
-		Ref: "folder-" + strings.ToLower(rand.Text()), ContextDir: filepath.Join(p.source, filepath.FromSlash(p.plan.RootDir)),
+		Ref: "folder-" + strings.ToLower(rand.Text()), ContextDir: filepath.Join(p.source, filepath.FromSlash(p.plan.ContextDir())),
 		Dockerfile: p.dockerfile, Frontend: p.plan.Frontend, DockerfilePath: p.plan.DockerfilePath, Target: p.plan.Target,
 		BuildArgs: p.plan.BuildArgs, Ignore: p.plan.Ignore, Network: p.project.Build.Network, NoCache: f.noCache,
 		CacheScope: scopeOf(folder), Image: f.push, Output: domain.BuildOutput{Kind: domain.OutputNone},
