@@ -326,7 +326,9 @@ func (e *engine) Probe(ctx context.Context, _ deployment.Preview, _ deployment.P
 	return e.at(ctx, "probe")
 }
 
-func (e *engine) KeepAlive(ctx context.Context, _ string) error { return e.at(ctx, "keep alive") }
+func (e *engine) KeepAlive(ctx context.Context, _ string, _ deployment.Resources) error {
+	return e.at(ctx, "keep alive")
+}
 
 func (e *engine) Logs(ctx context.Context, _ string, from deployment.OutputCursor, line func(deployment.OutputLine)) error {
 	if err := e.at(ctx, "logs"); err != nil {

@@ -182,8 +182,9 @@ type Engine interface {
 	// Probe waits until the preview answers as the check wants. A container that exits, or does not answer within the
 	// check's timeout, is a user failure with the last lines of its output.
 	Probe(ctx context.Context, p deployment.Preview, s ProbeSpec, line func(string)) error
-	// KeepAlive lets the engine restart the container when it crashes. Start leaves that off, so that Probe sees a crash.
-	KeepAlive(ctx context.Context, container string) error
+	// KeepAlive lets the engine restart the container when it crashes, and bounds it by its own resources. Start leaves the first off,
+	// so that Probe sees a crash, and may give it more while it starts.
+	KeepAlive(ctx context.Context, container string, r deployment.Resources) error
 	// Logs copies the container's output after from (nil for all of it) and what follows, until ctx ends or the container has
 	// ended.
 	Logs(ctx context.Context, container string, from deployment.OutputCursor, line func(deployment.OutputLine)) error

@@ -157,7 +157,7 @@ func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deplo
 	if err := a.Engine.Probe(ctx, preview, spec, func(text string) { log.say("%s", text) }); err != nil {
 		return err
 	}
-	return a.Engine.KeepAlive(ctx, preview.Container)
+	return a.Engine.KeepAlive(ctx, preview.Container, p.Resources)
 }
 
 // released says where the preview is and what it replaced, as the store has it: an attempt that repeats says the same.

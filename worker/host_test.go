@@ -223,7 +223,7 @@ func (h *host) Probe(ctx context.Context, _ deployment.Preview, _ deployment.Pro
 	return h.pass(ctx, "probe")
 }
 
-func (h *host) KeepAlive(context.Context, string) error { return nil }
+func (h *host) KeepAlive(context.Context, string, deployment.Resources) error { return nil }
 
 // work starts the whole worker of a host with one build slot. It stops at the test's end or, once, when stop is called.
 func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits temporal.Limits) (stop func()) {

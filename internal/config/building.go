@@ -264,6 +264,7 @@ func (b *BuildKit) check() Faults {
 type Docker struct {
 	Host           string       // empty: DOCKER_HOST, else the default socket
 	PreviewSubnets netip.Prefix // cut into one network per preview
+	StartCPUs      float64      // that an app may use until it is healthy; 0: its own
 }
 
 func (d *Docker) keys() []key {
@@ -276,6 +277,11 @@ func (d *Docker) keys() []key {
 			env: "SLIPWAY_PREVIEW_SUBNETS", path: "docker.preview_subnets", initial: "10.213.0.0/16",
 			value: network(&d.PreviewSubnets, 24),
 			doc:   "Network that is cut into one small network per preview.",
+		},
+		{
+			env: "SLIPWAY_START_CPUS", path: "docker.start_cpus", initial: "2", value: decimal(&d.StartCPUs, 0.1, 1024),
+			doc: "How many CPUs an app may use until it answers its health check for the first time, when its project's `resources.cpus` are fewer; 0 for those. " +
+				"A start is most of the work of many apps, and whoever deploys waits for it.",
 		},
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 const (
 	tryTimeout   = 2 * time.Second
+	firstPause   = 50 * time.Millisecond
 	maxProbeBody = 64 << 10 // read so that an app is not cut off in the middle of a small answer
 )
 
@@ -62,8 +63,7 @@ func (c *check) run(ctx context.Context) attempt {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
-	ticker := time.NewTicker(c.interval)
-	defer ticker.Stop()
+	pause := min(c.interval, firstPause) // most apps are ready within a second, and whoever deploys waits for each
 	var last attempt
 	for {
 		now := c.try(ctx)
@@ -80,7 +80,8 @@ func (c *check) run(ctx context.Context) attempt {
 		select {
 		case <-ctx.Done():
 			return last
-		case <-ticker.C:
+		case <-time.After(pause):
+			pause = min(c.interval, pause*3/2)
 		}
 	}
 }

@@ -25,7 +25,7 @@ const (
 // create makes the container of s with a fixed address: the route keeps leading to it after the engine or the container
 // is restarted.
 func (e *Engine) create(ctx context.Context, s deployment.RunSpec, n bridge, address netip.Addr) (id string, err error) {
-	cpus := min(s.Resources.CPUs, float64(e.hostCPUs)) // the engine refuses more than its host has
+	cpus := e.cpus(max(s.Resources.CPUs, e.options.StartCPUs))
 	config := &container.Config{Image: s.Image, Env: environment(s), Labels: e.containerLabels(s)}
 	networks := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 		n.id: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address.String()}},
@@ -39,6 +39,9 @@ func (e *Engine) create(ctx context.Context, s deployment.RunSpec, n bridge, add
 	}
 	return created.ID, nil
 }
+
+// cpus bounds a wish by what the host has: the engine refuses more.
+func (e *Engine) cpus(wanted float64) float64 { return min(wanted, float64(e.hostCPUs)) }
 
 // hardened is what a stranger's code gets: no capability, no way to gain one, no swap, bounded memory, CPU, processes
 // and logs, an init that reaps, and no port on the host. It is not restarted, so that a crash during the probe is seen;

@@ -19,6 +19,7 @@ type Options struct {
 	Installation string       // id of the installation; it owns what carries it in its labels
 	HostID       string       // id of the preview host that this engine stands for
 	SubnetPool   netip.Prefix // IPv4 range that the networks are cut from; zero for DefaultSubnetPool
+	StartCPUs    float64      // that an app may use until KeepAlive, when its own are fewer; 0 for its own
 	Logger       *slog.Logger // nil for slog.Default
 
 	// Credentials returns the login for a registry host ("registry.example.com:5000"), empty for none. nil for never.

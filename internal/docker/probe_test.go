@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/docker"
 )
 
 func TestProbeReportsAnExitAtOnce(t *testing.T) {
@@ -126,11 +128,26 @@ func TestKeepAliveRestartsACrashedApp(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	p := startReady(t, e, spec(""))
-	require.NoError(t, e.KeepAlive(t.Context(), p.Container))
+	require.NoError(t, e.KeepAlive(t.Context(), p.Container, spec("").Resources))
 	_, err := http.Post("http://"+p.Address+"/exit", "", nil) //nolint:bodyclose,noctx // the app dies of it
 	require.Error(t, err)
 	require.Eventually(t, func() bool { c := inspect(t, p); return c.RestartCount == 1 && c.State.Running }, 20*time.Second, 20*time.Millisecond)
 	require.NoError(t, e.Probe(t.Context(), p, probeSpec(30), nil), "it came back at another address")
+}
+
+// Most of an app's work is its start, for which somebody waits.
+func TestAnAppMayUseMoreCPUsUntilItIsReady(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, func(o *docker.Options) { o.StartCPUs = 1 })
+	p := startReady(t, e, spec(""))
+	require.Equal(t, int64(1e9), inspect(t, p).HostConfig.NanoCPUs)
+	require.NoError(t, e.KeepAlive(t.Context(), p.Container, deployment.Resources{CPUs: 0.5}))
+	require.Equal(t, int64(5e8), inspect(t, p).HostConfig.NanoCPUs)
+
+	larger := spec("")
+	larger.Resources.CPUs = 1.5
+	p = startReady(t, e, larger)
+	require.Equal(t, int64(1e9*min(1.5, float64(runtime.NumCPU()))), inspect(t, p).HostConfig.NanoCPUs, "its own are more")
 }
 
 func TestKeepAliveOfAnExitedAppIsAFailure(t *testing.T) {
@@ -138,5 +155,5 @@ func TestKeepAliveOfAnExitedAppIsAFailure(t *testing.T) {
 	e := newEngine(t)
 	p := start(t, e, spec("exit"))
 	require.Error(t, e.Probe(t.Context(), p, probeSpec(60), nil))
-	require.Equal(t, "release.app_exited", failureOf(t, e.KeepAlive(t.Context(), p.Container)).Code)
+	require.Equal(t, "release.app_exited", failureOf(t, e.KeepAlive(t.Context(), p.Container, spec("").Resources)).Code)
 }

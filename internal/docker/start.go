@@ -141,15 +141,17 @@ func (e *Engine) createOrFind(ctx context.Context, s deployment.RunSpec, n bridg
 	return "", netip.Addr{}, e.remove(ctx, c.ID)
 }
 
-// KeepAlive lets the engine restart the container when it exits. The policy is unless-stopped rather than on-failure: a
+// KeepAlive makes a container that has become healthy one that lasts: it takes away the CPUs that it may use beyond its own while it
+// starts, and lets the engine restart it when it exits. The policy is unless-stopped rather than on-failure: a
 // count of failures is never reset, so a preview that lives for weeks would one day stay down, and an app that ends
 // cleanly on the engine's own restart would not come back. The engine waits longer after each crash, up to a minute.
-func (e *Engine) KeepAlive(ctx context.Context, name string) error {
+func (e *Engine) KeepAlive(ctx context.Context, name string, r deployment.Resources) error {
 	if err := e.connect(ctx); err != nil {
 		return err
 	}
 	doing := "keep container " + name + " alive"
 	_, err := e.client.ContainerUpdate(ctx, name, container.UpdateConfig{
+		Resources:     container.Resources{NanoCPUs: int64(e.cpus(r.CPUs) * nanoPerCPU)},
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
 	})
 	if err != nil {

@@ -146,7 +146,7 @@ func TestLogsGoOnAfterARestart(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	p := startReady(t, e, spec(""))
-	require.NoError(t, e.KeepAlive(t.Context(), p.Container))
+	require.NoError(t, e.KeepAlive(t.Context(), p.Container, spec("").Resources))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("seen enough")
 	var lines []string
