@@ -298,6 +298,13 @@ func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Pr
 	return e.at(ctx, "pull")
 }
 
+func (e *engine) Prepare(_ context.Context, s deployment.RunSpec) {
+	e.b.mustBeOwned(deployment.ResourceNetwork, e.NetworkName(s.DeploymentID), hostID)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.networks[e.NetworkName(s.DeploymentID)] = 1
+}
+
 func (*engine) NetworkName(deploymentID string) string { return "net-" + deploymentID }
 
 func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Preview, error) {
@@ -309,9 +316,9 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
 	e.mu.Lock()
 	e.specs = append(e.specs, s)
+	e.networks[network] = 1
 	if e.containers[s.Name] == 0 {
 		e.containers[s.Name]++
-		e.networks[network]++
 	}
 	e.mu.Unlock()
 	p := deployment.Preview{

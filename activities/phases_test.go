@@ -47,6 +47,7 @@ func TestRecorder_MetersStepsAndPhases(t *testing.T) {
 	b.recorder.Meter = m
 	var built deployment.BuildOutcome
 	b.build.Built = func(o deployment.BuildOutcome) { built = o }
+	b.builder.figures = deployment.BuildFigures{Steps: 3, Cached: 1}
 	d := b.deploy()
 	require.NoError(t, b.run(d, b.wholeDeploy(d)))
 	require.Equal(t, []string{

@@ -182,6 +182,8 @@ type Engine interface {
 	// Probe waits until the preview answers as the check wants. A container that exits, or does not answer within the
 	// check's timeout, is a user failure with the last lines of its output.
 	Probe(ctx context.Context, p deployment.Preview, s ProbeSpec, line func(string)) error
+	// Prepare makes what Start needs besides the image, as far as that can be done now; what it could not do, Start does and reports.
+	Prepare(ctx context.Context, s RunSpec)
 	// KeepAlive lets the engine restart the container when it crashes, and bounds it by its own resources. Start leaves the first off,
 	// so that Probe sees a crash, and may give it more while it starts.
 	KeepAlive(ctx context.Context, container string, r deployment.Resources) error

@@ -39,11 +39,14 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	if d.Status == deployment.StatusReady { // an attempt before this one switched and died before it could say so
 		return a.released(ctx, d)
 	}
-	image := fmt.Sprintf("%s/%s@%s", a.PullHost, in.Image, in.Digest)
-	if err := a.pull(ctx, image); err != nil {
+	spec, err := a.spec(ctx, d, p, fmt.Sprintf("%s/%s@%s", a.PullHost, in.Image, in.Digest))
+	if err != nil {
 		return temporal.ReleaseResult{}, err
 	}
-	preview, err := a.start(ctx, d, p, image)
+	if err := a.pull(ctx, spec); err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	preview, err := a.start(ctx, spec)
 	if err != nil {
 		return temporal.ReleaseResult{}, err
 	}
@@ -66,30 +69,36 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	return a.released(context.WithoutCancel(ctx), d)
 }
 
-func (a *Preview) pull(ctx context.Context, image string) error {
+// pull pulls the image, and has the network made meanwhile, which needs none. The ledger knows of the network before it exists.
+func (a *Preview) pull(ctx context.Context, spec RunSpec) error {
 	enter(ctx, deployment.PhasePull)
-	logOf(ctx, a.Logs).say("pulling %s", image)
-	return a.Engine.Pull(ctx, image, func(p deployment.Progress) {
+	logOf(ctx, a.Logs).say("pulling %s", spec.Image)
+	if err := a.own(ctx, deployment.ResourceNetwork, a.Engine.NetworkName(spec.DeploymentID)); err != nil {
+		return err
+	}
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		a.Engine.Prepare(ctx, spec)
+	}()
+	defer func() { <-made }()
+	return a.Engine.Pull(ctx, spec.Image, func(p deployment.Progress) {
 		p.Phase = deployment.PhasePull
 		pulseOf(ctx).change(func(b *Beat) { b.Progress = p })
 	})
 }
 
-// start starts the container. The ledger knows of network and container before they exist.
-func (a *Preview) start(ctx context.Context, d deployment.Deployment, p deployment.Project, image string) (deployment.Preview, error) {
+// own writes into the ledger what is about to be made.
+func (a *Preview) own(ctx context.Context, kind deployment.ResourceKind, name string) error {
+	d := attemptOf(ctx)
+	return a.Ledger.Own(ctx, deployment.Resource{Kind: kind, Name: name, Host: a.HostID, DeploymentID: d.DeploymentID, RunID: d.RunID})
+}
+
+// start starts the container. The ledger knows of it before it exists.
+func (a *Preview) start(ctx context.Context, spec RunSpec) (deployment.Preview, error) {
 	enter(ctx, deployment.PhaseStart)
-	spec, err := a.spec(ctx, d, p, image)
-	if err != nil {
+	if err := a.own(ctx, deployment.ResourceContainer, spec.Name); err != nil {
 		return deployment.Preview{}, err
-	}
-	for _, r := range []deployment.Resource{
-		{Kind: deployment.ResourceNetwork, Name: a.Engine.NetworkName(d.ID)},
-		{Kind: deployment.ResourceContainer, Name: spec.Name},
-	} {
-		r.Host, r.DeploymentID, r.RunID = a.HostID, d.ID, attemptOf(ctx).RunID
-		if err := a.Ledger.Own(ctx, r); err != nil {
-			return deployment.Preview{}, err
-		}
 	}
 	logOf(ctx, a.Logs).say("starting container %s with PORT=%d", spec.Name, spec.Port)
 	preview, err := a.Engine.Start(ctx, spec)

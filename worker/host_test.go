@@ -223,6 +223,7 @@ func (h *host) Probe(ctx context.Context, _ deployment.Preview, _ deployment.Pro
 	return h.pass(ctx, "probe")
 }
 
+func (h *host) Prepare(context.Context, deployment.RunSpec)                   {}
 func (h *host) KeepAlive(context.Context, string, deployment.Resources) error { return nil }
 
 // work starts the whole worker of a host with one build slot. It stops at the test's end or, once, when stop is called.

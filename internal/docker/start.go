@@ -44,6 +44,16 @@ func (e *Engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	}, nil
 }
 
+// Prepare makes the deployment's network, for a Start that comes later. Start does and reports what it could not.
+func (e *Engine) Prepare(ctx context.Context, s deployment.RunSpec) {
+	if err := e.connect(ctx); err != nil {
+		return
+	}
+	if _, err := e.ensureNetwork(ctx, s); err != nil && ctx.Err() == nil {
+		e.log.InfoContext(ctx, "cannot make a network ahead", "deployment", s.DeploymentID, "error", err)
+	}
+}
+
 // ensureOnNetwork makes the network and the container on it. It begins anew when another process that starts the same
 // deployment made a second network of the name, or removed the one that this Start had settled on.
 func (e *Engine) ensureOnNetwork(ctx context.Context, s deployment.RunSpec) (bridge, string, netip.Addr, error) {
