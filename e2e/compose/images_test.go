@@ -31,7 +31,7 @@ type workshop struct {
 
 func openWorkshop(t *testing.T, dir string) *workshop {
 	t.Helper()
-	stack := buildkittest.StartKept(t)
+	stack := buildkittest.StartKept(t, buildkittest.KeptImages)
 	c, err := client.New(t.Context(), stack.Address)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })

@@ -136,11 +136,6 @@ func TestBuilt(t *testing.T) {
 		require.False(t, cached(t, out, "npm ci"))
 	})
 
-	t.Run("served", func(t *testing.T) {
-		t.Parallel()
-		serveAll(t, stack)
-	})
-
 	t.Run("install script", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, stack, debianBase(t), map[string]string{

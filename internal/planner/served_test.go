@@ -56,21 +56,23 @@ func servedRepos() map[string]served {
 	}
 }
 
-// serveAll builds repositories, a few at a time, runs each as a preview runs and asks what it answers. The builder knows the same
-// steps from the last run, since all of them are one project to it.
-func serveAll(t *testing.T, stack *buildkittest.Stack) {
-	t.Helper()
+// Every rule that repairs a plan, and repositories that need none, are built, run as a preview runs, and asked. The builder
+// knows the same steps from the last run, since all of them are one project to it; the engine fetches the base once.
+func TestServed(t *testing.T) {
+	t.Parallel()
+	stack := buildkittest.StartKept(t, buildkittest.KeptRepos)
 	place := "slipway.test=" + stack.Gateway // whoever holds the place may remove what a run that was killed has left
 	removeContainers(t, place)
 	raised := []string{}
 	for name, want := range servedRepos() {
 		raised = append(raised, strings.Fields(want.repaired)...)
+		image := stack.Registry + "/test:" + uuid.NewString()
+		t.Cleanup(func() { docker(t, "image", "rm", "--force", image) })
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, stack, debianBase(t), nil)
 			s.dir, s.scope = repo(name), "served"
-			image := s.image(want)
-			t.Cleanup(func() { docker(t, "image", "rm", "--force", image) })
+			s.image(image, want)
 			container := docker(t, "run", "--detach", "--label", place, "--cap-drop=ALL", "--security-opt=no-new-privileges", "--init", "--pids-limit=512",
 				"--env=PORT="+fmt.Sprint(deployment.DefaultPort), image)
 			t.Cleanup(func() { docker(t, "rm", "--force", container) })
@@ -89,8 +91,8 @@ func serveAll(t *testing.T, stack *buildkittest.Stack) {
 	}
 }
 
-// image plans and builds the site, with the repair that is wanted and no other.
-func (s *site) image(want served) string {
+// image plans the site and builds it as an image, with the repair that is wanted and no other.
+func (s *site) image(image string, want served) {
 	s.t.Helper()
 	project := deployment.Project{Build: deployment.BuildSettings{NonRoot: want.nonRoot}}
 	plan, dockerfile, err := s.planner.Plan(s.t.Context(), s.dir, project, nil)
@@ -102,13 +104,11 @@ func (s *site) image(want served) string {
 		}
 	}
 	require.Equal(s.t, strings.Fields(want.repaired), repaired)
-	id := uuid.NewString()
-	image, log := s.stack.Registry+"/test:"+id, &transcript{}
+	log := &transcript{}
 	_, err = s.builder.Solve(s.t.Context(), deployment.BuildRequest{
-		Ref: id, ContextDir: s.dir, Dockerfile: dockerfile, Ignore: plan.Ignore, Image: image, CacheScope: s.scope,
+		Ref: uuid.NewString(), ContextDir: s.dir, Dockerfile: dockerfile, Ignore: plan.Ignore, Image: image, CacheScope: s.scope,
 	}, log)
 	require.NoError(s.t, err, log.String())
-	return image
 }
 
 // answer waits until somebody listens and returns what comes.

@@ -43,11 +43,21 @@ func Start(tb testing.TB) *Stack {
 	return started(tb, Open)
 }
 
-// StartKept runs the Stack whose cache nobody else uses, so that a build which takes minutes without one finds its own
-// again. There is one: a second caller waits for the first.
-func StartKept(tb testing.TB) *Stack {
+// Kept is a Stack whose cache nobody else uses, so that builds which take minutes without one find their own again.
+type Kept int
+
+// The Stacks that are kept.
+const (
+	KeptImages Kept = iota // of slipway itself
+	KeptRepos              // of the repositories that the planner is tested with
+)
+
+// StartKept runs a Stack that is kept. There is one of each: a second caller waits for the first.
+func StartKept(tb testing.TB, kept Kept) *Stack {
 	tb.Helper()
-	return started(tb, func(ctx context.Context) (*Stack, error) { return open(ctx, claimKept) })
+	return started(tb, func(ctx context.Context) (*Stack, error) {
+		return open(ctx, func() (*Stack, error) { return claimKept(places + int(kept)) })
+	})
 }
 
 // StartWith runs a Stack whose daemon is configured as change says.
@@ -119,11 +129,8 @@ func (s *Stack) Builder(tb testing.TB) *buildkit.Builder {
 	return b
 }
 
-// places bounds how many stacks run at a time on one machine; one more is kept for StartKept.
-const (
-	places = 32
-	kept   = places
-)
+// places bounds how many stacks run at a time on one machine; those after them are for StartKept.
+const places = 32
 
 // claim takes the first place that no other process holds.
 func claim() (*Stack, error) {
@@ -139,16 +146,16 @@ func claim() (*Stack, error) {
 	return nil, fmt.Errorf("all %d places are taken", places)
 }
 
-// claimKept takes the place of StartKept, whose cache has room for Go's modules and build cache.
-func claimKept() (*Stack, error) {
-	lock, dir, err := place(kept)
+// claimKept takes a place of StartKept, whose cache has room for Go's modules and build cache.
+func claimKept(i int) (*Stack, error) {
+	lock, dir, err := place(i)
 	if err != nil {
 		return nil, err
 	}
 	if err := lock.Lock(); err != nil {
 		return nil, err
 	}
-	return stackIn(kept, dir, lock, 6<<30), nil
+	return stackIn(i, dir, lock, 6<<30), nil
 }
 
 func place(i int) (*flock.Flock, string, error) {
