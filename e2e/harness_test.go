@@ -25,6 +25,7 @@ import (
 // system is one slipway-dev in a process of its own, on ports and in a data directory of its own, as a user would run it.
 type system struct {
 	binary   string
+	tight    string // a folder whose disk has to have room, too
 	data     string
 	env      []string
 	api      string // host:port, likewise below
@@ -122,6 +123,10 @@ func (s *system) layOut(root, cache string) error {
 			}
 		}
 	}
+	s.tight = filepath.Join(root, "tight")
+	if err := os.MkdirAll(s.tight, 0o755); err != nil {
+		return err
+	}
 	examples := filepath.Join(root, "examples")
 	if err := os.RemoveAll(examples); err != nil {
 		return err
@@ -156,7 +161,7 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,
 		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_LOG_FORMAT=json",
-		"SLIPWAY_MIN_FREE_DISK=100MB", // no test waits for room on a tight machine
+		"SLIPWAY_MIN_FREE_DISK=100MB", "SLIPWAY_DISK_DIRS="+s.tight, // no test waits for room on a tight machine
 	)
 	return nil
 }

@@ -120,7 +120,7 @@ func (s *system) startBuildKit(ctx context.Context) error {
 		return fmt.Errorf("keep builds away from this host: %w", err)
 	}
 	s.release = func(ctx context.Context) error { return errors.Join(daemon.Unisolate(ctx), daemon.Sweep(ctx)) }
-	s.BuildKit.Addrs = []string{daemon.Address}
+	s.BuildKit.Addrs, s.steps = []string{daemon.Address}, daemon.Steps()
 	cmd := daemon.Command(path)
 	socket := strings.TrimPrefix(daemon.Address, "unix://")
 	return s.start(ctx, "BuildKit", supervise.Spec{

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
+	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/registry"
@@ -61,6 +62,7 @@ type system struct {
 	log      *slog.Logger
 	store    *postgres.Store
 	images   *registry.Server
+	steps    *buildkit.Steps             // of its own buildkitd
 	closers  []func()                    // run when every role has stopped, the last one first
 	release  func(context.Context) error // takes the rules for the builds' network away, once buildkitd has ended
 	trusted  []string                    // origins of repositories that pass the URL guard by themselves
@@ -168,7 +170,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Retention: s.Retention, Timeouts: s.Timeouts,
 		}
 		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{
-			Store: s.store, Client: client, Git: git, Version: version, DiskDirs: []string{s.paths.registry(), daemonOf(s.paths).Root}, MakeRoom: s.images.Tidy,
+			Store: s.store, Client: client, Git: git, Version: version, DiskDirs: []string{s.paths.registry(), daemonOf(s.paths).Root}, MakeRoom: s.images.Tidy, Steps: s.steps,
 			Telemetry: telemetry, Log: s.log,
 		}))
 	})

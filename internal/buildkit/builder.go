@@ -24,6 +24,7 @@ type Options struct {
 	CA, Cert, Key string
 	Logins        func() (deployment.RegistryLogins, error) // of registries, asked before each solve; nil for none
 	TempDir       string                                    // for Dockerfiles on their way to the daemon; "" means the system's
+	Steps         *Steps                                    // of a daemon on this machine whose commands somebody may end; nil for none
 	// DockerLogin lets the daemon have what `docker login` has stored for the registries that it asks for: for a person's own
 	// builds. A worker's Docker configuration is nothing to those who deploy.
 	DockerLogin bool
@@ -36,6 +37,7 @@ type Builder struct {
 	tempDir  string
 	logins   func() (deployment.RegistryLogins, error)
 	client   *client.Client
+	steps    *Steps
 
 	dockerLogin bool
 }
@@ -56,6 +58,7 @@ func New(ctx context.Context, opts Options) (*Builder, error) {
 	}
 	return &Builder{
 		address: opts.Address, insecure: opts.RegistryInsecure, tempDir: opts.TempDir, logins: opts.Logins, client: c, dockerLogin: opts.DockerLogin,
+		steps: opts.Steps,
 	}, nil
 }
 
@@ -98,7 +101,7 @@ func (b *Builder) build(ctx context.Context, r deployment.BuildRequest, sink dep
 		return deployment.BuildOutcome{}, fmt.Errorf("solve %s: %w", r.Ref, ended)
 	}
 	if err != nil {
-		return deployment.BuildOutcome{}, classify(err, b.address, tale)
+		return deployment.BuildOutcome{}, classify(err, b.address, tale, b.steps)
 	}
 	digest := res.ExporterResponse[exptypes.ExporterImageDigestKey]
 	if digest == "" && r.Output.Kind != deployment.OutputNone {

@@ -35,7 +35,7 @@ var (
 )
 
 // classify says whose fault a solve's error is, and what its owner needs to see.
-func classify(err error, address string, tale *narrator) error {
+func classify(err error, address string, tale *narrator, steps *Steps) error {
 	text := err.Error()
 	failed := tale.failedVertex(err)
 	var exit *gatewaypb.ExitError
@@ -43,7 +43,7 @@ func classify(err error, address string, tale *narrator) error {
 	case diskFull.MatchString(text), failed != nil && diskFull.MatchString(strings.Join(failed.tail, "\n")):
 		return deployment.DiskFailure("build.disk_full", "free space for the builder "+address+" or lower its cache limits", "build image: %w", err)
 	case errors.As(err, &exit):
-		return commandFailure(err, exit, failed)
+		return commandFailure(err, exit, failed, steps)
 	case grpcerrors.Code(err) == codes.Unavailable:
 		return unavailable(address, err)
 	case noFrontend.MatchString(text):
@@ -71,7 +71,7 @@ func (n *narrator) failedVertex(err error) *vertex {
 // killed is the exit code of a process that ended by signal 9, which is how the kernel ends one that has no memory left.
 const killed = 128 + 9
 
-func commandFailure(err error, exit *gatewaypb.ExitError, at *vertex) error {
+func commandFailure(err error, exit *gatewaypb.ExitError, at *vertex, steps *Steps) error {
 	command, output := "a command", []string(nil)
 	if at != nil {
 		command, output = commandOf(at.name), at.tail
@@ -81,6 +81,9 @@ func commandFailure(err error, exit *gatewaypb.ExitError, at *vertex) error {
 		"%s: exit code %d", command, code)
 	said := strings.Join(output, "\n")
 	switch {
+	case code == killed && steps.endedLately():
+		f = deployment.UserFailure("build.disk_exceeded", "let the command write less to the disk; if it has to write that much, have the operator give the build host more room",
+			"%s: was ended, because the build host's disk was nearly full and nothing had written more to it", command)
 	case code == killed || grpcerrors.Code(exit.Err) == codes.ResourceExhausted:
 		f = deployment.UserFailure("build.out_of_memory", "let the command use less memory, or give build steps more (SLIPWAY_BUILD_MEMORY)",
 			"%s: was killed, most often because it ran out of memory", command)

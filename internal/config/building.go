@@ -45,7 +45,7 @@ func (w *Worker) keys() []key {
 		},
 		{
 			env: "SLIPWAY_MIN_FREE_DISK", path: "worker.min_free_disk", initial: "3GB", value: size(&w.MinFreeDisk, 0),
-			doc: "Free disk space, such as `3GB`, below which this host begins no build: its free slots are closed, and room is made. They open again when there is a tenth more. 0 for no such bound.",
+			doc: "Free disk space, such as `3GB`, below which this host begins no build: its free slots are closed, and room is made. They open again when there is a tenth more. With half of it left slipway-dev ends the build step that has written most. 0 for no such bound.",
 		},
 		{
 			env: "SLIPWAY_GIT_CACHE_SIZE", path: "worker.git_cache_size", initial: "5GB", value: size(&w.GitCache, 0),

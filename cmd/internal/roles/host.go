@@ -32,6 +32,7 @@ func (h *host) tend(ctx context.Context) {
 	defer beside.Wait()
 	beside.Go(func() { h.keepNotingAlive(ctx) })
 	beside.Go(func() { h.watchDisk(ctx) })
+	beside.Go(func() { h.guardDisk(ctx) })
 	beside.Go(func() { h.builder.Watch(ctx) })
 	defer h.outputs.Wait()
 	look := time.NewTicker(h.c.Timeouts.HostSeen)

@@ -37,6 +37,7 @@ type WorkerParts struct {
 	Version  string                      // of slipway
 	DiskDirs []string                    // folders of what the process serves besides, whose disks need room too
 	MakeRoom func(context.Context) error // frees what that can do without; nil when there is nothing
+	Steps    *buildkit.Steps             // of the process's own buildkitd; nil when it has none
 
 	Telemetry *Telemetry
 	Log       *slog.Logger
@@ -140,7 +141,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	if h.fingerprint, err = h.planner.Fingerprint(ctx, p.Version); err != nil {
 		p.Log.Warn("no deploy takes over what an earlier one built", "error", err)
 	}
-	h.builder, err = buildkit.NewPool(ctx, builderOptions(c, h.temp.Path, logins), c.BuildKit.Addrs, p.Log)
+	h.builder, err = buildkit.NewPool(ctx, builderOptions(c, h.temp.Path, logins, p.Steps), c.BuildKit.Addrs, p.Log)
 	if err != nil {
 		return nil, errors.Join(err, h.temp.Close())
 	}
@@ -161,10 +162,10 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	return h, nil
 }
 
-func builderOptions(c config.WorkerRole, tempDir string, logins loginsFunc) buildkit.Options {
+func builderOptions(c config.WorkerRole, tempDir string, logins loginsFunc, steps *buildkit.Steps) buildkit.Options {
 	return buildkit.Options{
 		CA: c.BuildKit.CA, Cert: c.BuildKit.Cert, Key: c.BuildKit.Key,
-		RegistryInsecure: plainHTTP(c.Registry), TempDir: tempDir, Logins: logins,
+		RegistryInsecure: plainHTTP(c.Registry), TempDir: tempDir, Logins: logins, Steps: steps,
 	}
 }
 

@@ -28,5 +28,5 @@ func TestBuilderOptions(t *testing.T) {
 	}
 	require.Equal(t, buildkit.Options{
 		CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", RegistryInsecure: true, TempDir: "/somewhere",
-	}, builderOptions(c, "/somewhere", nil))
+	}, builderOptions(c, "/somewhere", nil, nil))
 }
