@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
@@ -21,7 +22,7 @@ func TestEndLargest(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	solve := func(command string) (*transcript, chan error) {
-		r, s, ended := request(t, from+"RUN "+command+"\n", nil), &transcript{}, make(chan error, 1)
+		r, s, ended := request(t, from+"RUN "+command+" # "+uuid.NewString()+"\n", nil), &transcript{}, make(chan error, 1)
 		r.Image = stack.Registry + "/test:" + r.Ref
 		go func() {
 			_, err := b.Solve(t.Context(), r, s)
@@ -31,7 +32,7 @@ func TestEndLargest(t *testing.T) {
 	}
 	small, smallEnded := solve("echo small began; dd if=/dev/zero of=/small bs=1M count=8 2>&1; sleep 5")
 	large, largeEnded := solve("dd if=/dev/zero of=/large bs=1M count=64 2>&1; echo large began; sleep 600")
-	require.Eventually(t, func() bool { return small.saw("stdout: #5 small began")() && large.saw("stdout: #5 large began")() }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return small.saw(" small began\n")() && large.saw(" large began\n")() }, time.Minute, 10*time.Millisecond)
 	require.True(t, steps.EndLargest())
 	f := deployment.AsFailure(<-largeEnded)
 	require.Equal(t, "build.disk_exceeded", f.Code)
