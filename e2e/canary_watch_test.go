@@ -52,7 +52,7 @@ func (c *canaries) readProcesses() {
 		environment, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		c.look("process arguments", string(line), line)
 		switch {
-		case strings.Contains(string(line), "http-backend"): // the test's own git server, whose clients know the token
+		case strings.Contains(string(line), "http-backend"), strings.Contains(string(line), "upload-pack"): // the test's own git server, whose clients know the token
 		case !contained(dir):
 			c.look("process environments", string(line), environment)
 		case strings.Contains(string(environment), "CANARY_"):

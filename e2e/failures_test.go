@@ -43,7 +43,7 @@ func TestFailures(t *testing.T) {
 		{name: "exits-at-once", repo: "exits-at-once", step: "release", code: "release.app_exited", lines: "cannot find the database", exitCode: 7},
 		{
 			name: "build-too-slow", repo: "slow-build", step: "build", code: "build.timeout", lines: "build has begun",
-			settings: map[string]any{"build_timeout_seconds": 6, "build_command": "echo build has begun; sleep 600"},
+			settings: map[string]any{"build_timeout_seconds": 15, "build_command": "echo build has begun; sleep 600"},
 		},
 		{name: "no-root-dir", repo: "static", settings: map[string]any{"root_dir": "no/such/folder"}, step: "plan", code: "plan.root_dir_missing"},
 	} {
