@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/activities"
+	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/docker"
@@ -47,7 +48,7 @@ func TestTend_BusyHostLives(t *testing.T) {
 	require.NoError(t, err)
 	c := config.WorkerRole{}
 	c.Worker.HostID, c.Timeouts.HostSeen, c.Timeouts.Reconcile = "host-1", 20*time.Millisecond, time.Hour
-	h := &host{WorkerParts: WorkerParts{Store: store, Log: slog.New(slog.DiscardHandler)}, c: c, engine: engine, outputs: &activities.Outputs{}}
+	h := &host{WorkerParts: WorkerParts{Store: store, Log: slog.New(slog.DiscardHandler)}, c: c, engine: engine, builder: &buildkit.Pool{}, outputs: &activities.Outputs{}}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); h.tend(ctx) }()
