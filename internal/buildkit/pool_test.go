@@ -99,7 +99,7 @@ func TestPoolLeavesABuilderThatGoesAwayAndReturnsToIt(t *testing.T) {
 	other := choose(t, p, project)
 	require.NotEqual(t, doomed.Address, other)
 	again, heard := build("RUN true")
-	out, err := p.Solve(t.Context(), other, again, heard)
+	out, err := p.SolveAndDie(t.Context(), other, again, heard)
 	require.NoError(t, err, heard.text())
 	require.Equal(t, before[neighbour], choose(t, p, neighbour))
 

@@ -217,7 +217,8 @@ func TestCancelAtAnyMomentReturnsWhenTheBuildHasEnded(t *testing.T) {
 		deadline, _ := ctx.Deadline()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, time.Since(deadline), 4*time.Second, "canceled after %d ms", after*6)
-		require.Empty(t, processes(t, mark))
+		// The daemon ends a build at once and kills a step that was just about to begin as soon as it has.
+		require.Eventually(t, func() bool { return len(processes(t, mark)) == 0 }, 5*time.Second, 10*time.Millisecond)
 		cancel()
 	}
 	for s, text := range told {
