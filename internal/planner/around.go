@@ -79,7 +79,11 @@ func (a *around) lay(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(strings.Replace(string(data), "{", "{"+a.begin, 1)), 0o600)
+	before, after, _ := strings.Cut(string(data), "{")
+	if strings.HasPrefix(strings.TrimSpace(after), "}") {
+		return nil // an empty one, in which a beginning needs no comma; and it says nothing of an app
+	}
+	return os.WriteFile(file, []byte(before+"{"+a.begin+after), 0o600)
 }
 
 // privateCopyAround copies what nixpacks is to look at: the app with what the root says about it, or the root.

@@ -184,6 +184,10 @@ func TestAround_TheRootSpeaksForItsApps(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "20", plan.Versions["node"])
 
+	files = npmWorkspace(map[string]string{"apps/web/package.json": " { } ", "apps/web/index.js": ""})
+	_, _, err = newPlanner(t).Plan(t.Context(), writeRepo(t, files), deployment.Project{RootDir: "apps/web", StartCommand: "node ."}, nil)
+	require.NoError(t, err)
+
 	files = npmWorkspace(map[string]string{"apps/web/.nvmrc": "22\n"})
 	delete(files, "package.json")
 	files["package.json"] = `{"workspaces": ["apps/*"]}`
