@@ -23,8 +23,10 @@ import (
 func TestDiskLow_BuildsWaitUntilThereIsRoom(t *testing.T) {
 	workspaces := smallDisk(t)
 	stray := filepath.Join(workspaces, uuid.NewString()) // a deployment's that was deleted long ago
-	require.NoError(t, os.Mkdir(stray, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(stray, "big"), make([]byte, 200<<20), 0o600))
+	// The worker has just begun, and clears the folder up once, maybe under our hands.
+	require.Eventually(t, func() bool {
+		return os.MkdirAll(stray, 0o700) == nil && os.WriteFile(filepath.Join(stray, "big"), make([]byte, 200<<20), 0o600) == nil
+	}, time.Minute, tick)
 	require.Eventually(t, func() bool { _, err := os.Stat(stray); return os.IsNotExist(err) }, time.Minute, tick, "it is removed to make room")
 	awaitSlots(t, "free", 16)
 
