@@ -97,7 +97,7 @@ func uvWorkspace(root, src *source, app string) *around {
 	}
 }
 
-// reference is how a manifest names a folder outside its own.
+// references are how manifests name folders outside their own.
 var references = []struct{ file, folder *regexp.Regexp }{
 	{regexp.MustCompile(`^package\.json$`), regexp.MustCompile(`"(?:file|link|portal):(\.\./[^"]*)"`)},
 	{regexp.MustCompile(`^go\.mod$`), regexp.MustCompile(`(?m)=>[ \t]*["` + "`" + `]?(\.\./[^\s"` + "`" + `]*)`)},
