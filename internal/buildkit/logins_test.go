@@ -89,8 +89,19 @@ func TestLoginsOfRegistries(t *testing.T) {
 		require.NotContains(t, text, base64.StdEncoding.EncodeToString([]byte("robot:"+password)))
 	}
 	require.NoError(t, own.Restart(t.Context()), "what the daemon keeps is on its disk now")
-	found, err := exec.CommandContext(t.Context(), "grep", "-rlF", password, own.Config().Root).CombinedOutput()
-	require.Empty(t, string(found), "the daemon keeps it: %v", err)
+	require.NotEmpty(t, filesThatHold(t, own.Config().Root, host), "what the daemon does keep is found")
+	require.Empty(t, filesThatHold(t, own.Config().Root, password), "the daemon keeps it")
+}
+
+// filesThatHold names the files of a folder that hold text. Files that a running daemon removes meanwhile are passed over.
+func filesThatHold(t *testing.T, folder, text string) string {
+	t.Helper()
+	found, err := exec.CommandContext(t.Context(), "grep", "-rlsF", text, folder).Output()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return string(found)
 }
 
 // A registry with a token server: the password goes to that server, from the worker, and the daemon gets the token.
