@@ -16,8 +16,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // loginSeed makes the keys by which the daemon tells sessions apart; it knows none of them.
@@ -28,28 +26,27 @@ var loginSeed = []byte(rand.Text())
 type sessionLogins struct {
 	auth.AuthServer // BuildKit's own, which writes to the user's Docker folder for authorities
 
-	logins deployment.RegistryLogins
+	find loginSource
 }
 
-func newSessionLogins(logins deployment.RegistryLogins) (session.Attachable, error) {
+func newSessionLogins(find loginSource) (session.Attachable, error) {
 	own, ok := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: func(_ context.Context, host string, _ []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
-			login := logins.For(host)
-			return types.AuthConfig{Username: login.Username, Password: login.Password}, nil
+		AuthConfigProvider: func(ctx context.Context, host string, _ []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
+			return find(ctx, host)
 		},
 	}).(auth.AuthServer)
 	if !ok {
 		return nil, fmt.Errorf("this BuildKit takes no logins")
 	}
-	return &sessionLogins{AuthServer: own, logins: logins}, nil
+	return &sessionLogins{AuthServer: own, find: find}, nil
 }
 
 // Register implements session.Attachable.
 func (s *sessionLogins) Register(server *grpc.Server) { auth.RegisterAuthServer(server, s) }
 
 // GetTokenAuthority says by which key the daemon knows another session with the same login, whose tokens it may use.
-func (s *sessionLogins) GetTokenAuthority(_ context.Context, r *auth.GetTokenAuthorityRequest) (*auth.GetTokenAuthorityResponse, error) {
-	key, err := s.key(r.Host, r.Salt)
+func (s *sessionLogins) GetTokenAuthority(ctx context.Context, r *auth.GetTokenAuthorityRequest) (*auth.GetTokenAuthorityResponse, error) {
+	key, err := s.key(ctx, r.Host, r.Salt)
 	if err != nil {
 		return nil, err
 	}
@@ -57,20 +54,23 @@ func (s *sessionLogins) GetTokenAuthority(_ context.Context, r *auth.GetTokenAut
 }
 
 // VerifyTokenAuthority proves that this session has the key.
-func (s *sessionLogins) VerifyTokenAuthority(_ context.Context, r *auth.VerifyTokenAuthorityRequest) (*auth.VerifyTokenAuthorityResponse, error) {
-	key, err := s.key(r.Host, r.Salt)
+func (s *sessionLogins) VerifyTokenAuthority(ctx context.Context, r *auth.VerifyTokenAuthorityRequest) (*auth.VerifyTokenAuthorityResponse, error) {
+	key, err := s.key(ctx, r.Host, r.Salt)
 	if err != nil {
 		return nil, err
 	}
 	return &auth.VerifyTokenAuthorityResponse{Signed: sign.Sign(nil, r.Payload, (*[64]byte)(key))}, nil
 }
 
-func (s *sessionLogins) key(host string, salt []byte) (ed25519.PrivateKey, error) {
-	login := s.logins.For(host)
-	if login.Password == "" {
+func (s *sessionLogins) key(ctx context.Context, host string, salt []byte) (ed25519.PrivateKey, error) {
+	login, err := s.find(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	if login.Password+login.IdentityToken == "" {
 		return nil, status.Errorf(codes.Unimplemented, "no login for %s", host)
 	}
 	mac := hmac.New(sha256.New, loginSeed)
-	fmt.Fprintf(mac, "%q %q %q %q", salt, host, login.Username, login.Password)
+	fmt.Fprintf(mac, "%q %q %q %q %q", salt, host, login.Username, login.Password, login.IdentityToken)
 	return ed25519.NewKeyFromSeed(mac.Sum(nil)), nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/tonistiigi/fsutil"
 
@@ -22,13 +23,6 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 	if err != nil {
 		return client.SolveOpt{}, fmt.Errorf("read Dockerfile: %w", err)
 	}
-	secrets := make(map[string][]byte, len(r.Secrets)+len(r.Variables))
-	for id, value := range r.Variables {
-		secrets[id] = []byte(value)
-	}
-	for id, value := range r.Secrets {
-		secrets[id] = []byte(value)
-	}
 	frontend, attrs, err := frontendOf(r)
 	if err != nil {
 		return client.SolveOpt{}, err
@@ -39,20 +33,9 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 			return client.SolveOpt{}, deployment.PlatformFailure("build.logins_unreadable", "put SLIPWAY_REGISTRY_AUTH_FILE right; it is read anew for each build", "%w", err)
 		}
 	}
-	attached := append(b.login(), secretsprovider.FromMap(secrets))
-	if r.SSHKey != "" {
-		keys, err := newSSHAgent(r.SSHKey)
-		if err != nil {
-			return client.SolveOpt{}, err
-		}
-		attached = append(attached, keys)
-	}
-	if len(logins) > 0 {
-		answers, err := newSessionLogins(logins)
-		if err != nil {
-			return client.SolveOpt{}, err
-		}
-		attached = append(attached, answers)
+	attached, err := b.attached(r, logins)
+	if err != nil {
+		return client.SolveOpt{}, err
 	}
 	return client.SolveOpt{
 		Ref:           r.Ref,
@@ -64,6 +47,33 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 		Exports:       b.exports(r),
 		SourcePolicy:  sourcePolicy(r.Image, logins),
 	}, nil
+}
+
+// attached is what the daemon may ask for while it solves: values of secrets, signatures, and logins for registries.
+func (b *Builder) attached(r deployment.BuildRequest, logins deployment.RegistryLogins) ([]session.Attachable, error) {
+	secrets := make(map[string][]byte, len(r.Secrets)+len(r.Variables))
+	for id, value := range r.Variables {
+		secrets[id] = []byte(value)
+	}
+	for id, value := range r.Secrets {
+		secrets[id] = []byte(value)
+	}
+	attached := []session.Attachable{secretsprovider.FromMap(secrets)}
+	if r.SSHKey != "" {
+		keys, err := newSSHAgent(r.SSHKey)
+		if err != nil {
+			return nil, err
+		}
+		attached = append(attached, keys)
+	}
+	find := operatorLogins(logins)
+	if b.dockerLogin {
+		find = dockerLogins
+	} else if len(logins) == 0 {
+		return attached, nil
+	}
+	answers, err := newSessionLogins(find)
+	return append(attached, answers), err
 }
 
 // contextFS is the build context without what ignore names. It filters where the files are sent from, so a repository's
