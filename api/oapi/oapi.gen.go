@@ -299,7 +299,7 @@ type BuildFigures struct {
 	// Seconds Of all of it.
 	Seconds float64 `json:"seconds"`
 
-	// Steps Instructions of the Dockerfile.
+	// Steps Instructions of the Dockerfile, but for its base images (FROM).
 	Steps int `json:"steps"`
 
 	// Vertices The nodes of the build graph, as they ended; 200 at most.
@@ -770,7 +770,7 @@ type LeftOver struct {
 	// HostSeenAt When that host gave its last sign of life.
 	HostSeenAt *time.Time `json:"host_seen_at"`
 
-	// Kind `deployment` (it has not ended), `container`, `network`, `workspace`, `lease` (of a build slot) or `image_tag`.
+	// Kind `deployment` (it has not ended), `container`, `network`, `workspace`, `lease` (of a build slot), `image_tag` or `cache_tag`.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 }

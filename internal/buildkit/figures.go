@@ -54,9 +54,9 @@ func (b *bill) ran(phase string, from, to time.Time) {
 
 // phaseOf returns the phase that a vertex belongs to, by its name.
 func (b *bill) phaseOf(name string) string {
-	place, instruction, _ := strings.Cut(name, "] ")
+	place, _, _ := strings.Cut(name, "] ")
 	switch {
-	case strings.HasPrefix(name, "[internal] load metadata"), strings.HasPrefix(instruction, "FROM "), strings.HasPrefix(name, "[auth]"):
+	case strings.HasPrefix(name, "[internal] load metadata"), isBase(name), strings.HasPrefix(name, "[auth]"):
 		return deployment.FigureBase
 	case strings.HasPrefix(name, "[internal]"):
 		return deployment.FigureContext

@@ -113,7 +113,7 @@ func (n *narrator) finish(update *client.Vertex) {
 	if update.Error == "" {
 		v.tail = nil // nothing has to be explained
 	}
-	if isStep(v.name) {
+	if isStep(v.name) && !isBase(v.name) { // a base image is had or fetched, and not made: BuildKit never calls one cached that it looked up
 		n.steps++
 		if update.Cached {
 			n.cached++
@@ -202,4 +202,10 @@ func elapsed(v *client.Vertex) time.Duration {
 // "[2/5] RUN npm ci", and its own with "[internal]".
 func isStep(name string) bool {
 	return strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") && !strings.HasPrefix(name, "[auth]")
+}
+
+// isBase reports whether a vertex is a base image, as in "[2/5] FROM debian".
+func isBase(name string) bool {
+	_, instruction, _ := strings.Cut(name, "] ")
+	return strings.HasPrefix(instruction, "FROM ")
 }

@@ -19,7 +19,7 @@ const (
 
 // BuildFigures say what a solve did, and what came of it.
 type BuildFigures struct {
-	Steps    int             `json:"steps"`   // of the Dockerfile
+	Steps    int             `json:"steps"`   // of the Dockerfile, but for its base images
 	Cached   int             `json:"cached"`  // steps whose result was there already
 	Seconds  float64         `json:"seconds"` // of the whole solve
 	Phases   []PhaseFigures  `json:"phases"`  // in the order in which they began
