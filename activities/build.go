@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -30,6 +31,9 @@ type Build struct {
 	Built      func(BuildOutcome) // told of every solve that succeeded; may be nil
 
 	SBOMScanner string // image that lists what an image holds, for projects that ask for it
+
+	RegistryCache bool       // keeps the steps of production's builds in the registry, for every build of the project
+	exporting     sync.Mutex // is locked by the export that goes on
 }
 
 // BuildImage solves and pushes to a tag of this attempt alone; the digest is the result. An attempt whose predecessor
@@ -59,6 +63,7 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	if err != nil {
 		return temporal.BuildResult{}, err
 	}
+	request.CacheFrom = b.cacheFrom(ctx, d)
 	builder, done, err := b.Builder.Choose(ctx, p.ID)
 	if err != nil {
 		return temporal.BuildResult{}, err
@@ -77,7 +82,11 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 		b.Built(outcome)
 	}
 	log.say("pushed %s", outcome.Digest)
-	return b.done(ctx, d, input, temporal.BuildResult{Image: repository, Digest: outcome.Digest}, b.figures(ctx, d, outcome))
+	built := temporal.BuildResult{Image: repository, Digest: outcome.Digest}
+	if b.exports(d, outcome) {
+		built.CachedOn = builder
+	}
+	return b.done(ctx, d, input, built, b.figures(ctx, d, outcome))
 }
 
 // input identifies what the deployment's image is built from.

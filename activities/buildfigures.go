@@ -8,8 +8,8 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// comparing bounds how long the registry is asked for the image before: figures must not hold a deploy up.
-const comparing = 5 * time.Second
+// asideTime bounds how long the registry is asked for what a build can do without: its cache, the image before.
+const asideTime = 5 * time.Second
 
 // figures completes what a solve has told with what changed since the environment's last image, and says it at the end of the
 // step's log. Names of vertices hold what a Dockerfile says, which may be a secret's value.
@@ -19,7 +19,7 @@ func (b *Build) figures(ctx context.Context, d deployment.Deployment, outcome de
 		figures.Vertices[i].Name = bounded(b.Logs.Redact(d.ID, strings.ReplaceAll(v.Name, "\n", " ")), maxSpanName)
 	}
 	if figures.Image != nil {
-		asking, cancel := context.WithTimeout(ctx, comparing)
+		asking, cancel := context.WithTimeout(ctx, asideTime)
 		defer cancel()
 		changed, err := b.changes(asking, d, outcome.Layers)
 		if err != nil {

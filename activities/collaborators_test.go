@@ -238,6 +238,9 @@ func (f *builder) Choose(ctx context.Context, project string) (string, func(), e
 }
 
 func (f *builder) Solve(ctx context.Context, address string, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
+	if r.CacheTo != "" {
+		return f.keep(ctx, r)
+	}
 	if err := f.at(ctx, "before push"); err != nil {
 		return deployment.BuildOutcome{}, err
 	}
@@ -251,6 +254,19 @@ func (f *builder) Solve(ctx context.Context, address string, r deployment.BuildR
 	digest := digestOf("app")
 	f.b.shelf.push(r.Image, digest)
 	return f.outcome(digest), f.at(ctx, "after push")
+}
+
+// keep is a solve for the cache alone.
+func (f *builder) keep(ctx context.Context, r deployment.BuildRequest) (deployment.BuildOutcome, error) {
+	f.b.mustBeOwned(deployment.ResourceCacheTag, r.CacheTo, "")
+	if err := f.at(ctx, "keep"); err != nil {
+		return deployment.BuildOutcome{}, err
+	}
+	f.mu.Lock()
+	f.solved = append(f.solved, r)
+	f.mu.Unlock()
+	f.b.shelf.push(r.CacheTo, digestOf("cache"))
+	return deployment.BuildOutcome{}, nil
 }
 
 func (f *builder) Lookup(ctx context.Context, address, ref string) (string, error) {

@@ -46,7 +46,7 @@ func (r *Reconciler) removeExpiredImages(ctx context.Context, p *pass) error {
 	var errs []error
 	for _, tag := range tags {
 		found := deployment.Difference{Kind: string(tag.Kind), Thing: tag.Name, Found: "nothing needs it", Repair: "deleted from the registry"}
-		errs = append(errs, p.mend(&p.result.Images, found, func() error { return r.removeTag(ctx, tag) }))
+		errs = append(errs, p.mend(&p.result.Images, found, func() error { return removeTag(ctx, r.Images, r.Ledger, tag) }))
 	}
 	return errors.Join(errs...)
 }
@@ -70,17 +70,17 @@ func (r *Reconciler) expireImages(ctx context.Context, p *pass) error {
 }
 
 // removeTag deletes a tag and gives its row up once the registry has it no more.
-func (r *Reconciler) removeTag(ctx context.Context, tag deployment.Resource) error {
-	err := r.Images.Delete(ctx, tag.Name)
+func removeTag(ctx context.Context, images ImageStore, ledger Ledger, tag deployment.Resource) error {
+	err := images.Delete(ctx, tag.Name)
 	if err != nil {
 		return deployment.AwayFailure(deployment.ComponentRegistry, "registry.delete", "check that the registry runs and lets images be deleted", "%w", err)
 	}
-	digest, err := r.Images.Digest(ctx, tag.Name)
+	digest, err := images.Digest(ctx, tag.Name)
 	if err != nil {
 		return deployment.AwayFailure(deployment.ComponentRegistry, "registry.unreachable", "check that the registry runs", "%w", err)
 	}
 	if digest != "" {
 		return stillThere(tag.Name)
 	}
-	return r.Ledger.Disown(ctx, tag)
+	return ledger.Disown(ctx, tag)
 }

@@ -162,6 +162,8 @@ func TestCompareTags(t *testing.T) {
 		require.NoError(t, err)
 		return result
 	}
+	require.NoError(t, b.store.Own(t.Context(), deployment.Resource{Kind: deployment.ResourceCacheTag, Name: cacheTag(d), DeploymentID: d.ID}))
+	b.shelf.push(cacheTag(d), digestOf("cache"))
 	require.Zero(t, compare(temporal.ReconcileInput{List: true}), "what is not known may be another installation's")
 
 	b.shelf.push(late, digestOf("x"))
@@ -174,6 +176,8 @@ func TestCompareTags(t *testing.T) {
 	require.Equal(t, []string{"image_tag " + late + ": taken out of the ledger"}, things(compare(temporal.ReconcileInput{List: true}).Differences))
 	require.NotContains(t, b.owned(d, deployment.ResourceImageTag), late)
 	require.Len(t, b.owned(d, deployment.ResourceImageTag), 1)
+	require.NoError(t, b.shelf.Delete(t.Context(), cacheTag(d)))
+	require.Equal(t, []string{"cache_tag " + cacheTag(d) + ": taken out of the ledger"}, things(compare(temporal.ReconcileInput{List: true}).Differences))
 	require.Contains(t, b.shelf.tags(), foreign)
 	require.Zero(t, compare(temporal.ReconcileInput{List: true}))
 }

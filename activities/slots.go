@@ -58,7 +58,7 @@ func projectFull(full *deployment.ProjectFullError, policy *sdktemporal.RetryPol
 	return f
 }
 
-// VacateHost removes a deployment's workspace from this host and gives the slot back.
+// VacateHost removes a deployment's workspace from this host, unless that is needed for longer, and gives the slot back.
 func (s *Slots) VacateHost(ctx context.Context, in temporal.CleanUpInput) error {
 	run := activity.GetInfo(ctx).WorkflowExecution.RunID
 	if in.Canceled {
@@ -66,13 +66,10 @@ func (s *Slots) VacateHost(ctx context.Context, in temporal.CleanUpInput) error 
 			return err
 		}
 	}
-	begun := time.Now()
-	if err := s.Workspaces.Remove(in.DeploymentID); err != nil {
-		return err
-	}
-	workspace := deployment.Resource{Kind: deployment.ResourceWorkspace, Name: in.DeploymentID, Host: s.HostID, DeploymentID: in.DeploymentID}
-	if err := s.Ledger.Gone(ctx, workspace, time.Since(begun)); err != nil {
-		return err
+	if !in.KeepWorkspace {
+		if err := s.removeWorkspace(ctx, in.DeploymentID); err != nil {
+			return err
+		}
 	}
 	if err := s.Ledger.Gone(ctx, s.lease(in.DeploymentID, run), 0); err != nil { // a lease is its row and nothing else
 		return err
@@ -81,6 +78,15 @@ func (s *Slots) VacateHost(ctx context.Context, in temporal.CleanUpInput) error 
 		s.Freed()
 	}
 	return nil
+}
+
+func (s *Slots) removeWorkspace(ctx context.Context, deploymentID string) error {
+	begun := time.Now()
+	if err := s.Workspaces.Remove(deploymentID); err != nil {
+		return err
+	}
+	workspace := deployment.Resource{Kind: deployment.ResourceWorkspace, Name: deploymentID, Host: s.HostID, DeploymentID: deploymentID}
+	return s.Ledger.Gone(ctx, workspace, time.Since(begun))
 }
 
 func (s *Slots) lease(deploymentID, run string) deployment.Resource {

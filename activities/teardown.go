@@ -62,18 +62,18 @@ func (r *Reconciler) ListTeardown(ctx context.Context, in temporal.TeardownInput
 	return plan, err
 }
 
-// RemoveImages deletes the images of a deleted scope from the registry, but for those that were promoted out of it. Each row
-// stays until the registry was asked again.
+// RemoveImages deletes the images of a deleted scope from the registry, but for those that were promoted out of it, and what is kept of
+// its builds. Each row stays until the registry was asked again.
 func (r *Reconciler) RemoveImages(ctx context.Context, in temporal.TeardownInput) error {
 	if err := r.Retention.PassTagsOn(ctx, in.Scope()); err != nil {
 		return err
 	}
-	tags, err := r.Ledger.OwnedIn(ctx, in.Scope(), "", deployment.ResourceImageTag)
+	tags, err := r.Ledger.OwnedIn(ctx, in.Scope(), "", deployment.ResourceImageTag, deployment.ResourceCacheTag)
 	if err != nil {
 		return err
 	}
 	for _, tag := range tags {
-		if err := r.removeTag(ctx, tag); err != nil {
+		if err := removeTag(ctx, r.Images, r.Ledger, tag); err != nil {
 			return err
 		}
 	}

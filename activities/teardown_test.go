@@ -115,6 +115,8 @@ func TestTeardown_KilledBetweenEachThingAndItsRow(t *testing.T) {
 	b := newBench(t)
 	d := b.live()
 	require.NoError(t, b.store.Own(t.Context(), b.lease(d, "a host that is gone")))
+	require.NoError(t, b.store.Own(t.Context(), deployment.Resource{Kind: deployment.ResourceCacheTag, Name: cacheTag(d), DeploymentID: d.ID}))
+	b.shelf.push(cacheTag(d), digestOf("cache"))
 	m := b.removal(deployment.Scope{ProjectID: b.project.ID})
 	ledger := &mortal{Ledger: b.store}
 	m.preview.Ledger, m.slots.Ledger, m.r.Ledger = ledger, ledger, ledger
@@ -129,7 +131,7 @@ func TestTeardown_KilledBetweenEachThingAndItsRow(t *testing.T) {
 		_, err = b.store.Deletion(t.Context(), b.project.ID)
 		require.NoError(t, err, "the rows stand as long as anything does")
 	}
-	require.Equal(t, []string{"container", "network", "workspace", "image_tag", "lease"}, deaths)
+	require.Equal(t, []string{"container", "network", "workspace", "cache_tag", "image_tag", "lease"}, deaths)
 	require.Empty(t, b.mirrored())
 	m.requireGone(d)
 }

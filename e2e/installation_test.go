@@ -59,7 +59,7 @@ func newInstallation(t *testing.T) *installation {
 func (in *installation) settle(t *testing.T, cache string) {
 	t.Helper()
 	ports := steadyPorts(7)
-	in.api, in.gateway, in.git = ports[0], ports[1], ports[2]
+	in.api, in.gateway, in.git, in.registry = ports[0], ports[1], ports[2], ports[5]
 	in.env = append(testbed.WithoutSlipway(), "SLIPWAY_CACHE="+cache, "SLIPWAY_DATA_DIR="+in.data,
 		"SLIPWAY_API_ADDR="+in.api, "SLIPWAY_GATEWAY_ADDR="+in.gateway, "SLIPWAY_EXAMPLES_ADDR="+in.git,
 		"SLIPWAY_UI_ADDR="+ports[3], "SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+ports[6],

@@ -79,7 +79,12 @@ func requireOver(t *testing.T, d client.Deletion) {
 // tagsOf lists the tags that the registry has of a project's images.
 func tagsOf(t *testing.T, project string) []string {
 	t.Helper()
-	response, err := http.Get("http://" + dev.registry + "/v2/" + project + "/tags/list")
+	return dev.tags(t, project)
+}
+
+func (s *system) tags(t *testing.T, project string) []string {
+	t.Helper()
+	response, err := http.Get("http://" + s.registry + "/v2/" + project + "/tags/list")
 	require.NoError(t, err)
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusNotFound {

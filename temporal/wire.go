@@ -111,6 +111,8 @@ type BuildResult struct {
 	Image  string `json:"image"` // repository name, no tag
 	Digest string `json:"digest"`
 	Reused bool   `json:"reused,omitempty"`
+
+	CachedOn string `json:"cached_on,omitempty"` // builder that has steps to be kept in the registry, once the deployment is ready
 }
 
 // WasReused reports whether an image that was built before is used again.
@@ -145,6 +147,21 @@ type Replaced struct {
 type CleanUpInput struct {
 	DeploymentID string `json:"deployment_id"`
 	Canceled     bool   `json:"canceled,omitempty"` // shows the deployment as canceling meanwhile
+
+	KeepWorkspace bool `json:"keep_workspace,omitempty"` // the checkout is needed for longer than the slot
+}
+
+// ExportInput is the input of ExportCache.
+type ExportInput struct {
+	DeploymentID string `json:"deployment_id"`
+	Commit       string `json:"commit"`
+	Builder      string `json:"builder"` // address of the one that has built the image
+}
+
+// ExportResult says where the steps of a build are kept.
+type ExportResult struct {
+	Tag     string `json:"tag,omitempty"`
+	Skipped string `json:"skipped,omitempty"` // why they are not
 }
 
 // CloseInput ends a deployment that did not become ready.

@@ -47,6 +47,7 @@ func (d *deploy) toTheEnd(ctx workflow.Context) (*temporal.DeployResult, error) 
 		}
 	}
 	d.drain(ctx, replaced)
+	d.exportCache(ctx)
 	return result, nil
 }
 
@@ -60,6 +61,13 @@ type deploy struct {
 	pause   func()    // while it stands in line
 	late    bool      // that has passed
 	engines []visited // preview hosts
+	kept    *kept     // nil for nothing
+}
+
+// kept is a workspace that is needed after the build: what was built of it goes to the registry's cache.
+type kept struct {
+	claim temporal.ClaimResult
+	cache temporal.ExportInput
 }
 
 // run takes the steps.
@@ -110,6 +118,10 @@ func (d *deploy) makeImage(ctx workflow.Context, commit string) (built temporal.
 		}
 		d.begin()
 		built, err = d.buildOn(ctx, claim, commit)
+		if err == nil && built.CachedOn != "" {
+			cache := temporal.ExportInput{DeploymentID: d.in.DeploymentID, Commit: commit, Builder: built.CachedOn}
+			d.kept = &kept{claim, cache}
+		}
 		d.vacate(ctx, claim, silent(err))
 		if !hostGone(err) || ctx.Err() != nil {
 			return built, err
@@ -144,11 +156,11 @@ func (d *deploy) buildOn(ctx workflow.Context, claim temporal.ClaimResult, commi
 	return built, err
 }
 
-// vacate gives the build slot back and removes the workspace, whatever happened to the segment. A host that does not
+// vacate gives the build slot back and removes the workspace, unless it is kept, whatever happened to the segment. A host that does not
 // answer keeps nothing that counts: its lease is given up before the release or at the end, its disk is swept when it
 // starts again.
 func (d *deploy) vacate(ctx workflow.Context, claim temporal.ClaimResult, silent bool) {
-	in := temporal.CleanUpInput{DeploymentID: d.in.DeploymentID, Canceled: d.canceled(ctx)}
+	in := temporal.CleanUpInput{DeploymentID: d.in.DeploymentID, Canceled: d.canceled(ctx), KeepWorkspace: d.kept != nil}
 	clean, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	clean = farewell(clean, d.limits, visited{claim.Queue, silent}, in.Canceled, "remove the workspace")
@@ -195,4 +207,31 @@ func (d *deploy) drain(ctx workflow.Context, replaced []temporal.Replaced) {
 			workflow.GetLogger(ctx).Warn("preview is left to the reconciler", "deployment", r.DeploymentID, "error", err)
 		}
 	}
+}
+
+// exportCache keeps what was built in the registry's cache. The deployment is ready, and what it replaced is gone: nobody waits for
+// it, nothing depends on it, and who cancels the workflow ends it.
+func (d *deploy) exportCache(ctx workflow.Context) {
+	if d.kept == nil {
+		return
+	}
+	d.waitFor(ctx, "the build's steps to be kept in the registry")
+	claim, cache := d.kept.claim, d.kept.cache
+	exporting := inOneGo(ctx, d.limits, claim.Queue, d.limits.Build, "keep the build's steps in the registry")
+	err := workflow.ExecuteActivity(exporting, builder.ExportCache, cache).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("the build's steps are not kept", "builder", cache.Builder, "error", err)
+	}
+	d.letGo(ctx, silent(err))
+	d.waitFor(ctx, "")
+}
+
+// letGo removes the workspace that was kept, if there is one.
+func (d *deploy) letGo(ctx workflow.Context, silent bool) {
+	if d.kept == nil {
+		return
+	}
+	claim := d.kept.claim
+	d.kept = nil
+	d.vacate(ctx, claim, silent)
 }

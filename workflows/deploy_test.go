@@ -108,6 +108,52 @@ func TestDeploy_Success(t *testing.T) {
 	require.Nil(t, d.closed, "a deployment that is ready is not closed a second time")
 }
 
+// withSteps has BuildImage answer that its builder has steps to be kept, and collects what hosts are asked to clean up.
+func (d *deployTest) withSteps() (vacated *[]temporal.CleanUpInput) {
+	vacated = &[]temporal.CleanUpInput{}
+	d.OnActivity(builder.BuildImage, mock.Anything, mock.Anything).
+		Return(temporal.BuildResult{Image: "app", Digest: "sha256:i", CachedOn: "unix:///b"}, nil).Once()
+	d.OnActivity(slots.VacateHost, mock.Anything, mock.Anything).Return(func(_ context.Context, in temporal.CleanUpInput) error {
+		*vacated = append(*vacated, in)
+		return nil
+	})
+	return vacated
+}
+
+// The slot is free while the preview is released, the workspace once the steps are kept, which nobody waits for.
+func TestDeploy_StepsAreKeptOnceItIsReady(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"kept": nil, "not kept": appError(deployment.PlatformFailure("build.cache_not_kept", "", "no"))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployTest(t)
+			vacated := d.withSteps()
+			d.OnActivity(preview.ReleasePreview, mock.Anything, mock.Anything).
+				Return(temporal.ReleaseResult{PreviewURL: "http://x", Replaced: []temporal.Replaced{{DeploymentID: "old", Queue: "preview@p0"}}}, nil).Once()
+			d.OnActivity(builder.ExportCache, mock.Anything, temporal.ExportInput{DeploymentID: deploymentID, Commit: commit, Builder: "unix:///b"}).
+				Return(temporal.ExportResult{}, err).Once()
+			require.NoError(t, d.run())
+			require.Equal(t, []string{
+				"ResolveRef", "ClaimHost", "FetchSource", "MakePlan", "BuildImage", "VacateHost", "PlacePreview", "ReleasePreview", "DrainPreview",
+				"ExportCache", "VacateHost",
+			}, d.calls)
+			require.Equal(t, []temporal.CleanUpInput{{DeploymentID: deploymentID, KeepWorkspace: true}, {DeploymentID: deploymentID}}, *vacated)
+			require.Nil(t, d.closed)
+		})
+	}
+}
+
+func TestDeploy_NothingIsKeptOfAReleaseThatFails(t *testing.T) {
+	t.Parallel()
+	d := newDeployTest(t)
+	vacated := d.withSteps()
+	d.OnActivity(preview.ReleasePreview, mock.Anything, mock.Anything).
+		Return(temporal.ReleaseResult{}, appError(deployment.UserFailure("release.unhealthy", "", "exit 1"))).Once()
+	require.Error(t, d.run())
+	require.NotContains(t, d.calls, "ExportCache")
+	require.Equal(t, []temporal.CleanUpInput{{DeploymentID: deploymentID, KeepWorkspace: true}, {DeploymentID: deploymentID}}, *vacated)
+}
+
 func TestDeploy_OfAnImageThatIsThere(t *testing.T) {
 	t.Parallel()
 	d := newDeployTest(t)

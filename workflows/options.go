@@ -60,9 +60,9 @@ func working(ctx workflow.Context, limits temporal.Limits, queue string, timeout
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// inOneGo is for a look that is made again anyway: one attempt, and a host that is not there ends it.
-func inOneGo(ctx workflow.Context, limits temporal.Limits, queue, summary string) workflow.Context {
-	return workflow.WithRetryPolicy(working(ctx, limits, queue, limits.CleanUp, summary), sdktemporal.RetryPolicy{MaximumAttempts: 1})
+// inOneGo is for what is done again anyway: one attempt, and a host that is not there ends it.
+func inOneGo(ctx workflow.Context, limits temporal.Limits, queue string, timeout time.Duration, summary string) workflow.Context {
+	return workflow.WithRetryPolicy(working(ctx, limits, queue, timeout, summary), sdktemporal.RetryPolicy{MaximumAttempts: 1})
 }
 
 // untilGone is for what gives back or removes what a host holds: nothing else would, so it outlasts an outage of

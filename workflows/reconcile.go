@@ -21,9 +21,9 @@ var (
 // waits for asks them: it names every difference, and what could not be compared is one of them.
 func Reconcile(ctx workflow.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	c := comparison{in: in}
-	repairing := inOneGo(ctx, in.Limits, temporal.QueueControl, "repair what does not match")
+	repairing := inOneGo(ctx, in.Limits, temporal.QueueControl, in.Limits.CleanUp, "repair what does not match")
 	c.add(ctx, "rows", "", workflow.ExecuteActivity(repairing, reconciler.Repair, in))
-	matching := inOneGo(ctx, in.Limits, temporal.QueueControl, "compare the registry with the ledger")
+	matching := inOneGo(ctx, in.Limits, temporal.QueueControl, in.Limits.CleanUp, "compare the registry with the ledger")
 	c.add(ctx, "registry", "", workflow.ExecuteActivity(matching, reconciler.CompareTags, in))
 	if in.Named() {
 		c.askHosts(ctx)
@@ -63,7 +63,7 @@ func (c *comparison) askHosts(ctx workflow.Context) {
 	asked := make([]workflow.Future, len(hosts))
 	for i, host := range hosts {
 		if host.Alive {
-			asking := inOneGo(ctx, c.in.Limits, temporal.QueueOf(host), "compare host "+host.ID)
+			asking := inOneGo(ctx, c.in.Limits, temporal.QueueOf(host), c.in.Limits.CleanUp, "compare host "+host.ID)
 			asked[i] = workflow.ExecuteActivity(asking, sweeper.CompareHost, c.in)
 		}
 	}

@@ -130,6 +130,19 @@ func scenarios() map[string]scenario {
 				return temporal.CloseResult{Outcome: deployment.StatusReady}
 			}
 		}},
+		"cache_is_kept": {arrange: func(s *standIns, _ chan<- struct{}) { s.cached = "unix:///b" }},
+		"cache_is_not_kept": {arrange: func(s *standIns, _ chan<- struct{}) {
+			s.cached = "unix:///b"
+			s.on["ExportCache"] = brokenOnce()
+		}},
+		"cancel_while_the_cache_is_kept": {cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.cached = "unix:///b"
+			s.on["ExportCache"] = untilCanceled(begun)
+		}},
+		"user_failure_in_release_of_a_kept_workspace": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.cached = "unix:///b"
+			s.on["ReleasePreview"] = brokenOnce()
+		}},
 		"deadline_passed": {
 			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, code: "deploy.deadline_exceeded", limits: func(l *temporal.Limits) { l.Deploy = time.Second },
 			arrange: func(s *standIns, begun chan<- struct{}) { s.on["BuildImage"] = untilCanceled(begun) },

@@ -19,6 +19,7 @@ type standIns struct {
 	on     map[string]func(context.Context) error // what an activity does first, by its name
 	close  func(temporal.CloseInput) temporal.CloseResult
 	built  func() temporal.BuildResult // what resolve finds built already; nil for nothing
+	cached string                      // the builder that has steps to be kept
 }
 
 func (s *standIns) does(ctx context.Context) error {
@@ -58,7 +59,11 @@ func (s *standIns) MakePlan(ctx context.Context, _ temporal.CommitInput) (tempor
 }
 
 func (s *standIns) BuildImage(ctx context.Context, _ temporal.BuildInput) (temporal.BuildResult, error) {
-	return temporal.BuildResult{Image: "app", Digest: "sha256:i"}, s.does(ctx)
+	return temporal.BuildResult{Image: "app", Digest: "sha256:i", CachedOn: s.cached}, s.does(ctx)
+}
+
+func (s *standIns) ExportCache(ctx context.Context, _ temporal.ExportInput) (temporal.ExportResult, error) {
+	return temporal.ExportResult{Tag: "registry/app:cache"}, s.does(ctx)
 }
 
 func (s *standIns) VacateHost(context.Context, temporal.CleanUpInput) error { return nil }

@@ -28,15 +28,16 @@ func (b *Builder) exports(r deployment.BuildRequest) []client.ExportEntry {
 	return []client.ExportEntry{entry}
 }
 
-// exportAttrs chooses types that Docker Engine 20.10 can pull, which zstd layers are not, and gzip's lowest level: from the builder to a
+// compression chooses what Docker Engine 20.10 can pull, which zstd layers are not, and gzip's lowest level: from the builder to a
 // running engine its default took 1.04 times as long and no compression 0.82 times, with layers four times as large in the builder, in
 // the registry and on the way between hosts (docs/performance.md, make bench-compression).
+func compression() map[string]string {
+	return map[string]string{"compression": "gzip", "compression-level": "1"}
+}
+
 func (b *Builder) exportAttrs(r deployment.BuildRequest) map[string]string {
-	attrs := map[string]string{
-		"name":              r.Image,
-		"compression":       "gzip",
-		"compression-level": "1",
-	}
+	attrs := compression()
+	attrs["name"] = r.Image
 	if !r.Committed.IsZero() {
 		// An attribute of the export and no build argument, which would change the key of every WORKDIR with each commit.
 		attrs["source-date-epoch"] = strconv.FormatInt(r.Committed.Unix(), 10)

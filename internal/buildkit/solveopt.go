@@ -45,6 +45,8 @@ func (b *Builder) solveOpt(r deployment.BuildRequest, dockerfileDir string) (cli
 		SharedKey:     r.CacheScope, // without it all projects take turns in one slot, and each uploads its context whole
 		Session:       attached,
 		Exports:       b.exports(r),
+		CacheImports:  b.cacheImports(r),
+		CacheExports:  b.cacheExports(r),
 		SourcePolicy:  sourcePolicy(r.Image, logins),
 	}, nil
 }

@@ -166,6 +166,7 @@ type BuildKit struct {
 	CNIDir        string         // CNI plugins for that child
 	CacheSize     int64          // bytes that the child's layers and caches may take together
 	DockerMirror  bool           // that child takes docker.io's images from the registry first
+	RegistryCache bool           // the registry keeps the steps of production's builds
 	SBOMScanner   string         // image
 }
 
@@ -230,6 +231,12 @@ func (b *BuildKit) keys(addrs func(*[]string) value) []key {
 				"layers go first, those that no build has used for a day before others; a cache mount (of `npm`, `go` and the like) that was used within " +
 				"a week goes last. 10 % of the disk stays free of it, unless that left it less than a tenth of its size. " +
 				"Another buildkitd has it in its `buildkitd.toml`.",
+		},
+		{
+			env: "SLIPWAY_REGISTRY_CACHE", path: "buildkit.registry_cache", initial: "false", value: yesNo(&b.RegistryCache),
+			doc: "Keep the steps of each project's last production build in the registry, those of earlier stages too: any build of the project takes from there what " +
+				"its builder has no longer, or never had. Kept once the deployment is ready, one build at a time; for several builders, or such whose disks do " +
+				"not last. Whoever may read the registry may read these layers.",
 		},
 		{
 			env: "SLIPWAY_DOCKER_MIRROR", path: "buildkit.docker_mirror", initial: "false", value: yesNo(&b.DockerMirror),

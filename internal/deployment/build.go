@@ -25,6 +25,8 @@ type BuildRequest struct {
 	SSHKey         string            // private key in PEM that RUN --mount=type=ssh may use; "" for none
 	NoCache        bool              // run every step again
 	CacheScope     string            // keeps cache mounts of projects apart: the project's id
+	CacheFrom      []string          // host/repository@digest, of steps that the builder may have no result of
+	CacheTo        string            // host/repository:tag to keep all steps under; "" for nowhere
 	Labels         map[string]string // image labels
 
 	Committed    time.Time  // the image's own time, and that of each of its files that is newer when Reproducible; zero for now

@@ -11,6 +11,7 @@ const (
 	ResourceLease     ResourceKind = "lease"     // a build slot of a host
 	ResourceWorkspace ResourceKind = "workspace" // a checkout on a build host
 	ResourceImageTag  ResourceKind = "image_tag" // the tag that a build attempt pushes
+	ResourceCacheTag  ResourceKind = "cache_tag" // the tag that the steps of a build are kept under, for other builders
 	ResourceContainer ResourceKind = "container"
 	ResourceNetwork   ResourceKind = "network"
 )

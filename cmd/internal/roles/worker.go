@@ -229,7 +229,7 @@ func (h *host) options() worker.Options {
 			Build: &activities.Build{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Builder: h.builder, Images: h.images,
 				Workspaces: h.workspaces, PushHost: h.c.Registry.PushHost, Gateway: PublicGateway(h.c.Gateway),
-				Built: h.Telemetry.Metrics.Built, SBOMScanner: h.c.BuildKit.SBOMScanner,
+				Built: h.Telemetry.Metrics.Built, SBOMScanner: h.c.BuildKit.SBOMScanner, RegistryCache: h.c.BuildKit.RegistryCache,
 			},
 			Preview: &activities.Preview{
 				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,

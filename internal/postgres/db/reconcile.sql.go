@@ -75,7 +75,7 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 const lostTags = `-- name: LostTags :many
 SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since FROM resources r
   JOIN deployments d ON d.id = r.deployment_id AND d.finished_at < now() - $1::interval
- WHERE r.kind = 'image_tag' AND r.removing_since IS NULL AND starts_with(r.name, $2::text) AND NOT r.name = ANY ($3::text[])
+ WHERE r.kind IN ('image_tag', 'cache_tag') AND r.removing_since IS NULL AND starts_with(r.name, $2::text) AND NOT r.name = ANY ($3::text[])
  ORDER BY r.name
 `
 
@@ -185,7 +185,7 @@ SELECT t.name::text AS name, d.id, d.run_id
   FROM (SELECT unnest($1::text[]) AS name, unnest($2::uuid[]) AS id) t
   JOIN deployments d ON d.id = t.id AND d.finished_at < now() - $3::interval
   JOIN environments e ON e.id = d.environment_id AND e.deleted_at IS NULL
- WHERE NOT EXISTS (SELECT FROM resources r WHERE r.kind = 'image_tag' AND r.name = t.name)
+ WHERE NOT EXISTS (SELECT FROM resources r WHERE r.kind IN ('image_tag', 'cache_tag') AND r.name = t.name)
  ORDER BY 1
 `
 

@@ -26,12 +26,12 @@ SELECT t.name::text AS name, d.id, d.run_id
   FROM (SELECT unnest(@names::text[]) AS name, unnest(@ids::uuid[]) AS id) t
   JOIN deployments d ON d.id = t.id AND d.finished_at < now() - @age::interval
   JOIN environments e ON e.id = d.environment_id AND e.deleted_at IS NULL
- WHERE NOT EXISTS (SELECT FROM resources r WHERE r.kind = 'image_tag' AND r.name = t.name)
+ WHERE NOT EXISTS (SELECT FROM resources r WHERE r.kind IN ('image_tag', 'cache_tag') AND r.name = t.name)
  ORDER BY 1;
 
 -- name: LostTags :many
 -- Those that are being deleted lose their rows to whoever deletes them.
 SELECT r.* FROM resources r
   JOIN deployments d ON d.id = r.deployment_id AND d.finished_at < now() - @age::interval
- WHERE r.kind = 'image_tag' AND r.removing_since IS NULL AND starts_with(r.name, @prefix::text) AND NOT r.name = ANY (@there::text[])
+ WHERE r.kind IN ('image_tag', 'cache_tag') AND r.removing_since IS NULL AND starts_with(r.name, @prefix::text) AND NOT r.name = ANY (@there::text[])
  ORDER BY r.name;
