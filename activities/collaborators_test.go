@@ -307,6 +307,7 @@ type engine struct {
 	output     []deployment.OutputLine // of every container, besides its first line
 	secrets    []string                // in every container's environment
 	images     []string                // that no container runs
+	otherPort  string                  // where every app listens instead of on PORT; "" for nowhere
 }
 
 func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Progress)) error {
@@ -344,9 +345,15 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	return p, e.at(ctx, "after start")
 }
 
-func (e *engine) Probe(ctx context.Context, _ deployment.Preview, _ deployment.ProbeSpec, line func(string)) error {
+func (e *engine) Probe(ctx context.Context, p deployment.Preview, s deployment.ProbeSpec, line func(string)) (string, error) {
 	line("200 OK")
-	return e.at(ctx, "probe")
+	if e.otherPort != "" && !s.OtherPort {
+		return "", deployment.UserFailure("release.wrong_port", "", "the app listens on %s", e.otherPort)
+	}
+	if e.otherPort != "" {
+		return e.otherPort, nil
+	}
+	return p.Address, e.at(ctx, "probe")
 }
 
 func (e *engine) KeepAlive(ctx context.Context, _ string, _ deployment.Resources) error {

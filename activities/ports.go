@@ -27,6 +27,8 @@ type Store interface {
 	SetCommit(ctx context.Context, deploymentID, runID, commit, branch string) error
 	SetProductionBranch(ctx context.Context, projectID, branch string) error
 	SetPlan(ctx context.Context, deploymentID, runID string, p deployment.Planned) error
+	// AddWarning adds a warning to those of the plan, unless the deployment has one of its code.
+	AddWarning(ctx context.Context, deploymentID, runID string, w deployment.Warning) error
 	// PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil
 	// for none.
 	PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error)
@@ -180,8 +182,8 @@ type Engine interface {
 	// NetworkName returns the name of the network that Start makes for a deployment, for the ledger's row before it.
 	NetworkName(deploymentID string) string
 	// Probe waits until the preview answers as the check wants. A container that exits, or does not answer within the
-	// check's timeout, is a user failure with the last lines of its output.
-	Probe(ctx context.Context, p deployment.Preview, s ProbeSpec, line func(string)) error
+	// check's timeout, is a user failure with the last lines of its output. It returns where the preview has answered.
+	Probe(ctx context.Context, p deployment.Preview, s ProbeSpec, line func(string)) (address string, err error)
 	// Prepare makes what Start needs besides the image, as far as that can be done now; what it could not do, Start does and reports.
 	Prepare(ctx context.Context, s RunSpec)
 	// KeepAlive lets the engine restart the container when it crashes, and bounds it by its own resources. Start leaves the first off,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -50,7 +51,7 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	if err != nil {
 		return temporal.ReleaseResult{}, err
 	}
-	if err := a.probe(ctx, p, preview, d.PreviewHost); err != nil {
+	if preview.Address, err = a.probe(ctx, p, preview, d.PreviewHost); err != nil {
 		return temporal.ReleaseResult{}, err
 	}
 	enter(ctx, deployment.PhaseSwitch)
@@ -147,9 +148,9 @@ func containerName(d deployment.Deployment, runID string) string {
 	return fmt.Sprintf("slipway-%s-%s", d.ID, runID[max(0, len(runID)-8):]) // a run id begins with a clock
 }
 
-// probe waits until the app answers; meanwhile what it prints goes to the deployment's log. What it prints later is for the
-// host to follow (Outputs), from where this ends.
-func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deployment.Preview, host string) error {
+// probe waits until the app answers and returns where it does; meanwhile what it prints goes to the deployment's log. What it prints
+// later is for the host to follow (Outputs), from where this ends.
+func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deployment.Preview, host string) (address string, err error) {
 	enter(ctx, deployment.PhaseProbe)
 	log := logOf(ctx, a.Logs)
 	follow, stop := context.WithCancel(ctx)
@@ -162,11 +163,31 @@ func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deplo
 		}
 	}()
 	defer func() { stop(); <-followed }()
-	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: host}
-	if err := a.Engine.Probe(ctx, preview, spec, func(text string) { log.say("%s", text) }); err != nil {
-		return err
+	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: host, OtherPort: len(p.Build.Refused([]deployment.Warning{otherPort(preview.Address, "")})) == 0}
+	address, err = a.Engine.Probe(ctx, preview, spec, func(text string) { log.say("%s", text) })
+	if err != nil {
+		return "", err
 	}
-	return a.Engine.KeepAlive(ctx, preview.Container, p.Resources)
+	if address != preview.Address {
+		if err := a.warn(ctx, preview.DeploymentID, otherPort(preview.Address, address)); err != nil {
+			return "", err
+		}
+	}
+	return address, a.Engine.KeepAlive(ctx, preview.Container, p.Resources)
+}
+
+// otherPort is the warning about an app that listens elsewhere than where PORT says.
+func otherPort(meant, found string) deployment.Warning {
+	_, port, _ := net.SplitHostPort(meant)
+	_, other, _ := net.SplitHostPort(found)
+	w := deployment.NewWarning("release.other_port", "", 0, "the app listens on %s, not on PORT %s: requests go to %s", other, port, other)
+	return w.Fixed("make the app listen on the port in PORT, or set port to %s on the project", other)
+}
+
+// warn adds a warning to the deployment and its log.
+func (a *Preview) warn(ctx context.Context, deploymentID string, w deployment.Warning) error {
+	logOf(ctx, a.Logs).warn(w)
+	return a.Store.AddWarning(ctx, deploymentID, attemptOf(ctx).RunID, w)
 }
 
 // released says where the preview is and what it replaced, as the store has it: an attempt that repeats says the same.

@@ -42,6 +42,44 @@ func TestReleasePreview_ReplacesAndRepeats(t *testing.T) {
 	require.Equal(t, "http://"+d.PreviewHost, first.PreviewURL)
 }
 
+// Requests go to where the app listens, and its owner is told once, however often the step was tried.
+func TestReleasePreview_AnotherPortThanTheOneAskedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.engine.otherPort = "172.18.0.2:9090"
+	b.engine.on("keep alive", once(die))
+	d := b.live()
+	live, err := b.store.LivePreviews(t.Context(), hostID)
+	require.NoError(t, err)
+	require.Equal(t, "172.18.0.2:9090", live[0].Address)
+	want := deployment.Warning{
+		Code: "release.other_port", Severity: deployment.SeverityWarning, Message: "the app listens on 9090, not on PORT 8080: requests go to 9090",
+		Fix: "make the app listen on the port in PORT, or set port to 9090 on the project",
+	}
+	require.Equal(t, []deployment.Warning{want}, d.Warnings)
+	require.Contains(t, b.log(d), want.String())
+	steps := b.steps(d, deployment.StepRelease)
+	require.Equal(t, 2, steps[len(steps)-1].Attempt)
+}
+
+func TestReleasePreview_AnotherPortThatIsNotLetPass(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"release.other_port", deployment.StrictAll} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.engine.otherPort = "172.18.0.2:9090"
+			b.project.Build.Strict = []string{code}
+			var err error
+			b.project, err = b.store.UpdateProject(t.Context(), b.project)
+			require.NoError(t, err)
+			d := b.deploy()
+			require.Equal(t, "release.wrong_port", activities.Failure(b.run(d, b.wholeDeploy(d)), "").Code)
+			require.Empty(t, b.get(d).Warnings)
+		})
+	}
+}
+
 func TestReleasePreview_CancelBeforeTheSwitchWins(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -219,8 +219,8 @@ func (h *host) Logs(ctx context.Context, _ string, _ deployment.OutputCursor, _ 
 
 func (h *host) Secrets(context.Context, string) ([]string, error) { return nil, nil }
 
-func (h *host) Probe(ctx context.Context, _ deployment.Preview, _ deployment.ProbeSpec, _ func(string)) error {
-	return h.pass(ctx, "probe")
+func (h *host) Probe(ctx context.Context, p deployment.Preview, _ deployment.ProbeSpec, _ func(string)) (string, error) {
+	return p.Address, h.pass(ctx, "probe")
 }
 
 func (h *host) Prepare(context.Context, deployment.RunSpec)                   {}

@@ -19,4 +19,6 @@ type ProbeSpec struct {
 	Check    HealthCheck
 	Host     string        // Host header of the request, the preview's own host name; empty for localhost
 	Interval time.Duration // between two tries; 0 for the engine's default
+
+	OtherPort bool // an app that listens on one other port than PORT is asked there
 }

@@ -245,6 +245,11 @@ func WarningKinds() []WarningKind {
 			"nothing, if it was meant",
 		},
 		{
+			"release.other_port", SeverityWarning, "the app listens on another port than PORT, which is used since it is the only one",
+			"app.listen(8080) with PORT=3000: requests go to 8080",
+			"make the app listen on the port in PORT, or set the project's port",
+		},
+		{
 			"image.reused", SeverityInfo, "the image was built for an earlier deployment",
 			"a rollback",
 			"deploy the commit again to build with the present variables",

@@ -25,7 +25,8 @@ const (
 // attempt is what one try came to.
 type attempt struct {
 	ready   bool
-	refused bool   // nothing listens on the address
+	address string // that was asked
+	refused bool   // nothing listens there
 	what    string // in words, e.g. "answered 503, not 200"
 }
 
@@ -37,6 +38,7 @@ type check struct {
 	interval time.Duration
 	client   *http.Client
 	line     func(string)
+	other    *otherPort // nil when PORT alone will do
 }
 
 func newCheck(address string, s deployment.ProbeSpec, line func(string)) *check {
@@ -66,7 +68,12 @@ func (c *check) run(ctx context.Context) attempt {
 	pause := min(c.interval, firstPause) // most apps are ready within a second, and whoever deploys waits for each
 	var last attempt
 	for {
-		now := c.try(ctx)
+		now := c.try(ctx, c.address)
+		if other := c.elsewhere(ctx, now); other != "" {
+			if found := c.try(ctx, other); found.ready {
+				now = found
+			}
+		}
 		if ctx.Err() == nil && now.what != last.what && !now.ready {
 			c.line(fmt.Sprintf("waiting for GET %s on port %d: %s", c.wanted.Path, c.port(), now.what))
 		}
@@ -86,8 +93,16 @@ func (c *check) run(ctx context.Context) attempt {
 	}
 }
 
-func (c *check) try(ctx context.Context) attempt {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+c.wanted.Path, nil)
+// elsewhere returns another address to ask after a try that was refused, "" for none.
+func (c *check) elsewhere(ctx context.Context, last attempt) string {
+	if !last.refused {
+		return ""
+	}
+	return c.other.due(ctx, time.Now())
+}
+
+func (c *check) try(ctx context.Context, address string) attempt {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+c.wanted.Path, nil)
 	if err != nil {
 		return attempt{what: "cannot be asked: " + err.Error()}
 	}
@@ -105,7 +120,7 @@ func (c *check) try(ctx context.Context) attempt {
 	case c.wanted.Status != 0 && response.StatusCode != c.wanted.Status:
 		return attempt{what: fmt.Sprintf("answered %d, not %d", response.StatusCode, c.wanted.Status)}
 	}
-	return attempt{ready: true, what: fmt.Sprintf("answered %d", response.StatusCode)}
+	return attempt{ready: true, address: address, what: fmt.Sprintf("answered %d", response.StatusCode)}
 }
 
 func failedTry(err error) attempt {

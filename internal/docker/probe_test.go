@@ -20,7 +20,7 @@ func TestProbeReportsAnExitAtOnce(t *testing.T) {
 	e := newEngine(t)
 	p := start(t, e, spec("exit"))
 	began := time.Now()
-	f := failureOf(t, e.Probe(t.Context(), p, probeSpec(60), nil))
+	f := failureOf(t, probeError(e.Probe(t.Context(), p, probeSpec(60), nil)))
 	require.Less(t, time.Since(began), 10*time.Second)
 	require.Equal(t, "release.app_exited", f.Code)
 	require.Equal(t, deployment.ClassUser, f.Class)
@@ -36,7 +36,7 @@ func TestProbeTellsOutOfMemory(t *testing.T) {
 	e := newEngine(t)
 	s := spec("oom")
 	s.Resources.MemoryMB = 32
-	f := failureOf(t, e.Probe(t.Context(), start(t, e, s), probeSpec(60), nil))
+	f := failureOf(t, probeError(e.Probe(t.Context(), start(t, e, s), probeSpec(60), nil)))
 	require.Equal(t, "release.out_of_memory", f.Code)
 	require.Equal(t, 137, *f.ExitCode)
 	require.Contains(t, f.Message, "32 MB")
@@ -58,7 +58,7 @@ func TestProbeTellsWhatIsWrongWithThePort(t *testing.T) {
 			e := newEngine(t)
 			var said []string
 			p := start(t, e, spec(c.mode, "LISTEN="+c.listen))
-			f := failureOf(t, e.Probe(t.Context(), p, probeSpec(2), func(l string) { said = append(said, l) }))
+			f := failureOf(t, probeError(e.Probe(t.Context(), p, probeSpec(2), func(l string) { said = append(said, l) })))
 			require.Equal(t, c.code, f.Code, f.Message)
 			require.Equal(t, deployment.ClassUser, f.Class)
 			require.Contains(t, f.Message, c.message)
@@ -69,17 +69,56 @@ func TestProbeTellsWhatIsWrongWithThePort(t *testing.T) {
 	}
 }
 
+// An app that reads PORT from nowhere is found where it listens, once it is clear that nothing comes on PORT.
+func TestProbeFindsTheOnlyOtherPort(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := start(t, e, spec("", "LISTEN=:8080"))
+	s := probeSpec(4)
+	s.OtherPort = true
+	began := time.Now()
+	address, err := e.Probe(t.Context(), p, s, nil)
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimSuffix(p.Address, ":3000")+":8080", address)
+	require.Greater(t, time.Since(began), time.Second, "PORT has its time first")
+
+	p.Address = address
+	require.NotEmpty(t, get(t, p, "/"))
+	onPort := startReady(t, e, spec(""))
+	address, err = e.Probe(t.Context(), onPort, s, nil)
+	require.NoError(t, err)
+	require.Equal(t, onPort.Address, address)
+}
+
+func TestProbeTakesNoOtherPortWhenItIsNotClear(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, listen, code string }{
+		{"several", ":8080,:9090", "release.wrong_port"},
+		{"PORT on loopback", "127.0.0.1:3000,:9090", "release.loopback_only"},
+		{"another on loopback", "127.0.0.1:8080", "release.wrong_port"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEngine(t)
+			s := probeSpec(3)
+			s.OtherPort = true
+			f := failureOf(t, probeError(e.Probe(t.Context(), start(t, e, spec("", "LISTEN="+c.listen)), s, nil)))
+			require.Equal(t, c.code, f.Code, f.Message)
+		})
+	}
+}
+
 func TestProbeWantsTheStatus(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	broken := start(t, e, spec("broken"))
-	f := failureOf(t, e.Probe(t.Context(), broken, probeSpec(2), nil))
+	f := failureOf(t, probeError(e.Probe(t.Context(), broken, probeSpec(2), nil)))
 	require.Equal(t, "release.not_ready", f.Code)
 	require.Contains(t, f.Message, "answered 503")
 
 	wants503 := probeSpec(10)
 	wants503.Check.Status = http.StatusServiceUnavailable
-	require.NoError(t, e.Probe(t.Context(), broken, wants503, nil))
+	require.NoError(t, probeError(e.Probe(t.Context(), broken, wants503, nil)))
 }
 
 func TestProbeFollowsNoRedirect(t *testing.T) {
@@ -89,7 +128,7 @@ func TestProbeFollowsNoRedirect(t *testing.T) {
 	s := probeSpec(10)
 	s.Check.Path, s.Check.Status, s.Host = "/elsewhere", http.StatusFound, "1234abcd-preview.localhost"
 	var said []string
-	require.NoError(t, e.Probe(t.Context(), p, s, func(l string) { said = append(said, l) }))
+	require.NoError(t, probeError(e.Probe(t.Context(), p, s, func(l string) { said = append(said, l) })))
 	require.Regexp(t, `^ready after \d+\.\d s: GET /elsewhere answered 302$`, said[len(said)-1])
 }
 
@@ -105,7 +144,7 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	require.ErrorIs(t, e.Probe(ctx, p, probeSpec(60), waiting), canceled)
+	require.ErrorIs(t, probeError(e.Probe(ctx, p, probeSpec(60), waiting)), canceled)
 	require.Less(t, time.Since(began), 10*time.Second)
 }
 
@@ -114,14 +153,14 @@ func TestProbeOfARemovedContainerIsTransient(t *testing.T) {
 	e := newEngine(t)
 	p := start(t, e, spec("silent"))
 	removed := make(chan error, 1)
-	err := e.Probe(t.Context(), p, probeSpec(60), func(string) {
+	_, err := e.Probe(t.Context(), p, probeSpec(60), func(string) {
 		go func() { removed <- e.Stop(context.WithoutCancel(t.Context()), p.Container, 0) }()
 	})
 	require.NoError(t, <-removed)
 	f := failureOf(t, err)
 	require.NotEqual(t, "release.not_ready", f.Code)
-	require.Error(t, e.Probe(t.Context(), p, probeSpec(60), nil))
-	require.Equal(t, "release.container_gone", failureOf(t, e.Probe(t.Context(), p, probeSpec(60), nil)).Code)
+	require.Error(t, probeError(e.Probe(t.Context(), p, probeSpec(60), nil)))
+	require.Equal(t, "release.container_gone", failureOf(t, probeError(e.Probe(t.Context(), p, probeSpec(60), nil))).Code)
 }
 
 func TestKeepAliveRestartsACrashedApp(t *testing.T) {
@@ -132,7 +171,7 @@ func TestKeepAliveRestartsACrashedApp(t *testing.T) {
 	_, err := http.Post("http://"+p.Address+"/exit", "", nil) //nolint:bodyclose,noctx // the app dies of it
 	require.Error(t, err)
 	require.Eventually(t, func() bool { c := inspect(t, p); return c.RestartCount == 1 && c.State.Running }, 20*time.Second, 20*time.Millisecond)
-	require.NoError(t, e.Probe(t.Context(), p, probeSpec(30), nil), "it came back at another address")
+	require.NoError(t, probeError(e.Probe(t.Context(), p, probeSpec(30), nil)), "it came back at another address")
 }
 
 // Most of an app's work is its start, for which somebody waits.
@@ -154,6 +193,6 @@ func TestKeepAliveOfAnExitedAppIsAFailure(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	p := start(t, e, spec("exit"))
-	require.Error(t, e.Probe(t.Context(), p, probeSpec(60), nil))
+	require.Error(t, probeError(e.Probe(t.Context(), p, probeSpec(60), nil)))
 	require.Equal(t, "release.app_exited", failureOf(t, e.KeepAlive(t.Context(), p.Container, spec("").Resources)).Code)
 }

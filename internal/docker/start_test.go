@@ -83,7 +83,7 @@ func TestConcurrentStartsEndWithOneContainerAndOneNetwork(t *testing.T) {
 		{Kind: deployment.ResourceContainer, Name: s.Name, Host: "host-1", DeploymentID: s.DeploymentID, RunID: s.RunID},
 		{Kind: deployment.ResourceNetwork, Name: e.NetworkName(s.DeploymentID), Host: "host-1", DeploymentID: s.DeploymentID},
 	}, owned)
-	require.NoError(t, e.Probe(t.Context(), previews[0], probeSpec(30), nil))
+	require.NoError(t, probeError(e.Probe(t.Context(), previews[0], probeSpec(30), nil)))
 }
 
 func TestStartReplacesWhatDiffers(t *testing.T) {
@@ -220,7 +220,7 @@ func TestAnEngineThatIsDownIsTransient(t *testing.T) {
 		e.Stop(t.Context(), "any", 0),
 		e.RemoveNetwork(t.Context(), "any"),
 		e.Logs(t.Context(), "any", nil, nil),
-		e.Probe(t.Context(), deployment.Preview{ContainerID: "any", Address: "127.0.0.1:1"}, probeSpec(1), nil),
+		probeError(e.Probe(t.Context(), deployment.Preview{ContainerID: "any", Address: "127.0.0.1:1"}, probeSpec(1), nil)),
 	} {
 		f := failureOf(t, err)
 		require.Equal(t, "release.docker_unavailable", f.Code, err.Error())

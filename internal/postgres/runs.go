@@ -103,6 +103,17 @@ func (s *Store) SetPlan(ctx context.Context, deploymentID, runID string, p deplo
 	}), "set plan of deployment %s", deploymentID)
 }
 
+// AddWarning adds a warning to those of the plan, unless the deployment has one of its code.
+func (s *Store) AddWarning(ctx context.Context, deploymentID, runID string, w deployment.Warning) error {
+	data, err := json.Marshal(w)
+	if err != nil {
+		return fmt.Errorf("add warning to deployment %s: encode: %w", deploymentID, err)
+	}
+	return at(s.write(ctx, deploymentID, runID, func(q *db.Queries) error {
+		return q.AddWarning(ctx, db.AddWarningParams{ID: deploymentID, Code: w.Code, Warning: data})
+	}), "add warning to deployment %s", deploymentID)
+}
+
 // PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil for
 // none.
 func (s *Store) PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error) {

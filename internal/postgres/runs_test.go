@@ -18,6 +18,7 @@ func TestWritesOfAnotherRunAreRefused(t *testing.T) {
 		return []error{
 			b.SetCommit(t.Context(), d.ID, run, "0123456789012345678901234567890123456789", "main"),
 			b.SetPlan(t.Context(), d.ID, run, deployment.Planned{Plan: plan, Digest: "sha256:1", Dockerfile: "FROM scratch"}),
+			b.AddWarning(t.Context(), d.ID, run, deployment.NewWarning("release.other_port", "", 0, "8080")),
 			b.SetImage(t.Context(), d.ID, run, deployment.BuiltImage{Image: "registry/app", Digest: "sha256:2", Input: "sha256:3"}),
 		}
 	}
@@ -34,6 +35,28 @@ func TestWritesOfAnotherRunAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	for _, err := range writes("run-2") {
 		require.ErrorIs(t, err, deployment.ErrStaleRun, "it has ended")
+	}
+}
+
+func TestAddWarning_OncePerCode(t *testing.T) {
+	t.Parallel()
+	for name, plan := range map[string]*deployment.Plan{
+		"without a plan": nil, "a plan without warnings": {}, "a plan with one": {Warnings: []deployment.Warning{deployment.NewWarning("version.eol", "a", 1, "old")}},
+	} {
+		b := newBench(t)
+		d := b.running(name)
+		var before []deployment.Warning
+		if plan != nil {
+			before = plan.Warnings
+			require.NoError(t, b.SetPlan(t.Context(), d.ID, name, deployment.Planned{Plan: plan}))
+		}
+		w := deployment.NewWarning("release.other_port", "", 0, "8080")
+		for range 2 {
+			require.NoError(t, b.AddWarning(t.Context(), d.ID, name, w))
+		}
+		got, err := b.Deployment(t.Context(), d.ID)
+		require.NoError(t, err)
+		require.Equal(t, append(before, w), got.Warnings, name)
 	}
 }
 

@@ -9,6 +9,24 @@ import (
 	"context"
 )
 
+const addWarning = `-- name: AddWarning :exec
+UPDATE deployments d SET warnings = (CASE WHEN json_typeof(warnings) = 'array' THEN warnings::jsonb ELSE '[]'::jsonb END || $1::jsonb)::json
+ WHERE d.id = $2
+   AND (json_typeof(d.warnings) IS DISTINCT FROM 'array'
+        OR NOT EXISTS (SELECT FROM json_array_elements(d.warnings) w WHERE w ->> 'code' = $3::text))
+`
+
+type AddWarningParams struct {
+	Warning []byte
+	ID      string
+	Code    string
+}
+
+func (q *Queries) AddWarning(ctx context.Context, arg AddWarningParams) error {
+	_, err := q.db.Exec(ctx, addWarning, arg.Warning, arg.ID, arg.Code)
+	return err
+}
+
 const beginRun = `-- name: BeginRun :exec
 UPDATE deployments
    SET run_id = $1, retry_requested_at = NULL, admitted_at = coalesce(admitted_at, now()),

@@ -38,6 +38,12 @@ UPDATE deployments SET commit = $2, branch = $3 WHERE id = $1 AND commit = '';
 -- name: SetPlan :exec
 UPDATE deployments SET plan = $2, plan_digest = $3, dockerfile = $4, warnings = $5, plan_input = $6, planner = $7 WHERE id = $1;
 
+-- name: AddWarning :exec
+UPDATE deployments d SET warnings = (CASE WHEN json_typeof(warnings) = 'array' THEN warnings::jsonb ELSE '[]'::jsonb END || @warning::jsonb)::json
+ WHERE d.id = @id
+   AND (json_typeof(d.warnings) IS DISTINCT FROM 'array'
+        OR NOT EXISTS (SELECT FROM json_array_elements(d.warnings) w WHERE w ->> 'code' = @code::text));
+
 -- name: PlanBefore :one
 SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
  WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.plan IS NOT NULL

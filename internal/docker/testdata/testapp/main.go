@@ -33,13 +33,17 @@ func main() {
 }
 
 func serve(h http.Handler) {
-	address := os.Getenv("LISTEN")
-	if address == "" {
-		address = ":" + os.Getenv("PORT")
+	addresses := os.Getenv("LISTEN") // several, with commas between them
+	if addresses == "" {
+		addresses = ":" + os.Getenv("PORT")
 	}
 	go wait()
-	fmt.Println("listening on", address)
-	fmt.Println(http.ListenAndServe(address, h))
+	ended := make(chan error)
+	for address := range strings.SplitSeq(addresses, ",") {
+		fmt.Println("listening on", address)
+		go func() { ended <- http.ListenAndServe(address, h) }()
+	}
+	fmt.Println(<-ended)
 	os.Exit(1)
 }
 
