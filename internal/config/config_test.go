@@ -79,7 +79,7 @@ func TestVariableWinsOverFileWinsOverDefault(t *testing.T) {
 data_dir: /srv/slipway
 log: {level: debug}
 api: {addr: "127.0.0.1:1"}
-gateway: {addr: "127.0.0.1:2", public_port: 443}
+gateway: {addr: "127.0.0.1:2", public_port: 443, trusted_proxies: [10.0.0.0/8], max_request_body: 1MB}
 git: {allow_schemes: [https, http], allow_nets: ["10.0.0.0/8", "fd00::/8"]}
 worker: {build_slots: 7}
 buildkit: {docker_mirror: true, cache_size: 1.5TB}
@@ -93,6 +93,8 @@ timeouts: {heartbeat: 20s}`),
 	require.Equal(t, "127.0.0.1:2", d.Gateway.Addr, "file over default")
 	require.Equal(t, "127.0.0.1:8233", d.Temporal.UIAddr, "default")
 	require.Equal(t, 443, d.Gateway.PublicPort)
+	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, d.Gateway.TrustedProxies)
+	require.EqualValues(t, 1<<20, d.Gateway.MaxRequestBody)
 	require.Equal(t, []string{"https", "http"}, d.Git.AllowSchemes)
 	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}, d.Git.AllowNets)
 	require.Equal(t, 4, d.Worker.BuildSlots)
@@ -383,6 +385,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
 		"SLIPWAY_TEMPORAL_ENCRYPTION=true", "SLIPWAY_WORKER_BUILD_ID=1.4.0", "SLIPWAY_WORKER_CONTROL_ONLY=true",
 		"SLIPWAY_OTLP_ENDPOINT=http://x:4318", "SLIPWAY_BUILD_SLOTS_PER_PROJECT=3", "SLIPWAY_DISK_DIRS=/x",
+		"SLIPWAY_TRUSTED_PROXIES=10.0.0.0/8", "SLIPWAY_MAX_REQUEST_BODY=1GB", "SLIPWAY_REGISTRY_CACHE=true",
 	})
 	require.NoError(t, err)
 	v := reflect.ValueOf(d)

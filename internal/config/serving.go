@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 )
@@ -60,6 +61,9 @@ type Gateway struct {
 	Domain       string // below which previews have their host names
 	PublicScheme string // http or https, as people reach the gateway
 	PublicPort   int    // likewise; never 0 once loaded
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded headers are believed
+	MaxRequestBody int64          // bytes; 0 for no bound
 }
 
 func (g *Gateway) keys(addr addrCheck) []key {
@@ -80,6 +84,16 @@ func (g *Gateway) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_PREVIEW_PORT", path: "gateway.public_port", initial: "0", value: number(&g.PublicPort, 0, 65535),
 			doc: "Port of preview URLs; 0 for the port that the gateway listens on.",
+		},
+		{
+			env: "SLIPWAY_TRUSTED_PROXIES", path: "gateway.trusted_proxies", value: networks(&g.TrustedProxies),
+			doc: "Networks (CIDRs, separated by commas) of the proxies before the gateway: from there `X-Forwarded-For`, `-Proto` and `-Host` are believed and " +
+				"passed on to previews, from anywhere else they are replaced.",
+		},
+		{
+			env: "SLIPWAY_MAX_REQUEST_BODY", path: "gateway.max_request_body", initial: "0", value: size(&g.MaxRequestBody, 0),
+			doc: "Size of a request's body, such as `100MB`, beyond which the gateway answers 413; 0 for no bound: the gateway holds no body in memory, and what is " +
+				"too much for an app is the app's to say.",
 		},
 	}
 }

@@ -35,6 +35,13 @@ func noRoutes() answer {
 	}
 }
 
+func tooLarge(r deployment.Route, limit int64) answer {
+	return answer{
+		status: http.StatusRequestEntityTooLarge, code: "gateway.body_too_large", title: "The request is too large", route: &r,
+		detail: fmt.Sprintf("A request to a preview may carry %d bytes. Send less, or have the operator raise SLIPWAY_MAX_REQUEST_BODY.", limit),
+	}
+}
+
 // notLive says how a deployment stands that no container answers for.
 func notLive(r deployment.Route) answer {
 	a := answer{route: &r}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type Options struct {
 	Domain       string        // previews' host names end in it; others are unknown without asking. Empty: ask for all
 	PublicScheme string        // "http" or "https", as visitors see the gateway; empty: as the connection is
 	CacheFor     time.Duration // how long a live route is used without asking again; 0 for a second
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For, -Proto and -Host are believed
+	MaxBody        int64          // bytes of a request's body; 0 for no bound
 }
 
 // Gateway is the http.Handler of all previews.
@@ -35,6 +39,9 @@ type Gateway struct {
 	domain string
 	scheme string
 	log    *slog.Logger
+
+	trusted []netip.Prefix
+	maxBody int64
 }
 
 var _ http.Handler = (*Gateway)(nil)
@@ -52,6 +59,9 @@ func New(o Options) *Gateway {
 		domain: strings.ToLower(strings.Trim(o.Domain, ".")),
 		scheme: o.PublicScheme,
 		log:    o.Logger.With("component", "gateway"),
+
+		trusted: o.TrustedProxies,
+		maxBody: o.MaxBody,
 	}
 	g.proxy = g.newProxy()
 	return g
@@ -70,7 +80,7 @@ func (g *Gateway) InvalidateAll() { g.routes.invalidateAll() }
 // ServeHTTP proxies a request to its preview, or says why there is none.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	host := hostname(r.Host)
-	v := visit{hostname: host, requestID: requestID(r)}
+	v := visit{hostname: host, requestID: requestID(r), from: g.originOf(r)}
 	route, err := g.route(r.Context(), host)
 	switch {
 	case errors.Is(err, deployment.ErrNotFound):
@@ -81,10 +91,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.render(w, r, v, noRoutes())
 	case route.State == deployment.PreviewLive && route.Address != "":
 		v.route = route
-		g.proxy.ServeHTTP(w, r.WithContext(withVisit(r.Context(), v)))
+		g.forward(w, r, v)
 	default:
 		g.render(w, r, v, notLive(route))
 	}
+}
+
+// forward proxies a request to its live preview, unless its body is too large.
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v visit) {
+	if g.maxBody > 0 && r.ContentLength > g.maxBody {
+		g.render(w, r, v, tooLarge(v.route, g.maxBody))
+		return
+	}
+	r = r.WithContext(withVisit(r.Context(), v))
+	if g.maxBody > 0 && r.ContentLength != 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, g.maxBody)
+	}
+	g.proxy.ServeHTTP(w, r)
 }
 
 func (g *Gateway) route(ctx context.Context, host string) (deployment.Route, error) {

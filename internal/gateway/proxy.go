@@ -14,15 +14,11 @@ import (
 // app's and its visitor's affair.
 const (
 	dialTimeout       = 5 * time.Second
-	idleTimeout       = 90 * time.Second
+	idleTimeout       = 1500 * time.Millisecond // gunicorn closes an idle connection after 2 s, Node after 5: a POST on one of them is lost
 	idlePerPreview    = 32
 	idleConnections   = 1024
 	maxResponseHeader = 256 << 10
 )
-
-// forged are headers by which apps learn where a request came from and that ReverseProxy does not clear by itself. Taken
-// from a visitor they would be lies.
-var forged = []string{"X-Real-Ip", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Prefix"}
 
 func (g *Gateway) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
@@ -51,13 +47,7 @@ func (g *Gateway) rewrite(p *httputil.ProxyRequest) {
 	v := visitOf(p.In.Context())
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", v.route.Address
 	p.Out.URL.RawQuery = p.In.URL.RawQuery
-	for _, name := range forged {
-		p.Out.Header.Del(name)
-	}
-	p.SetXForwarded()
-	if g.scheme != "" {
-		p.Out.Header.Set("X-Forwarded-Proto", g.scheme)
-	}
+	v.from.tell(p.Out.Header)
 	p.Out.Header.Set(requestIDHeader, v.requestID)
 }
 
@@ -70,6 +60,10 @@ func modifyResponse(r *http.Response) error {
 // have been replaced a moment ago.
 func (g *Gateway) proxyFailed(w http.ResponseWriter, r *http.Request, err error) {
 	v := visitOf(r.Context())
+	if long, ok := errors.AsType[*http.MaxBytesError](err); ok { // a body that did not say its length
+		g.render(w, r, v, tooLarge(v.route, long.Limit))
+		return
+	}
 	if errors.Is(err, context.Canceled) || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone; close the connection without an answer
 	}

@@ -18,6 +18,7 @@ const (
 type visit struct {
 	hostname  string
 	requestID string
+	from      origin
 	route     deployment.Route
 }
 

@@ -13,6 +13,7 @@ import (
 func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Store, t *Telemetry, log *slog.Logger) error {
 	handler := gateway.New(gateway.Options{
 		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
+		TrustedProxies: c.Gateway.TrustedProxies, MaxBody: c.Gateway.MaxRequestBody,
 	})
 	listener, err := Listen(ctx, c.Gateway.Addr)
 	if err != nil {
