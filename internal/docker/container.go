@@ -25,12 +25,16 @@ const (
 // create makes the container of s with a fixed address: the route keeps leading to it after the engine or the container
 // is restarted.
 func (e *Engine) create(ctx context.Context, s deployment.RunSpec, n bridge, address netip.Addr) (id string, err error) {
-	cpus := e.cpus(max(s.Resources.CPUs, e.options.StartCPUs))
-	config := &container.Config{Image: s.Image, Env: environment(s), Labels: e.containerLabels(s)}
 	networks := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 		n.id: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address.String()}},
 	}}
-	created, err := e.client.ContainerCreate(ctx, config, hardened(s.Resources.MemoryMB, cpus, n.id), networks, nil, s.Name)
+	return e.createWith(ctx, s, max(s.Resources.CPUs, e.options.StartCPUs), n, networks)
+}
+
+// createWith makes the container of s on a network, with an address of the engine's choosing where networks gives none.
+func (e *Engine) createWith(ctx context.Context, s deployment.RunSpec, cpus float64, n bridge, networks *network.NetworkingConfig) (id string, err error) {
+	config := &container.Config{Image: s.Image, Env: environment(s), Entrypoint: s.Command, Labels: e.containerLabels(s)}
+	created, err := e.client.ContainerCreate(ctx, config, hardened(s.Resources.MemoryMB, e.cpus(cpus), n.id), networks, nil, s.Name)
 	if err != nil {
 		return "", err
 	}

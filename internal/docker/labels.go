@@ -15,6 +15,7 @@ const (
 	LabelEnvironment  = "slipway.environment"
 	LabelRun          = "slipway.run"
 	LabelSecrets      = "slipway.secrets" // names of the env vars whose values are never logged, divided by commas
+	LabelOnce         = "slipway.once"    // "true" for a container that runs a command to its end, and is never started again
 )
 
 // networkLabels are those of a deployment; its network outlives any one run.
@@ -33,6 +34,9 @@ func (e *Engine) containerLabels(s deployment.RunSpec) map[string]string {
 	labels[LabelRun] = s.RunID
 	if len(s.SecretEnv) > 0 {
 		labels[LabelSecrets] = strings.Join(s.SecretEnv, ",")
+	}
+	if len(s.Command) > 0 {
+		labels[LabelOnce] = "true"
 	}
 	return labels
 }

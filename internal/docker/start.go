@@ -119,7 +119,12 @@ func (e *Engine) ensureContainer(ctx context.Context, s deployment.RunSpec, n br
 			return "", netip.Addr{}, startFailure(err)
 		}
 	}
-	return "", netip.Addr{}, deployment.TransientFailure("release.start_contended",
+	return "", netip.Addr{}, contended()
+}
+
+// contended says that starting was tried often enough.
+func contended() error {
+	return deployment.TransientFailure("release.start_contended",
 		"see that nothing else removes containers on the Docker engine or takes addresses in slipway's subnet pool, and deploy again",
 		"the container was removed or lost its address %d times", maxStarts)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Suspend stops every container of this installation within the grace period, keeps them for Resume, and returns how many
-// ran.
+// ran. One that was to run a command to its end is not kept: how it ended would say nothing of the command.
 func (e *Engine) Suspend(ctx context.Context, grace time.Duration) (int, error) {
 	owned, err := e.Owned(ctx)
 	if err != nil {
@@ -31,6 +31,9 @@ func (e *Engine) Suspend(ctx context.Context, grace time.Duration) (int, error) 
 		}
 		if err == nil {
 			err = e.client.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: &seconds})
+		}
+		if err == nil && c.Config.Labels[LabelOnce] == "true" {
+			err = e.remove(ctx, c.ID)
 		}
 		if err != nil && !errdefs.IsNotFound(err) {
 			return stopped, e.failure(ctx, "stop container "+r.Name, err)

@@ -19,6 +19,10 @@ func main() {
 		}
 		fmt.Fprintln(os.Stderr, "boom: no such table")
 		os.Exit(7)
+	case "command":
+		fmt.Println(strings.Join(os.Args[1:], " "))
+	case "waiting":
+		waiting()
 	case "silent":
 		wait()
 	case "oom":
@@ -57,6 +61,15 @@ func wait() {
 			os.Exit(0)
 		}
 	}
+}
+
+// waiting is a command that ends well, on SIGTERM alone, and says when it is ready for that.
+func waiting() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	fmt.Println("waiting")
+	<-signals
+	fmt.Println("got SIGTERM")
 }
 
 func eat() {
