@@ -88,6 +88,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "read manifest", http.StatusBadRequest)
 		return
 	}
+	if err := s.share(r); err != nil {
+		s.logger.Warn("registry: a layer of another repository has to be pushed again", "error", err)
+	}
 	s.app.ServeHTTP(w, r.WithContext(withLogger(r.Context(), s.logger)))
 }
 

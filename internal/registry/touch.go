@@ -113,3 +113,7 @@ func dataOf(dir, digest string) string {
 	sum := strings.TrimPrefix(digest, "sha256:")
 	return filepath.Join(blobsIn(dir), sum[:2], sum, "data")
 }
+
+func linkOf(dir, repository, digest string) string {
+	return filepath.Join(repositoriesIn(dir), repository, "_layers", "sha256", strings.TrimPrefix(digest, "sha256:"), "link")
+}
