@@ -93,7 +93,7 @@ func TestOperatorsListener(t *testing.T) {
 	for _, start := range []string{
 		`slipway_deployments{status="ready"} `, `slipway_previews{state="live"} `, `slipway_build_slots{host="`, `slipway_queue_wait_seconds_count `,
 		`slipway_step_duration_seconds_count{class="",outcome="succeeded",step="release"} `, `slipway_phase_duration_seconds_count{phase="probe",step="release"} `,
-		`slipway_build_steps_total{cached="false"} `, `slipway_reconciler_repairs_total{kind="started"} `, `slipway_gateway_requests_total{status="2xx"} `,
+		`slipway_build_steps_total{cached="false"} `, `slipway_reconciler_repairs_total{kind="started"} `, `slipway_gateway_requests_total{environment="production",project="` + project + `",status="2xx"} `,
 		`slipway_api_request_duration_seconds_count{method="POST",route="/v1/projects",status="2xx"} `, `temporal_num_pollers{`, `temporal_request_total{`,
 	} {
 		require.Contains(t, text, "\n"+start)

@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, filepath.Join(wd, ".slipway"), d.DataDir)
 	require.Equal(t, filepath.Join(wd, ".slipway", "workspaces"), d.Worker.WorkspaceDir)
 	require.Equal(t, "127.0.0.1:8080", d.API.Addr)
-	require.Equal(t, config.Gateway{Addr: "127.0.0.1:8000", Domain: "localhost", PublicScheme: "http", PublicPort: 8000}, d.Gateway)
+	require.Equal(t, config.Gateway{Addr: "127.0.0.1:8000", Domain: "localhost", PublicScheme: "http", PublicPort: 8000, AccessLog: "off"}, d.Gateway)
 	require.Equal(t, "http://127.0.0.1:8233", d.Temporal.UIURL)
 	require.Equal(t, "127.0.0.1:5000", d.Registry.PushHost)
 	require.Equal(t, "127.0.0.1:5000", d.Registry.PullHost)
@@ -385,7 +385,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		"SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_GIT_ACCEPT_NEW_HOST_KEYS=true", "SLIPWAY_BIN_DIR=x", "SLIPWAY_LOG_LEVEL=warn",
 		"SLIPWAY_TEMPORAL_ENCRYPTION=true", "SLIPWAY_WORKER_BUILD_ID=1.4.0", "SLIPWAY_WORKER_CONTROL_ONLY=true",
 		"SLIPWAY_OTLP_ENDPOINT=http://x:4318", "SLIPWAY_BUILD_SLOTS_PER_PROJECT=3", "SLIPWAY_DISK_DIRS=/x",
-		"SLIPWAY_TRUSTED_PROXIES=10.0.0.0/8", "SLIPWAY_MAX_REQUEST_BODY=1GB", "SLIPWAY_REGISTRY_CACHE=true",
+		"SLIPWAY_TRUSTED_PROXIES=10.0.0.0/8", "SLIPWAY_MAX_REQUEST_BODY=1GB", "SLIPWAY_REGISTRY_CACHE=true", "SLIPWAY_ACCESS_LOG=all",
 	})
 	require.NoError(t, err)
 	v := reflect.ValueOf(d)

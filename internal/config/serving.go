@@ -64,6 +64,7 @@ type Gateway struct {
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded headers are believed
 	MaxRequestBody int64          // bytes; 0 for no bound
+	AccessLog      string         // off, errors or all
 }
 
 func (g *Gateway) keys(addr addrCheck) []key {
@@ -94,6 +95,11 @@ func (g *Gateway) keys(addr addrCheck) []key {
 			env: "SLIPWAY_MAX_REQUEST_BODY", path: "gateway.max_request_body", initial: "0", value: size(&g.MaxRequestBody, 0),
 			doc: "Size of a request's body, such as `100MB`, beyond which the gateway answers 413; 0 for no bound: the gateway holds no body in memory, and what is " +
 				"too much for an app is the app's to say.",
+		},
+		{
+			env: "SLIPWAY_ACCESS_LOG", path: "gateway.access_log", initial: "off", value: oneOf(&g.AccessLog, "off", "errors", "all"),
+			doc: "Requests to previews that the gateway logs, a line each at level `info`: `off`, `errors` (answers of 500 and more) or `all`. " +
+				"Paths are logged, queries are not.",
 		},
 	}
 }

@@ -158,6 +158,8 @@ func (r slowRoutes) Route(ctx context.Context, _ string) (deployment.Route, erro
 	}
 }
 
+func (r slowRoutes) Routes(context.Context) ([]deployment.Route, error) { return nil, nil }
+
 func TestALookupOutlivesTheClientThatBeganIt(t *testing.T) {
 	t.Parallel()
 	b := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 type Router interface {
 	// Route finds a route by its host name (lower case, no port); deployment.ErrNotFound when there is none.
 	Route(ctx context.Context, hostname string) (deployment.Route, error)
+	// Routes lists where the host names of all environments lead, and those of the deployments that are live in them.
+	Routes(ctx context.Context) ([]deployment.Route, error)
 }
 
 // Options wire a Gateway.
@@ -30,18 +33,25 @@ type Options struct {
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For, -Proto and -Host are believed
 	MaxBody        int64          // bytes of a request's body; 0 for no bound
+
+	Counter   Counter // nil for none
+	AccessLog string  // which requests are logged; empty for AccessLogOff
 }
 
 // Gateway is the http.Handler of all previews.
 type Gateway struct {
-	routes *cache
-	proxy  *httputil.ReverseProxy
-	domain string
-	scheme string
-	log    *slog.Logger
+	router  Router
+	routes  *cache
+	changed chan struct{} // wakes Follow
+	proxy   *httputil.ReverseProxy
+	domain  string
+	scheme  string
+	log     *slog.Logger
 
-	trusted []netip.Prefix
-	maxBody int64
+	trusted   []netip.Prefix
+	maxBody   int64
+	counter   Counter
+	accessLog string
 }
 
 var _ http.Handler = (*Gateway)(nil)
@@ -55,13 +65,19 @@ func New(o Options) *Gateway {
 		o.CacheFor = time.Second
 	}
 	g := &Gateway{
+		router: o.Routes, changed: make(chan struct{}, 1),
 		routes: newCache(o.Routes, o.CacheFor),
 		domain: strings.ToLower(strings.Trim(o.Domain, ".")),
 		scheme: o.PublicScheme,
 		log:    o.Logger.With("component", "gateway"),
 
-		trusted: o.TrustedProxies,
-		maxBody: o.MaxBody,
+		trusted:   o.TrustedProxies,
+		maxBody:   o.MaxBody,
+		counter:   o.Counter,
+		accessLog: cmp.Or(o.AccessLog, AccessLogOff),
+	}
+	if g.counter == nil {
+		g.counter = uncounted{}
 	}
 	g.proxy = g.newProxy()
 	return g
@@ -72,25 +88,31 @@ func (g *Gateway) Invalidate(hostnames ...string) {
 	for _, name := range hostnames {
 		g.routes.invalidate(hostname(name))
 	}
+	g.note()
 }
 
 // InvalidateAll makes the next request to any host name ask the Router again.
-func (g *Gateway) InvalidateAll() { g.routes.invalidateAll() }
+func (g *Gateway) InvalidateAll() {
+	g.routes.invalidateAll()
+	g.note()
+}
 
 // ServeHTTP proxies a request to its preview, or says why there is none.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host := hostname(r.Host)
+	ctx, begun, host := r.Context(), time.Now(), hostname(r.Host)
 	v := visit{hostname: host, requestID: requestID(r), from: g.originOf(r)}
-	route, err := g.route(r.Context(), host)
+	route, err := g.route(ctx, host)
+	v.route = route
+	w, r, ended := g.watch(w, r, v, begun)
+	defer ended() // also when the visitor leaves, which net/http is told by a panic
 	switch {
 	case errors.Is(err, deployment.ErrNotFound):
 		g.render(w, r, v, unknownHost(host))
-	case r.Context().Err() != nil: // the client is gone: nobody reads an answer
+	case ctx.Err() != nil: // the client is gone: nobody reads an answer
 	case err != nil:
-		g.log.WarnContext(r.Context(), "cannot look up a route", "host", host, "request_id", v.requestID, "error", err)
+		g.log.WarnContext(ctx, "cannot look up a route", "host", host, "request_id", v.requestID, "error", err)
 		g.render(w, r, v, noRoutes())
 	case route.State == deployment.PreviewLive && route.Address != "":
-		v.route = route
 		g.forward(w, r, v)
 	default:
 		g.render(w, r, v, notLive(route))

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,12 @@ func (r *routes) Route(_ context.Context, hostname string) (deployment.Route, er
 		return deployment.Route{}, deployment.ErrNotFound
 	}
 	return route, nil
+}
+
+func (r *routes) Routes(context.Context) ([]deployment.Route, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.known)), r.err
 }
 
 func (r *routes) set(route deployment.Route) {

@@ -71,6 +71,14 @@ func (g *Gateway) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
+// clientName is the visitor's address for the log; empty for one that has none.
+func (o *origin) clientName() string {
+	if !o.client.IsValid() {
+		return ""
+	}
+	return o.client.String()
+}
+
 // tell writes the origin into a request to an app. Frameworks that follow CGI take X_Real_Ip for X-Real-Ip.
 func (o *origin) tell(h http.Header) {
 	for name := range h {

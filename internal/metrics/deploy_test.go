@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -46,7 +44,7 @@ func exposed(t *testing.T) map[string]bool {
 	m.PhaseEnded(deployment.StepRelease, deployment.PhaseProbe, time.Second)
 	m.Repaired("started", 1)
 	m.APIAnswered("GET", "/v1/projects", 200, time.Second)
-	m.Gateway(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	m.VisitBegan(deployment.Place{Project: "shop", Environment: "production"})(deployment.Visit{Status: 200})
 	work(t, m)
 	names := map[string]bool{"up": true} // Prometheus's own
 	for line := range strings.Lines(scrape(t, m)) {

@@ -28,7 +28,7 @@ type Metrics struct {
 	buildSteps *prometheus.CounterVec
 	logLines   prometheus.Counter
 	repairs    *prometheus.CounterVec
-	gateway    *prometheus.CounterVec
+	gateway    *gateway
 	api        *prometheus.HistogramVec
 }
 
@@ -58,9 +58,7 @@ func New(version string) *Metrics {
 		repairs: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "slipway_reconciler_repairs_total", Help: "Repairs that the reconciler and the sweep of a host made, by kind.",
 		}, []string{"kind"}),
-		gateway: with.NewCounterVec(prometheus.CounterOpts{
-			Name: "slipway_gateway_requests_total", Help: "Requests to previews, by the class of the answer's status.",
-		}, []string{"status"}),
+		gateway: newGateway(with),
 		api: with.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "slipway_api_request_duration_seconds", Help: "Duration of REST requests by route; log streams are left out.",
 			Buckets: requestBuckets,

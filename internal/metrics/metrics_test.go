@@ -1,11 +1,8 @@
 package metrics_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -115,77 +112,41 @@ func TestCount_WithPostgresAway(t *testing.T) {
 	require.Contains(t, text, "slipway_log_lines_total 0", "the rest is told all the same")
 }
 
-func TestGateway_CountsAnswersOfEveryKind(t *testing.T) {
+func TestGateway_CountsVisitsByEnvironment(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("1")
-	counted := make(chan struct{}, 8) // one for each request whose handler has returned
-	gateway := m.Gateway(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/missing":
-			w.WriteHeader(http.StatusEarlyHints)
-			w.WriteHeader(http.StatusNotFound)
-		case "/odd":
-			w.WriteHeader(999)
-		case "/upgrade":
-			w.WriteHeader(http.StatusSwitchingProtocols)
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err == nil {
-				_ = conn.Close()
-			}
-		case "/left":
-			w.WriteHeader(http.StatusBadGateway)
-			panic(http.ErrAbortHandler)
-		case "/stream":
-			_, _ = io.WriteString(w, "one\n")
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}
-	}))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { counted <- struct{}{} }()
-		gateway.ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	visit := func(path string) {
-		// A POST is not sent twice when the connection breaks.
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, nil)
-		require.NoError(t, err)
-		if answer, err := http.DefaultClient.Do(request); err == nil {
-			require.NoError(t, answer.Body.Close())
-		}
+	shop, branch := deployment.Place{Project: "shop", Environment: "production"}, deployment.Place{Project: "shop", Environment: "branch/x"}
+	for _, v := range []deployment.Visit{
+		{Status: 200, Took: 2 * time.Second, Received: 10, Sent: 20},
+		{Status: 101, Stream: true, Took: time.Hour, Received: 1, Sent: 2},
+		{Status: 404, Took: time.Second},
+		{Status: 999, Took: time.Second},
+	} {
+		m.VisitBegan(shop)(v)
 	}
-	for _, path := range []string{"/", "/missing", "/odd", "/left"} {
-		visit(path)
-	}
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
-	require.NoError(t, err)
-	_, err = io.WriteString(conn, "GET /upgrade HTTP/1.1\r\nHost: x\r\n\r\n")
-	require.NoError(t, err)
-	_, err = io.ReadAll(conn)
-	require.NoError(t, err)
-
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/stream", nil)
-	require.NoError(t, err)
-	answer, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	line, err := bufio.NewReader(answer.Body).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "one\n", line, "nothing holds a stream back")
-	require.NoError(t, answer.Body.Close())
-	for range 6 { // the server's own Close does not wait for a connection that was taken over
-		select {
-		case <-counted:
-		case <-time.After(time.Minute):
-			require.Fail(t, "a handler does not return")
-		}
-	}
-
+	underWay := m.VisitBegan(branch)
+	m.VisitBegan(deployment.Place{})(deployment.Visit{Status: 404})
+	of := func(place, more string) string { return `{environment="` + place + `",project="shop"` + more + `} ` }
 	text := scrape(t, m)
 	for _, line := range []string{
-		`slipway_gateway_requests_total{status="2xx"} 2`, `slipway_gateway_requests_total{status="4xx"} 1`,
-		`slipway_gateway_requests_total{status="other"} 1`, `slipway_gateway_requests_total{status="5xx"} 1`,
-		`slipway_gateway_requests_total{status="1xx"} 1`,
+		"slipway_gateway_requests_total" + of("production", `,status="2xx"`) + "1", "slipway_gateway_requests_total" + of("production", `,status="1xx"`) + "1",
+		"slipway_gateway_requests_total" + of("production", `,status="4xx"`) + "1", "slipway_gateway_requests_total" + of("production", `,status="other"`) + "1",
+		"slipway_gateway_requests_total" + of("production", `,status="5xx"`) + "0",
+		"slipway_gateway_request_duration_seconds_sum" + of("production", "") + "4", "slipway_gateway_request_duration_seconds_count" + of("production", "") + "3",
+		"slipway_gateway_requests_in_flight" + of("production", "") + "0", "slipway_gateway_requests_in_flight" + of("branch/x", "") + "1",
+		"slipway_gateway_received_bytes_total" + of("production", "") + "11", "slipway_gateway_sent_bytes_total" + of("production", "") + "22",
+		`slipway_gateway_requests_total{environment="",project="",status="4xx"} 1`,
 	} {
-		require.Contains(t, text, line)
+		require.Contains(t, text, "\n"+line+"\n")
 	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+
+	m.Keep([]deployment.Place{shop})
+	underWay(deployment.Visit{Status: 200})
+	text = scrape(t, m)
+	require.NotContains(t, text, "branch/x", "a deleted environment is not told of, nor brought back by what ends after it")
+	require.Contains(t, text, "slipway_gateway_received_bytes_total"+of("production", "")+"11")
+	require.Contains(t, text, `slipway_gateway_requests_total{environment="",project="",status="4xx"} 1`)
 }

@@ -36,6 +36,24 @@ func (s *Store) Route(ctx context.Context, hostname string) (deployment.Route, e
 	return r, nil
 }
 
+// Routes returns where the host names of all environments lead, and those of the deployments that are live in them. What leads
+// to nothing live has neither a status nor a reason: Route tells them.
+func (s *Store) Routes(ctx context.Context) ([]deployment.Route, error) {
+	rows, err := s.q.StandingRoutes(ctx)
+	routes := make([]deployment.Route, len(rows))
+	for i, row := range rows {
+		r := deployment.Route{
+			Hostname: row.Hostname, DeploymentID: row.ID, DeploymentNumber: int(row.Number), Project: row.Project,
+			Environment: row.Environment, State: deployment.PreviewState(row.State), Stable: row.Stable,
+		}
+		if r.State == deployment.PreviewLive {
+			r.Status, r.Address = deployment.StatusReady, row.Address
+		}
+		routes[i] = r
+	}
+	return routes, at(err, "list routes")
+}
+
 // ListenRoutes tells until ctx ends which routes may have changed: changed with a host name, all when notifications may
 // have been missed.
 func (s *Store) ListenRoutes(ctx context.Context, log *slog.Logger, all func(), changed func(hostname string)) {

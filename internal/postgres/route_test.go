@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 func TestListenRoutes(t *testing.T) {
@@ -39,4 +41,26 @@ func TestListenRoutes(t *testing.T) {
 	require.ElementsMatch(t, []string{again.PreviewHost, again.EnvHost}, []string{receive(), receive()})
 	cancel()
 	<-done
+}
+
+func TestRoutes_AreThoseOfWhatStands(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	live := b.deploy(p, "production")
+	b.live(live, "run-1")
+	waiting := b.deploy(p, "branch/a")
+	b.remove(deployment.Scope{ProjectID: p.ID, EnvironmentID: b.deploy(p, "branch/b").EnvironmentID})
+	routes, err := b.Routes(t.Context())
+	require.NoError(t, err)
+	of := func(host string, stable bool) deployment.Route {
+		return deployment.Route{
+			Hostname: host, DeploymentID: live.ID, DeploymentNumber: live.Number, Project: "app", Environment: "production",
+			Status: deployment.StatusReady, State: deployment.PreviewLive, Address: preview(live).Address, Stable: stable,
+		}
+	}
+	require.ElementsMatch(t, []deployment.Route{
+		of(live.EnvHost, true), of(live.PreviewHost, false),
+		{Hostname: waiting.EnvHost, Project: "app", Environment: "branch/a", Stable: true},
+	}, routes)
 }

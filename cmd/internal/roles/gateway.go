@@ -14,13 +14,15 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 	handler := gateway.New(gateway.Options{
 		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
 		TrustedProxies: c.Gateway.TrustedProxies, MaxBody: c.Gateway.MaxRequestBody,
+		Counter: t.Metrics, AccessLog: c.Gateway.AccessLog,
 	})
 	listener, err := Listen(ctx, c.Gateway.Addr)
 	if err != nil {
 		return err
 	}
+	go handler.Follow(ctx)
 	go store.ListenRoutes(ctx, log, handler.InvalidateAll, func(host string) { handler.Invalidate(host) })
 	t.Ops.Needs(postgresCheck(store), schemaCheck(store), listenerCheck("gateway", listener.Addr()))
 	log.Info("gateway listens", "addr", listener.Addr())
-	return gateway.Serve(ctx, listener, t.Metrics.Gateway(handler), c.Timeouts.Shutdown)
+	return gateway.Serve(ctx, listener, handler, c.Timeouts.Shutdown)
 }

@@ -281,6 +281,59 @@ func (q *Queries) SetPreviewState(ctx context.Context, arg SetPreviewStateParams
 	return result.RowsAffected(), nil
 }
 
+const standingRoutes = `-- name: StandingRoutes :many
+SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
+       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address
+  FROM environments e
+  JOIN projects p ON p.id = e.project_id
+  LEFT JOIN deployments d ON d.id = e.live_deployment_id
+  LEFT JOIN previews v ON v.deployment_id = d.id
+ CROSS JOIN LATERAL (VALUES (e.host, true), (d.preview_host, false)) AS h (host, stable)
+ WHERE e.deleted_at IS NULL AND h.host IS NOT NULL
+ ORDER BY 1
+`
+
+type StandingRoutesRow struct {
+	Hostname    string
+	Stable      bool
+	Project     string
+	Environment string
+	ID          string
+	Number      int32
+	State       string
+	Address     string
+}
+
+// The host names of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
+func (q *Queries) StandingRoutes(ctx context.Context) ([]StandingRoutesRow, error) {
+	rows, err := q.db.Query(ctx, standingRoutes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StandingRoutesRow
+	for rows.Next() {
+		var i StandingRoutesRow
+		if err := rows.Scan(
+			&i.Hostname,
+			&i.Stable,
+			&i.Project,
+			&i.Environment,
+			&i.ID,
+			&i.Number,
+			&i.State,
+			&i.Address,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const supersede = `-- name: Supersede :exec
 UPDATE deployments SET superseded_by = $2 WHERE id = $1
 `

@@ -68,3 +68,15 @@ SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environ
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
  ORDER BY t.stable
  LIMIT 1;
+
+-- name: StandingRoutes :many
+-- The host names of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
+SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
+       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address
+  FROM environments e
+  JOIN projects p ON p.id = e.project_id
+  LEFT JOIN deployments d ON d.id = e.live_deployment_id
+  LEFT JOIN previews v ON v.deployment_id = d.id
+ CROSS JOIN LATERAL (VALUES (e.host, true), (d.preview_host, false)) AS h (host, stable)
+ WHERE e.deleted_at IS NULL AND h.host IS NOT NULL
+ ORDER BY 1;
