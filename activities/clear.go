@@ -14,7 +14,7 @@ import (
 // stopsAtOnce bounds how many containers are stopped at the same time: each may take the whole grace period.
 const stopsAtOnce = 8
 
-// ClearPreviews removes every container and network that a deleted scope has on this host: what the ledger knows, and what
+// ClearPreviews removes every container, network and base image that a deleted scope has on this host: what the ledger knows, and what
 // the engine shows besides, such as what an attempt that was given up as dead made later. The rows go only after the
 // engine was asked again.
 func (a *Preview) ClearPreviews(ctx context.Context, in temporal.TeardownInput) error {
@@ -22,7 +22,7 @@ func (a *Preview) ClearPreviews(ctx context.Context, in temporal.TeardownInput) 
 	if err != nil {
 		return err
 	}
-	owned, err := a.Ledger.OwnedIn(ctx, in.Scope(), a.HostID, deployment.ResourceContainer, deployment.ResourceNetwork)
+	owned, err := a.Ledger.OwnedIn(ctx, in.Scope(), a.HostID, onEngine...)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,11 @@ func (a *Preview) shown(ctx context.Context, ids []string) ([]deployment.Resourc
 	return slices.DeleteFunc(all, func(r deployment.Resource) bool { return !slices.Contains(ids, r.DeploymentID) }), err
 }
 
-// removeAll removes containers, many at once, and then networks, since one with a container in it cannot go.
+// removeAll removes containers, many at once, and then the rest.
 func (a *Preview) removeAll(ctx context.Context, things []deployment.Resource) error {
 	slices.SortFunc(things, func(a, b deployment.Resource) int { return cmp.Compare(a.Name, b.Name) })
 	things = slices.CompactFunc(things, func(a, b deployment.Resource) bool { return a.Kind == b.Kind && a.Name == b.Name })
-	for _, kind := range []deployment.ResourceKind{deployment.ResourceContainer, deployment.ResourceNetwork} {
+	for _, kind := range onEngine {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(stopsAtOnce)
 		for _, r := range things {

@@ -132,13 +132,14 @@ type planner struct {
 	points
 	warnings []deployment.Warning
 	frontend string
+	base     string
 }
 
 func (p *planner) Plan(ctx context.Context, _ string, _ deployment.Project, names []string) (*deployment.Plan, string, error) {
 	if err := p.at(ctx, "plan"); err != nil {
 		return nil, "", err
 	}
-	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}, Warnings: p.warnings, Frontend: p.frontend}
+	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}, Warnings: p.warnings, Frontend: p.frontend, Base: p.base}
 	return plan, "FROM scratch\n", nil
 }
 

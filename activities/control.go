@@ -23,11 +23,7 @@ func (c *Control) PlacePreview(ctx context.Context, in temporal.StepInput) (temp
 	if err := giveUpLeases(ctx, c.Ledger, in.DeploymentID); err != nil {
 		return temporal.PlaceResult{}, err
 	}
-	host, err := c.Hosts.PreviewHost(ctx)
-	if err != nil {
-		return temporal.PlaceResult{}, err
-	}
-	return temporal.PlaceResult{HostID: host, Queue: temporal.QueuePreviewHost(host)}, nil
+	return c.FindPreviewHost(ctx, in)
 }
 
 // CloseDeployment records how a deployment that did not become ready ended, and answers how it really stands: a cancel

@@ -59,7 +59,19 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 		return temporal.PlanResult{}, err
 	}
 	result := temporal.PlanResult{PlanDigest: planned.Digest, Builder: string(planned.Plan.Builder)}
+	if result.NewBase, err = a.newBase(ctx, planned.Plan); err != nil {
+		return temporal.PlanResult{}, err
+	}
 	return result, a.judge(ctx, p, planned, planned.Warnings())
+}
+
+// newBase reports whether preview hosts most likely lack what the app runs on.
+func (a *Plan) newBase(ctx context.Context, plan *deployment.Plan) (bool, error) {
+	if plan.Base == "" {
+		return false, nil
+	}
+	runs, err := a.Store.BaseRuns(ctx, plan.Base)
+	return !runs, err
 }
 
 // stands answers with the stored plan.
@@ -70,6 +82,9 @@ func (a *Plan) stands(ctx context.Context, d deployment.Deployment, p deployment
 	}
 	logOf(ctx, a.Logs).say("plan %s was made before", digest)
 	result := temporal.PlanResult{PlanDigest: digest, Builder: string(d.Plan.Builder), Reused: true}
+	if result.NewBase, err = a.newBase(ctx, d.Plan); err != nil {
+		return temporal.PlanResult{}, err
+	}
 	// Once more, since whoever made it may have died before it was logged.
 	return result, a.judge(ctx, p, deployment.Planned{Plan: d.Plan, Digest: digest, Dockerfile: d.Dockerfile}, d.Warnings)
 }

@@ -32,6 +32,8 @@ type Store interface {
 	// PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil
 	// for none.
 	PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error)
+	// BaseRuns reports whether a preview that is to run, of whichever project, stands on a base image.
+	BaseRuns(ctx context.Context, base string) (bool, error)
 	// Twin finds the newest other deployment whose image was built from the same commit for the same environment, from a plan
 	// that every build host would make again; deployment.ErrNotFound when there is none.
 	Twin(ctx context.Context, deploymentID, planInput string) (deployment.Deployment, error)

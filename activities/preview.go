@@ -232,9 +232,12 @@ func (a *Preview) DrainPreview(ctx context.Context, in temporal.StepInput) error
 // atOnce is the grace of an app that never was live: it serves nobody, and one that ignores SIGTERM must not hold up a cancel.
 const atOnce time.Duration = 0
 
-// remove works from the ledger: containers first, since a network with one in it cannot go.
+// onEngine are the kinds of what a deployment has on an engine: containers first, since a network with one in it cannot go.
+var onEngine = []deployment.ResourceKind{deployment.ResourceContainer, deployment.ResourceNetwork, deployment.ResourceBaseImage}
+
+// remove works from the ledger.
 func (a *Preview) remove(ctx context.Context, deploymentID string, state deployment.PreviewState, grace time.Duration) error {
-	for _, kind := range []deployment.ResourceKind{deployment.ResourceContainer, deployment.ResourceNetwork} {
+	for _, kind := range onEngine {
 		owned, err := a.Ledger.Owned(ctx, deploymentID, a.HostID, kind)
 		if err != nil {
 			return err

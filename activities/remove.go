@@ -8,12 +8,16 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// removeOne removes a container, which has the grace period to end by itself, or a network.
+// removeOne removes a container, which has the grace period to end by itself, a network or an image.
 func removeOne(ctx context.Context, engine Engine, r deployment.Resource, grace time.Duration) error {
-	if r.Kind == deployment.ResourceContainer {
+	switch r.Kind {
+	case deployment.ResourceContainer:
 		return engine.Stop(ctx, r.Name, grace)
+	case deployment.ResourceBaseImage:
+		return engine.RemoveImage(ctx, r.Name)
+	default:
+		return engine.RemoveNetwork(ctx, r.Name)
 	}
-	return engine.RemoveNetwork(ctx, r.Name)
 }
 
 // removeAndLook asks the engine for the thing again: what a receipt says is what somebody has seen, not what was meant.

@@ -94,6 +94,7 @@ type PlanResult struct {
 	PlanDigest string `json:"plan_digest"`
 	Builder    string `json:"builder"`
 	Reused     bool   `json:"reused,omitempty"`
+	NewBase    bool   `json:"new_base,omitempty"` // no preview stands on the plan's base image: a host pulls it while the build runs
 }
 
 // WasReused reports whether the plan was made before.

@@ -46,6 +46,7 @@ func (d *deploy) toTheEnd(ctx workflow.Context) (*temporal.DeployResult, error) 
 			return nil, err
 		}
 	}
+	d.forgetBase(ctx)
 	d.drain(ctx, replaced)
 	d.exportCache(ctx)
 	return result, nil
@@ -62,6 +63,7 @@ type deploy struct {
 	late    bool      // that has passed
 	engines []visited // preview hosts
 	kept    *kept     // nil for nothing
+	base    base
 }
 
 // kept is a workspace that is needed after the build: what was built of it goes to the registry's cache.
@@ -152,7 +154,11 @@ func (d *deploy) buildOn(ctx workflow.Context, claim temporal.ClaimResult, commi
 	// with room for the look at what a dead attempt has finished.
 	building := working(ctx, d.limits, claim.Queue, d.limits.Build+d.limits.CleanUp, "build with "+plan.Builder)
 	in := temporal.BuildInput{DeploymentID: d.in.DeploymentID, Commit: commit, PlanDigest: plan.PlanDigest}
-	err = workflow.ExecuteActivity(building, builder.BuildImage, in).Get(ctx, &built)
+	image := workflow.ExecuteActivity(building, builder.BuildImage, in)
+	if plan.NewBase {
+		d.bringBase(ctx, claim, at)
+	}
+	err = image.Get(ctx, &built)
 	return built, err
 }
 
@@ -186,7 +192,7 @@ func (d *deploy) release(ctx workflow.Context, built temporal.BuildResult) (rele
 		d.waitFor(ctx, "")
 		releasing := working(ctx, d.limits, place.Queue, d.limits.Release, "run the preview on "+place.HostID)
 		err = workflow.ExecuteActivity(releasing, preview.ReleasePreview, in).Get(ctx, &released)
-		d.engines = append(d.engines, visited{place.Queue, silent(err)})
+		d.visited(place.Queue, silent(err))
 		if !hostGone(err) || ctx.Err() != nil {
 			return released, err
 		}

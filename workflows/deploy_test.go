@@ -108,6 +108,67 @@ func TestDeploy_Success(t *testing.T) {
 	require.Nil(t, d.closed, "a deployment that is ready is not closed a second time")
 }
 
+// The base image is pulled beside the build, and who fails to do that fails no deploy.
+func TestDeploy_ABaseImageIsPulledBesideTheBuild(t *testing.T) {
+	t.Parallel()
+	broken := appError(deployment.UserFailure("release.pull_failed", "", "no"))
+	for name, test := range map[string]struct {
+		pushed, pulled error
+		asked          []string
+	}{
+		"pulled":     {nil, nil, []string{"PushBase", "FindPreviewHost", "PullBase"}},
+		"not pushed": {broken, nil, []string{"PushBase"}},
+		"not pulled": {nil, broken, []string{"PushBase", "FindPreviewHost", "PullBase"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDeployTest(t)
+			d.OnActivity(planner.MakePlan, mock.Anything, mock.Anything).Return(temporal.PlanResult{PlanDigest: "sha256:p", Builder: "nixpacks", NewBase: true}, nil)
+			asked := make(chan struct{}) // the last of them
+			d.OnActivity(builder.PushBase, mock.Anything, temporal.CommitInput{DeploymentID: deploymentID, Commit: commit}).
+				Return(func(context.Context, temporal.CommitInput) (temporal.BuildResult, error) {
+					if test.pushed != nil {
+						close(asked)
+					}
+					return temporal.BuildResult{Image: "app", Digest: "sha256:b"}, test.pushed
+				})
+			d.OnActivity(control.FindPreviewHost, mock.Anything, mock.Anything).Return(temporal.PlaceResult{HostID: "p1", Queue: "preview@p1"}, nil).Maybe()
+			d.OnActivity(preview.PullBase, mock.Anything, temporal.ReleaseInput{DeploymentID: deploymentID, Image: "app", Digest: "sha256:b"}).
+				Return(func(context.Context, temporal.ReleaseInput) error { close(asked); return test.pulled }).Maybe()
+			d.OnActivity(builder.BuildImage, mock.Anything, mock.Anything).Return(func(context.Context, temporal.BuildInput) (temporal.BuildResult, error) {
+				<-asked
+				return temporal.BuildResult{Image: "app", Digest: "sha256:i"}, nil
+			})
+			require.NoError(t, d.run())
+			for _, name := range []string{"PushBase", "FindPreviewHost", "PullBase"} {
+				require.Equal(t, slices.Contains(test.asked, name), slices.Contains(d.calls, name), "%s: %v", name, d.calls)
+			}
+			require.Contains(t, d.calls, "ReleasePreview")
+		})
+	}
+}
+
+// What a host has pulled in vain is removed before the deployment has ended.
+func TestDeploy_ABaseImageOfABuildThatFailsIsRemoved(t *testing.T) {
+	t.Parallel()
+	d := newDeployTest(t)
+	d.OnActivity(planner.MakePlan, mock.Anything, mock.Anything).Return(temporal.PlanResult{PlanDigest: "sha256:p", Builder: "nixpacks", NewBase: true}, nil)
+	d.OnActivity(builder.PushBase, mock.Anything, mock.Anything).Return(temporal.BuildResult{Image: "app", Digest: "sha256:b"}, nil)
+	d.OnActivity(control.FindPreviewHost, mock.Anything, mock.Anything).Return(temporal.PlaceResult{HostID: "p1", Queue: "preview@p1"}, nil)
+	pulled := make(chan struct{})
+	d.OnActivity(preview.PullBase, mock.Anything, mock.Anything).Return(func(ctx context.Context, _ temporal.ReleaseInput) error {
+		close(pulled)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	d.OnActivity(builder.BuildImage, mock.Anything, mock.Anything).Return(func(context.Context, temporal.BuildInput) (temporal.BuildResult, error) {
+		<-pulled
+		return temporal.BuildResult{}, appError(deployment.UserFailure("build.command_failed", "", "exit 3"))
+	})
+	require.Error(t, d.run())
+	require.Equal(t, []string{"VacateHost", "RemovePreview", "CloseDeployment"}, d.calls[len(d.calls)-3:])
+}
+
 // withSteps has BuildImage answer that its builder has steps to be kept, and collects what hosts are asked to clean up.
 func (d *deployTest) withSteps() (vacated *[]temporal.CleanUpInput) {
 	vacated = &[]temporal.CleanUpInput{}

@@ -26,6 +26,7 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	defer cancel()
 	d.story.failure = failure
 	d.waitFor(clean, "what it made to be removed")
+	d.forgetBase(ctx)
 	d.letGo(ctx, false)
 	d.cleanUp(clean, outcome)
 	var closed temporal.CloseResult

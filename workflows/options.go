@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	sdktemporal "go.temporal.io/sdk/temporal"
@@ -94,6 +95,16 @@ const lastCall = 3 * time.Second
 type visited struct {
 	queue  string
 	silent bool // it did not answer the last time
+}
+
+// visited notes that a preview host may hold something.
+func (d *deploy) visited(queue string, silent bool) {
+	now := visited{queue, silent}
+	if i := slices.IndexFunc(d.engines, func(v visited) bool { return v.queue == queue }); i >= 0 {
+		d.engines[i] = now
+		return
+	}
+	d.engines = append(d.engines, now)
 }
 
 func retry(limits temporal.Limits) *sdktemporal.RetryPolicy {

@@ -130,6 +130,37 @@ func scenarios() map[string]scenario {
 				return temporal.CloseResult{Outcome: deployment.StatusReady}
 			}
 		}},
+		"base_is_pulled_beside": {arrange: func(s *standIns, _ chan<- struct{}) {
+			s.newBase = true
+			pulled := make(chan struct{}) // in the order that the history has
+			s.on["PullBase"] = func(context.Context) error { close(pulled); return nil }
+			s.on["BuildImage"] = func(context.Context) error { <-pulled; return nil }
+		}},
+		"base_is_not_pulled": {arrange: func(s *standIns, _ chan<- struct{}) {
+			s.newBase = true
+			s.on["PushBase"] = brokenOnce()
+		}},
+		"base_takes_longer_than_the_deploy": {arrange: func(s *standIns, _ chan<- struct{}) {
+			s.newBase = true
+			begun := make(chan struct{})
+			s.on["PullBase"] = untilCanceled(begun)
+			s.on["BuildImage"] = func(context.Context) error { <-begun; return nil }
+		}},
+		"user_failure_in_build_beside_a_base": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.newBase = true
+			begun := make(chan struct{})
+			s.on["PullBase"] = untilCanceled(begun)
+			broken := brokenOnce()
+			s.on["BuildImage"] = func(ctx context.Context) error { <-begun; return broken(ctx) }
+		}},
+		"cancel_while_a_base_is_pulled": {end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, cancels: true, arrange: func(s *standIns, begun chan<- struct{}) {
+			s.newBase = true
+			pulling := make(chan struct{})
+			s.on["PullBase"] = untilCanceled(pulling)
+			building := make(chan struct{})
+			s.on["BuildImage"] = untilCanceled(building)
+			go func() { <-pulling; <-building; close(begun) }()
+		}},
 		"cache_is_kept": {arrange: func(s *standIns, _ chan<- struct{}) { s.cached = "unix:///b" }},
 		"cache_is_not_kept": {arrange: func(s *standIns, _ chan<- struct{}) {
 			s.cached = "unix:///b"

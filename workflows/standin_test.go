@@ -14,12 +14,13 @@ import (
 
 // standIns answer under the names of production's activities, as on a good day unless a scenario says otherwise.
 type standIns struct {
-	claims []string                               // hosts that claim, one after the other; h1 afterwards
-	places []string                               // preview hosts that are chosen, likewise; p1 afterwards
-	on     map[string]func(context.Context) error // what an activity does first, by its name
-	close  func(temporal.CloseInput) temporal.CloseResult
-	built  func() temporal.BuildResult // what resolve finds built already; nil for nothing
-	cached string                      // the builder that has steps to be kept
+	claims  []string                               // hosts that claim, one after the other; h1 afterwards
+	places  []string                               // preview hosts that are chosen, likewise; p1 afterwards
+	on      map[string]func(context.Context) error // what an activity does first, by its name
+	close   func(temporal.CloseInput) temporal.CloseResult
+	built   func() temporal.BuildResult // what resolve finds built already; nil for nothing
+	cached  string                      // the builder that has steps to be kept
+	newBase bool                        // the plan's base image runs nowhere
 }
 
 func (s *standIns) does(ctx context.Context) error {
@@ -55,8 +56,18 @@ func next(list *[]string, afterwards string) string {
 func (s *standIns) FetchSource(ctx context.Context, _ temporal.CommitInput) error { return s.does(ctx) }
 
 func (s *standIns) MakePlan(ctx context.Context, _ temporal.CommitInput) (temporal.PlanResult, error) {
-	return temporal.PlanResult{PlanDigest: "sha256:p", Builder: "nixpacks"}, s.does(ctx)
+	return temporal.PlanResult{PlanDigest: "sha256:p", Builder: "nixpacks", NewBase: s.newBase}, s.does(ctx)
 }
+
+func (s *standIns) PushBase(ctx context.Context, _ temporal.CommitInput) (temporal.BuildResult, error) {
+	return temporal.BuildResult{Image: "app", Digest: "sha256:b"}, s.does(ctx)
+}
+
+func (s *standIns) FindPreviewHost(context.Context, temporal.StepInput) (temporal.PlaceResult, error) {
+	return temporal.PlaceResult{HostID: "p1", Queue: temporal.QueuePreviewHost("p1")}, nil
+}
+
+func (s *standIns) PullBase(ctx context.Context, _ temporal.ReleaseInput) error { return s.does(ctx) }
 
 func (s *standIns) BuildImage(ctx context.Context, _ temporal.BuildInput) (temporal.BuildResult, error) {
 	return temporal.BuildResult{Image: "app", Digest: "sha256:i", CachedOn: s.cached}, s.does(ctx)

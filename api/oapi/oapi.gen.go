@@ -770,7 +770,7 @@ type LeftOver struct {
 	// HostSeenAt When that host gave its last sign of life.
 	HostSeenAt *time.Time `json:"host_seen_at"`
 
-	// Kind `deployment` (it has not ended), `container`, `network`, `workspace`, `lease` (of a build slot), `image_tag` or `cache_tag`.
+	// Kind `deployment` (it has not ended), `container`, `network`, `workspace`, `lease` (of a build slot), `image_tag`, `cache_tag` or `base_image`.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 }

@@ -12,6 +12,7 @@ const (
 	ResourceWorkspace ResourceKind = "workspace" // a checkout on a build host
 	ResourceImageTag  ResourceKind = "image_tag" // the tag that a build attempt pushes
 	ResourceCacheTag  ResourceKind = "cache_tag" // the tag that the steps of a build are kept under, for other builders
+	ResourceBaseImage ResourceKind = "base_image" // what a preview host has pulled before there was an image upon it
 	ResourceContainer ResourceKind = "container"
 	ResourceNetwork   ResourceKind = "network"
 )

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -14,8 +15,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -143,4 +146,54 @@ func TestPullOfAnUnreachableRegistryIsTransient(t *testing.T) {
 	f := failureOf(t, newEngine(t).Pull(t.Context(), "127.0.0.1:1/slipway-test/app@sha256:"+strings.Repeat("0", 64), nil))
 	require.Equal(t, "release.pull_failed", f.Code)
 	require.Equal(t, deployment.ClassTransient, f.Class)
+}
+
+// What was pulled ahead is not pulled again, and goes without what stands upon it.
+func TestPullOfAnImageUponABaseThatIsThere(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	var blobs sync.Map // by path, how often
+	plain := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+			n, _ := blobs.LoadOrStore(r.URL.Path, new(atomic.Int32))
+			n.(*atomic.Int32).Add(1)
+		}
+		plain.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	repository := strings.TrimPrefix(server.URL, "http://") + "/slipway-test/" + uuid.NewString()
+	base, err := random.Image(256<<10, 3)
+	require.NoError(t, err)
+	own, err := random.Layer(1<<10, types.DockerLayer)
+	require.NoError(t, err)
+	app, err := mutate.AppendLayers(base, own)
+	require.NoError(t, err)
+	refs := map[string]string{}
+	for tag, img := range map[string]v1.Image{"base": base, "app": app} {
+		at, err := name.NewTag(repository + ":" + tag)
+		require.NoError(t, err)
+		require.NoError(t, remote.Write(at, img))
+		digest, err := img.Digest()
+		require.NoError(t, err)
+		refs[tag] = repository + "@" + digest.String()
+		t.Cleanup(func() { _, _ = api.ImageRemove(context.Background(), refs[tag], image.RemoveOptions{}) })
+	}
+	require.NoError(t, e.Pull(t.Context(), refs["base"], nil))
+	require.NoError(t, e.Pull(t.Context(), refs["app"], nil))
+	layers, err := base.Layers()
+	require.NoError(t, err)
+	for _, layer := range layers {
+		digest, err := layer.Digest()
+		require.NoError(t, err)
+		n, asked := blobs.Load("/v2/" + strings.SplitN(repository, "/", 2)[1] + "/blobs/" + digest.String())
+		require.True(t, asked)
+		require.Equal(t, int32(1), n.(*atomic.Int32).Load())
+	}
+	require.NoError(t, e.RemoveImage(t.Context(), refs["base"]))
+	_, err = api.ImageInspect(t.Context(), refs["base"])
+	require.Error(t, err)
+	stands, err := api.ImageInspect(t.Context(), refs["app"])
+	require.NoError(t, err)
+	require.Len(t, stands.RootFS.Layers, len(layers)+1)
 }

@@ -114,6 +114,12 @@ func (s *Store) AddWarning(ctx context.Context, deploymentID, runID string, w de
 	}), "add warning to deployment %s", deploymentID)
 }
 
+// BaseRuns reports whether a preview that is to run, of whichever project, stands on a base image.
+func (s *Store) BaseRuns(ctx context.Context, base string) (bool, error) {
+	runs, err := s.q.BaseRuns(ctx, base)
+	return runs, at(err, "look for previews on base image %s", base)
+}
+
 // PlanBefore returns the plan of the newest deployment of the same environment that became ready before this one was made, nil for
 // none.
 func (s *Store) PlanBefore(ctx context.Context, deploymentID string) (*deployment.Plan, error) {

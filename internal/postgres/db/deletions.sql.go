@@ -168,9 +168,9 @@ func (q *Queries) HideProject(ctx context.Context, id string) error {
 }
 
 const hostsOf = `-- name: HostsOf :many
-SELECT (r.kind IN ('container', 'network'))::boolean AS previews, r.host
+SELECT (r.kind <> 'workspace')::boolean AS previews, r.host
   FROM resources r JOIN deployments d ON d.id = r.deployment_id
- WHERE d.project_id = $1 AND r.kind IN ('container', 'network', 'workspace')
+ WHERE d.project_id = $1 AND r.kind IN ('base_image', 'container', 'network', 'workspace')
    AND ($2::uuid IS NULL OR d.environment_id = $2::uuid)
 UNION
 SELECT (s.step = 'release')::boolean, s.host

@@ -27,6 +27,21 @@ func (q *Queries) AddWarning(ctx context.Context, arg AddWarningParams) error {
 	return err
 }
 
+const baseRuns = `-- name: BaseRuns :one
+SELECT EXISTS (
+    SELECT FROM previews v JOIN deployments d ON d.id = v.deployment_id
+     WHERE v.state IN ('starting', 'live', 'asleep') AND d.plan ->> 'base' = $1::text
+) AS runs
+`
+
+// Whether a preview that is to run stands on a base image.
+func (q *Queries) BaseRuns(ctx context.Context, base string) (bool, error) {
+	row := q.db.QueryRow(ctx, baseRuns, base)
+	var runs bool
+	err := row.Scan(&runs)
+	return runs, err
+}
+
 const beginRun = `-- name: BeginRun :exec
 UPDATE deployments
    SET run_id = $1, retry_requested_at = NULL, admitted_at = coalesce(admitted_at, now()),

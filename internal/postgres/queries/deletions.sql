@@ -68,9 +68,9 @@ SELECT r.* FROM resources r JOIN deployments d ON d.id = r.deployment_id
 
 -- name: HostsOf :many
 -- The hosts that hold something, and those that ever ran a step and are there: they are looked at again.
-SELECT (r.kind IN ('container', 'network'))::boolean AS previews, r.host
+SELECT (r.kind <> 'workspace')::boolean AS previews, r.host
   FROM resources r JOIN deployments d ON d.id = r.deployment_id
- WHERE d.project_id = @project_id AND r.kind IN ('container', 'network', 'workspace')
+ WHERE d.project_id = @project_id AND r.kind IN ('base_image', 'container', 'network', 'workspace')
    AND (sqlc.narg('environment_id')::uuid IS NULL OR d.environment_id = sqlc.narg('environment_id')::uuid)
 UNION
 SELECT (s.step = 'release')::boolean, s.host

@@ -54,10 +54,10 @@ SELECT r.* FROM resources r
   JOIN environments e ON e.id = d.environment_id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
- WHERE r.host = @host AND r.kind IN ('container', 'network', 'workspace', 'lease')
+ WHERE r.host = @host AND r.kind IN ('base_image', 'container', 'network', 'workspace', 'lease')
    AND (d.status <> 'ready' AND d.finished_at < now() - @settled::interval
         OR d.finished_at < now() - @age::interval AND coalesce(l.ready_at, d.finished_at) < now() - @age::interval
-        AND (r.kind IN ('workspace', 'lease') OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host OR v.state = 'failed'
+        AND (r.kind IN ('base_image', 'workspace', 'lease') OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host OR v.state = 'failed'
              OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
         OR d.finished_at IS NULL AND d.started_at < now() - @age::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name;

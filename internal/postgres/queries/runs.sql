@@ -44,6 +44,13 @@ UPDATE deployments d SET warnings = (CASE WHEN json_typeof(warnings) = 'array' T
    AND (json_typeof(d.warnings) IS DISTINCT FROM 'array'
         OR NOT EXISTS (SELECT FROM json_array_elements(d.warnings) w WHERE w ->> 'code' = @code::text));
 
+-- name: BaseRuns :one
+-- Whether a preview that is to run stands on a base image.
+SELECT EXISTS (
+    SELECT FROM previews v JOIN deployments d ON d.id = v.deployment_id
+     WHERE v.state IN ('starting', 'live', 'asleep') AND d.plan ->> 'base' = @base::text
+) AS runs;
+
 -- name: PlanBefore :one
 SELECT o.plan FROM deployments d JOIN deployments o ON o.environment_id = d.environment_id
  WHERE d.id = $1 AND o.generation < d.generation AND o.status = 'ready' AND o.plan IS NOT NULL

@@ -1,0 +1,61 @@
+package activities
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/temporal"
+)
+
+// PushBase pushes the base image of a deployment's plan by itself, while the image upon it is built, so that a preview host can pull
+// most of what it will need before that is there. The builder fetches the base image once for both. Its tag goes with the image's.
+func (b *Build) PushBase(ctx context.Context, in temporal.CommitInput) (temporal.BuildResult, error) {
+	d, p, err := load(ctx, b.Store, in.DeploymentID)
+	if err != nil || d.Plan == nil || d.Plan.Base == "" {
+		return temporal.BuildResult{}, err
+	}
+	checkout, err := b.Workspaces.Open(d.ID, in.Commit)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	ref := d.ID + "-base-" + strings.ToLower(rand.Text()[:8])
+	request := BuildRequest{
+		Ref: ref, Image: b.PushHost + "/" + p.Name + ":" + ref, ContextDir: checkout, CacheScope: p.ID,
+		Dockerfile: "FROM " + d.Plan.Base + "\n", Ignore: []string{"**"},
+		Labels: map[string]string{"slipway.project": p.ID, "slipway.deployment": d.ID}, // no other deployment has one of this digest
+	}
+	run := activity.GetInfo(ctx).WorkflowExecution.RunID
+	tag := deployment.Resource{Kind: deployment.ResourceImageTag, Name: request.Image, DeploymentID: d.ID, RunID: run}
+	if err := b.Ledger.Own(ctx, tag); err != nil {
+		return temporal.BuildResult{}, err
+	}
+	builder, done, err := b.Builder.Choose(ctx, p.ID)
+	if err != nil {
+		return temporal.BuildResult{}, err
+	}
+	defer done()
+	outcome, err := b.Builder.Solve(ctx, builder, request, silence{})
+	return temporal.BuildResult{Image: p.Name, Digest: outcome.Digest}, err
+}
+
+// PullBase pulls a base image that was pushed ahead. What the release pulls then has these layers already, or waits for those that are
+// under way: the engine fetches a layer once. It is removed when the deployment has ended, which takes nothing from the image upon it.
+func (a *Preview) PullBase(ctx context.Context, in temporal.ReleaseInput) error {
+	image := a.PullHost + "/" + in.Image + "@" + in.Digest
+	run := activity.GetInfo(ctx).WorkflowExecution.RunID
+	base := deployment.Resource{Kind: deployment.ResourceBaseImage, Name: image, Host: a.HostID, DeploymentID: in.DeploymentID, RunID: run}
+	if err := a.Ledger.Own(ctx, base); err != nil {
+		return err
+	}
+	return a.Engine.Pull(ctx, image, func(deployment.Progress) {}) // nobody watches
+}
+
+// FindPreviewHost names the host that would run a deployment's container by now.
+func (c *Control) FindPreviewHost(ctx context.Context, _ temporal.StepInput) (temporal.PlaceResult, error) {
+	host, err := c.Hosts.PreviewHost(ctx)
+	return temporal.PlaceResult{HostID: host, Queue: temporal.QueuePreviewHost(host)}, err
+}
