@@ -45,18 +45,18 @@ build: ## build slipway, slipway-dev, slipway-temporal and buildkitd into bin/
 test: deps images build ## run the whole suite against real components
 	@# The embedded Temporal server runs apart and is never built with the race detector: that alone takes minutes.
 	go test -shuffle=on ./temporal/devserver/...
-	go build -ldflags=-w -race -o bin/race/ ./cmd/slipway-dev ./cmd/slipway
+	go build -ldflags=-w -race -o bin/race/ ./cmd/slipway-dev
 	@for tool in compose local-kms tctl temporal; do deploy/dev/tool.sh $$tool >/dev/null; done
 	@# make lint vets already, and nobody debugs these programs.
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -timeout 30m ./...
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -race -timeout 6h -v ./e2e/chaos -args -cells single -posts 10000 -keys 100 \
+	go test $(ROOT_EXEC) -race -timeout 6h -v ./e2e/chaos -args -bin $(CURDIR)/bin/race -cells single -posts 10000 -keys 100 \
 		-cancels 0 -report $(CURDIR)/docs/reliability.md
 
 chaos-outages: deps images build ## Postgres, Temporal, the registry and the Docker engine away for a minute with deploys at every moment under way
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run 'TestMatrix/(postgres|temporal|registry|dockerd)' \
+	go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run 'TestMatrix/(postgres|temporal|registry|dockerd)' \
 		-args -cells together -down 60s
 
 bench: deps images build ## compare slipway with the bare pipeline; ROUNDS=, LIMIT=, CASES=, APPS= narrow it; writes docs/performance.md
@@ -66,11 +66,11 @@ bench-compression: deps images build ## compare ways to compress layers, from th
 	go run $(ROOT_EXEC) ./bench -cases compression -apps node $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(LIMIT),-limit $(LIMIT))
 
 bench-cancel: deps images build ## cancel 1,000 deploys at random moments, for 30 minutes at most; writes docs/reliability.md
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestCancelLatency -args -cancels 1000 \
+	go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestCancelLatency -args -cancels 1000 \
 		-report $(CURDIR)/docs/reliability.md
 
 bench-backpressure: deps images build ## ask for 500 deploys at once, more than the installation takes; writes docs/reliability.md
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestBackpressure -args -deploys 500 \
+	go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestBackpressure -args -deploys 500 \
 		-report $(CURDIR)/docs/reliability.md
 
 bench-git: ## compare fetching a large repository with git itself (50,000 files, 1 GB of history; needs 8 GB of disk)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -18,6 +17,10 @@ import (
 	"github.com/slipway-dev/slipway/internal/registry"
 	"github.com/slipway-dev/slipway/internal/testbed"
 )
+
+// bin is where slipway is run from. That of the package's short run has no race detector: the same code runs under it in ./e2e, as a
+// whole, and in each package's own tests; here it would slow down the restarts of every cell.
+var bin = flag.String("bin", "../../bin", "folder of the slipway to run, as make build has made it; bin/race has the race detector")
 
 // registryAt makes a process of this program a registry instead: on the address that it says.
 const registryAt, registryDir = "CHAOS_REGISTRY_ADDR", "CHAOS_REGISTRY_DIR"
@@ -69,7 +72,7 @@ func bridgeOfTheMachine() string {
 	return fmt.Sprint(bridge.Index, addresses, err)
 }
 
-// prepare finds or builds the program and lays the installation out. BuildKit's cache is kept from run to run.
+// prepare finds the program and lays the installation out. BuildKit's cache is kept from run to run.
 func prepare() (release func(), err error) {
 	cache, err := testbed.Cache()
 	if err != nil {
@@ -83,15 +86,9 @@ func prepare() (release func(), err error) {
 	if err := lock.Lock(); err != nil { // one bridge, one BuildKit root
 		return nil, err
 	}
-	binary := filepath.Join(root, "slipway")
-	if dir := os.Getenv("SLIPWAY_TEST_BIN_DIR"); dir != "" {
-		binary = filepath.Join(dir, "slipway")
-	} else {
-		fmt.Fprintln(os.Stderr, "chaos: building slipway with the race detector")
-		out, err := exec.Command("go", "build", "-race", "-o", binary, "../../cmd/slipway").CombinedOutput()
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("build slipway: %w\n%s", err, out), lock.Close())
-		}
+	binary, err := filepath.Abs(filepath.Join(*bin, "slipway"))
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
 	}
 	in, err = layOut(root, cache, binary)
 	return func() { _ = lock.Close() }, err
