@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api/oapi"
+	"github.com/slipway-dev/slipway/internal/buildkit/buildkittest"
 	"github.com/slipway-dev/slipway/internal/registry"
 )
 
@@ -273,4 +275,27 @@ func TestAdminImagesAdd(t *testing.T) {
 		require.NotZero(t, code)
 		require.Contains(t, stderr, want)
 	}
+}
+
+func TestAdminImagesAdd_ToARegistryThatWantsAPassword(t *testing.T) {
+	t.Parallel()
+	host := buildkittest.PrivateRegistry(t, "robot", "pass-of-a-robot")
+	dir := t.TempDir()
+	tarball, file := filepath.Join(dir, "rootfs.tar"), filepath.Join(dir, "config.json")
+	require.NoError(t, os.WriteFile(tarball, rootFS(t), 0o600))
+	auth := base64.StdEncoding.EncodeToString([]byte("robot:pass-of-a-robot"))
+	require.NoError(t, os.WriteFile(file, []byte(`{"auths": {"`+host+`": {"auth": "`+auth+`"}}}`), 0o600))
+	add := []string{"admin", "images", "add", "node:20", tarball, "--registry", host}
+
+	p := &person{t: t, vars: map[string]string{}}
+	code, _, stderr := p.run(add...)
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "error: add base image: ")
+	require.Contains(t, stderr, "--auth-file")
+	code, _, stderr = p.run(append(add, "--auth-file", file)...)
+	require.Zero(t, code, stderr)
+	p.vars["SLIPWAY_REGISTRY_AUTH_FILE"] = file
+	code, stdout, stderr := p.run(add...)
+	require.Zero(t, code, stderr)
+	require.NotContains(t, stdout+stderr, "pass-of-a-robot")
 }

@@ -13,6 +13,11 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
+// LoginsIn returns what reads the logins in a file anew each time, for a Client.
+func LoginsIn(path string) func() (deployment.RegistryLogins, error) {
+	return func() (deployment.RegistryLogins, error) { return ReadLogins(path) }
+}
+
 // ReadLogins reads Docker's config.json, as `docker login` writes it without a credential helper. No program is run for a login, and an
 // error repeats nothing of the file.
 func ReadLogins(path string) (deployment.RegistryLogins, error) {

@@ -16,7 +16,7 @@ func registryLogins(c config.Registry) (loginsFunc, error) {
 	if c.AuthFile == "" {
 		return nil, nil
 	}
-	read := func() (deployment.RegistryLogins, error) { return registry.ReadLogins(c.AuthFile) }
+	read := registry.LoginsIn(c.AuthFile)
 	_, err := read()
 	return read, err
 }
