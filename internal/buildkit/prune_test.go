@@ -6,15 +6,20 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/buildkit/buildkittest"
 )
 
-// The tests that run side by side begin after this one, which takes their cache away.
+// It has a builder of its own: the others' caches, with their base images, are what makes the next run quick.
 func TestPrune(t *testing.T) {
-	b := stack.Builder(t)
+	t.Parallel()
+	own := buildkittest.StartEmpty(t, 4<<30)
+	b := own.Builder(t)
 	mark := uuid.NewString()
 	run := "RUN head -c 1000000 /dev/urandom > /layer # " + mark + "\n"
 	run += "RUN --mount=type=cache,target=/c test -e /c/kept && echo it was kept || head -c 1000000 /dev/urandom > /c/kept # "
 	r := request(t, from+run+mark+"\n", nil)
+	r.Image = own.Registry + "/test:" + r.Ref
 	_, err := b.Solve(t.Context(), r, &transcript{})
 	require.NoError(t, err)
 
@@ -24,7 +29,7 @@ func TestPrune(t *testing.T) {
 	requireKept := func(layer, mount bool) {
 		t.Helper()
 		again, s := request(t, from+run+uuid.NewString()+"\n", nil), &transcript{}
-		again.CacheScope = r.CacheScope
+		again.Image, again.CacheScope = own.Registry+"/test:"+again.Ref, r.CacheScope
 		_, err := b.Solve(t.Context(), again, s)
 		require.NoError(t, err)
 		require.Equal(t, layer, s.saw("#5 CACHED")(), s.text())

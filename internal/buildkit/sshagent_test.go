@@ -52,7 +52,7 @@ func privateRepository(t *testing.T, s *buildkittest.Stack, publicKey string) st
 // A step with an SSH mount clones what the project's key opens, and the key itself stays in the worker.
 func TestAStepUsesTheProjectsKey(t *testing.T) {
 	t.Parallel()
-	own := buildkittest.Start(t)
+	own := buildkittest.StartKept(t, buildkittest.KeptTools) // installing git and ssh takes a minute
 	private, public, fingerprint := newKey(t)
 	url := privateRepository(t, own, public)
 	build := func(key, mount string) (deployment.BuildRequest, *transcript) {

@@ -50,6 +50,7 @@ type Kept int
 const (
 	KeptImages Kept = iota // of slipway itself
 	KeptRepos              // of the repositories that the planner is tested with
+	KeptTools              // of steps with tools that the base image does not have
 )
 
 // StartKept runs a Stack that is kept. There is one of each: a second caller waits for the first.
