@@ -133,6 +133,7 @@ type planner struct {
 	warnings []deployment.Warning
 	frontend string
 	base     string
+	release  string // command of the Procfile
 }
 
 func (p *planner) Plan(ctx context.Context, _ string, _ deployment.Project, names []string) (*deployment.Plan, string, error) {
@@ -140,6 +141,9 @@ func (p *planner) Plan(ctx context.Context, _ string, _ deployment.Project, name
 		return nil, "", err
 	}
 	plan := &deployment.Plan{Builder: deployment.BuilderStatic, RootDir: ".", Port: 8080, SecretNames: names, Variables: map[string]string{"NODE_ENV": "production"}, Warnings: p.warnings, Frontend: p.frontend, Base: p.base}
+	if p.release != "" {
+		plan.ReleaseCommand, plan.ReleaseFrom = p.release, deployment.ReleaseFromProcfile
+	}
 	return plan, "FROM scratch\n", nil
 }
 
@@ -305,6 +309,8 @@ type engine struct {
 	stopped    []string
 	graces     []time.Duration         // that were given to them
 	specs      []deployment.RunSpec    // in the order in which they were started
+	commands   []deployment.RunSpec    // that were begun
+	limits     []time.Duration         // that they were given
 	output     []deployment.OutputLine // of every container, besides its first line
 	secrets    []string                // in every container's environment
 	images     []string                // that no container runs
@@ -344,6 +350,40 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
 	}
 	return p, e.at(ctx, "after start")
+}
+
+// RunOnce begins a command in a container that is not there yet, and keeps it. One that an abandoned attempt makes late, without a
+// row, is not begun.
+func (e *engine) RunOnce(ctx context.Context, s deployment.RunSpec, o deployment.Once) error {
+	if err := e.at(ctx, "before command"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	made := e.containers[s.Name] == 0
+	e.containers[s.Name] = 1
+	e.mu.Unlock()
+	if made {
+		if err := o.Begin(ctx); err != nil {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.containers, s.Name)
+			return err
+		}
+		e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
+		e.mu.Lock()
+		e.commands = append(e.commands, s)
+		e.limits = append(e.limits, o.Limit)
+		e.mu.Unlock()
+	}
+	o.Line(deployment.OutputLine{Stream: deployment.StreamStdout, Text: "migrated", At: printedAt(0)})
+	return e.at(ctx, "command")
+}
+
+// ran returns the commands that were begun.
+func (e *engine) ran() []deployment.RunSpec {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.commands)
 }
 
 func (e *engine) Probe(ctx context.Context, p deployment.Preview, s deployment.ProbeSpec, line func(string)) (string, error) {

@@ -16,7 +16,7 @@ import (
 // have, and the names of the secrets that it mounts.
 func planInput(commit string, p deployment.Project, mounted []string) (string, error) {
 	b := p.Build.WithDefaults()
-	return inputDigest(commit, p.RootDir, p.Builder, p.InstallCommand, p.BuildCommand, p.StartCommand, p.Port, mounted,
+	return inputDigest(commit, p.RootDir, p.Builder, p.InstallCommand, p.BuildCommand, p.StartCommand, p.ReleaseCommand, p.Port, mounted,
 		b.Dockerfile, b.Static, b.Strict, b.Repairs, b.Network, b.NonRoot)
 }
 

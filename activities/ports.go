@@ -51,6 +51,13 @@ type Store interface {
 	SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error)
 	// SetPreview stores how a container stands before the switch; it changes nothing once its deployment is ready.
 	SetPreview(ctx context.Context, runID string, p deployment.Preview) error
+	// ReleaseCommand returns how far a run has come with the release command.
+	ReleaseCommand(ctx context.Context, deploymentID, runID string) (deployment.CommandState, error)
+	// BeginReleaseCommand notes that the command is about to be started and returns how far the run had come before;
+	// deployment.ErrCancelRequested when a cancel came first.
+	BeginReleaseCommand(ctx context.Context, deploymentID, runID string) (before deployment.CommandState, err error)
+	// EndReleaseCommand notes that the command has ended well.
+	EndReleaseCommand(ctx context.Context, deploymentID, runID string) error
 	// ReplacedPreviews lists the previews of a ready deployment's environment that lost the route and still run.
 	ReplacedPreviews(ctx context.Context, deploymentID string) ([]deployment.Preview, error)
 	SetPreviewState(ctx context.Context, deploymentID string, state deployment.PreviewState) error
@@ -181,6 +188,9 @@ type Engine interface {
 	Pull(ctx context.Context, image string, progress func(deployment.Progress)) error
 	// Start makes the network and the container and starts it; what already stands as specified is kept.
 	Start(ctx context.Context, s RunSpec) (deployment.Preview, error)
+	// RunOnce runs the spec's command to its end in a container that stands afterwards; who calls again waits for the same one, and
+	// is told how it ended. A command that fails is a user failure with the last lines of its output.
+	RunOnce(ctx context.Context, s RunSpec, o deployment.Once) error
 	// NetworkName returns the name of the network that Start makes for a deployment, for the ledger's row before it.
 	NetworkName(deploymentID string) string
 	// Probe waits until the preview answers as the check wants. A container that exits, or does not answer within the

@@ -30,7 +30,7 @@ type Preview struct {
 	Turns         *Turns
 }
 
-// ReleasePreview brings an image live: pull → start → wait until healthy → switch the route. After the switch nothing can
+// ReleasePreview brings an image live: pull → run the release command → start → wait until healthy → switch the route. After the switch nothing can
 // take it back, so a cancel that comes then is too late.
 func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) (temporal.ReleaseResult, error) {
 	d, p, err := load(ctx, a.Store, in.DeploymentID)
@@ -47,7 +47,7 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	if err := a.pull(ctx, spec); err != nil {
 		return temporal.ReleaseResult{}, err
 	}
-	preview, err := a.start(ctx, spec)
+	preview, err := a.run(ctx, d, p, spec)
 	if err != nil {
 		return temporal.ReleaseResult{}, err
 	}
@@ -93,6 +93,21 @@ func (a *Preview) pull(ctx context.Context, spec RunSpec) error {
 func (a *Preview) own(ctx context.Context, kind deployment.ResourceKind, name string) error {
 	d := attemptOf(ctx)
 	return a.Ledger.Own(ctx, deployment.Resource{Kind: kind, Name: name, Host: a.HostID, DeploymentID: d.DeploymentID, RunID: d.RunID})
+}
+
+// run runs the release command, if there is one, and starts the app.
+func (a *Preview) run(ctx context.Context, d deployment.Deployment, p deployment.Project, spec RunSpec) (deployment.Preview, error) {
+	if d.Plan == nil || d.Plan.ReleaseCommand == "" {
+		return a.start(ctx, spec)
+	}
+	if err := a.releaseCommand(ctx, d, p, spec); err != nil {
+		return deployment.Preview{}, err
+	}
+	preview, err := a.start(ctx, spec)
+	if err != nil {
+		return preview, err
+	}
+	return preview, a.discardCommand(ctx, spec)
 }
 
 // start starts the container. The ledger knows of it before it exists.

@@ -158,6 +158,7 @@ func wirePlan(p *deployment.Plan) (oapi.Plan, error) {
 		Digest: digest, Builder: string(p.Builder), BuilderVersion: optional(p.BuilderVersion),
 		Providers: list(p.Providers, same), Versions: table(p.Versions), Base: optional(p.Base), RootDir: p.RootDir, InstallCommand: optional(p.InstallCommand),
 		BuildCommand: optional(p.BuildCommand), StartCommand: optional(p.StartCommand), Port: p.Port,
+		ReleaseCommand: optional(p.ReleaseCommand), ReleaseFrom: optional(string(p.ReleaseFrom)),
 		NonRoot: p.NonRoot, Variables: table(p.Variables), Secrets: list(p.SecretNames, same),
 		Dockerfile: optional(p.DockerfilePath), Target: optional(p.Target), BuildArgs: table(p.BuildArgs),
 		Frontend: optional(p.Frontend),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,8 @@ func TestCreateProject_FillsInDefaults(t *testing.T) {
 	require.Equal(t, oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, p.HealthCheck)
 	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 512}, p.Resources)
 	require.Equal(t, 1800, p.BuildTimeoutSeconds)
+	require.Equal(t, 600, p.ReleaseTimeoutSeconds)
+	require.Empty(t, p.ReleaseCommand)
 
 	for _, name := range []string{p.ID, "shop"} {
 		var found oapi.Project
@@ -85,6 +88,29 @@ func TestUpdateProject_ChangesOnlyWhatIsGiven(t *testing.T) {
 	require.Equal(t, 1024, q.Resources.MemoryMB)
 	w.call("GET", "/v1/projects/shop", "").problem(404)
 	require.Equal(t, 200, w.call("GET", "/v1/projects/store", "").status)
+}
+
+func TestProject_ReleaseCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	var p oapi.Project
+	w.call("PATCH", "/v1/projects/shop", `{"release_command":"bin/migrate","release_timeout_seconds":3600}`).into(&p)
+	require.Equal(t, "bin/migrate", p.ReleaseCommand)
+	require.Equal(t, 3600, p.ReleaseTimeoutSeconds)
+	w.call("PATCH", "/v1/projects/shop", `{"port":1234}`).into(&p)
+	require.Equal(t, "bin/migrate", p.ReleaseCommand)
+	for body, field := range map[string]string{
+		`{"release_command":"a\nb"}`:                              "release_command",
+		`{"release_command":"` + strings.Repeat("x", 4097) + `"}`: "release_command",
+		`{"release_timeout_seconds":-1}`:                          "release_timeout_seconds",
+		`{"release_timeout_seconds":21601}`:                       "release_timeout_seconds",
+	} {
+		require.Equal(t, field, *w.call("PATCH", "/v1/projects/shop", body).problem(422).Field, body)
+	}
+	w.call("PATCH", "/v1/projects/shop", `{"release_command":"","release_timeout_seconds":null}`).into(&p)
+	require.Empty(t, p.ReleaseCommand)
+	require.Equal(t, 600, p.ReleaseTimeoutSeconds)
 }
 
 func TestUpdateProject_ChangesAtOnceAllStand(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 func wireProject(p deployment.Project) oapi.Project {
 	return oapi.Project{
 		ID: p.ID, Name: p.Name, RepoURL: p.RepoURL, RootDir: p.RootDir, Builder: oapi.Builder(p.Builder),
-		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, Port: p.Port,
+		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, ReleaseCommand: p.ReleaseCommand, Port: p.Port,
 		Dockerfile: oapi.DockerfileSettings{
 			Path: p.Build.Dockerfile.Path, Target: p.Build.Dockerfile.Target, BuildArgs: table(p.Build.Dockerfile.BuildArgs),
 		},
@@ -18,7 +18,7 @@ func wireProject(p deployment.Project) oapi.Project {
 		HealthCheck: oapi.HealthCheck{
 			Path: p.HealthCheck.Path, Status: p.HealthCheck.Status, TimeoutSeconds: p.HealthCheck.TimeoutSeconds,
 		},
-		ProductionBranch: p.ProductionBranch, BuildTimeoutSeconds: p.BuildTimeoutSeconds,
+		ProductionBranch: p.ProductionBranch, BuildTimeoutSeconds: p.BuildTimeoutSeconds, ReleaseTimeoutSeconds: p.ReleaseTimeoutSeconds,
 		Resources:     oapi.Resources{Cpus: p.Resources.CPUs, MemoryMB: p.Resources.MemoryMB},
 		GitCredential: wireGitCredential(p), CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
@@ -37,11 +37,11 @@ func settingsOf(p deployment.Project) oapi.ProjectUpdate {
 	builder := string(p.Builder)
 	return oapi.ProjectUpdate{
 		Name: &p.Name, RepoURL: &p.RepoURL, RootDir: &p.RootDir, Builder: &builder, InstallCommand: &p.InstallCommand,
-		BuildCommand: &p.BuildCommand, StartCommand: &p.StartCommand, Port: &p.Port,
+		BuildCommand: &p.BuildCommand, StartCommand: &p.StartCommand, ReleaseCommand: &p.ReleaseCommand, Port: &p.Port,
 		HealthCheck: &oapi.HealthCheckInput{
 			Path: &p.HealthCheck.Path, Status: &p.HealthCheck.Status, TimeoutSeconds: &p.HealthCheck.TimeoutSeconds,
 		},
-		ProductionBranch: &p.ProductionBranch, BuildTimeoutSeconds: &p.BuildTimeoutSeconds,
+		ProductionBranch: &p.ProductionBranch, BuildTimeoutSeconds: &p.BuildTimeoutSeconds, ReleaseTimeoutSeconds: &p.ReleaseTimeoutSeconds,
 		Resources:  &oapi.ResourcesInput{Cpus: &p.Resources.CPUs, MemoryMB: &p.Resources.MemoryMB},
 		Dockerfile: dockerfileInput(p.Build.Dockerfile), Static: staticInput(p.Build.Static),
 		Strict: &p.Build.Strict, Repairs: text(p.Build.Repairs), BuildNetwork: text(p.Build.Network), NonRoot: &p.Build.NonRoot,
@@ -74,6 +74,7 @@ func withSettings(p deployment.Project, u oapi.ProjectUpdate) deployment.Project
 	p.Builder = deployment.Builder(value(u.Builder))
 	p.InstallCommand, p.BuildCommand, p.StartCommand = value(u.InstallCommand), value(u.BuildCommand), value(u.StartCommand)
 	p.Port, p.ProductionBranch, p.BuildTimeoutSeconds = value(u.Port), value(u.ProductionBranch), value(u.BuildTimeoutSeconds)
+	p.ReleaseCommand, p.ReleaseTimeoutSeconds = value(u.ReleaseCommand), value(u.ReleaseTimeoutSeconds)
 	p.HealthCheck = deployment.HealthCheck{
 		Path: value(health.Path), Status: value(health.Status), TimeoutSeconds: value(health.TimeoutSeconds),
 	}

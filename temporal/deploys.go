@@ -63,7 +63,7 @@ func (s *Deploys) start(ctx context.Context, d deployment.Deployment, p deployme
 func (s *Deploys) limits(p deployment.Project) Limits {
 	limits := s.Limits
 	limits.Build = time.Duration(p.BuildTimeoutSeconds) * time.Second
-	limits.Release += time.Duration(p.HealthCheck.TimeoutSeconds) * time.Second
+	limits.Release += time.Duration(p.HealthCheck.TimeoutSeconds+p.ReleaseTimeoutSeconds) * time.Second
 	return limits
 }
 

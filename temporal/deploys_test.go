@@ -25,7 +25,7 @@ func newDeploys(t *testing.T) *temporal.Deploys {
 
 func app() deployment.Project {
 	p := deployment.Project{ID: "0198c5a0-0000-7000-8000-00000000000a", Name: "app", RepoURL: "https://git.example.com/app"}.WithDefaults()
-	p.BuildTimeoutSeconds, p.HealthCheck.TimeoutSeconds = 77, 33
+	p.BuildTimeoutSeconds, p.HealthCheck.TimeoutSeconds, p.ReleaseTimeoutSeconds = 77, 33, 44
 	return p
 }
 
@@ -80,7 +80,7 @@ func TestDeploys_StartSaysWhatItIsAndHowLongItMayTake(t *testing.T) {
 	in := startedWith(t, s.Client, id)
 	want := temporal.DefaultLimits()
 	want.Build = 77 * time.Second
-	want.Release += 33 * time.Second
+	want.Release += (33 + 44) * time.Second
 	require.Equal(t, temporal.DeployInput{
 		DeploymentID: d.ID, Project: "app", Environment: "production", Limits: want,
 		Repository: "https://git.example.com/app", Ref: "branch main", Number: 7,

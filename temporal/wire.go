@@ -29,7 +29,7 @@ type Limits struct {
 	Fetch           time.Duration `json:"fetch"`
 	Plan            time.Duration `json:"plan"`
 	Build           time.Duration `json:"build"`   // the project's build_timeout_seconds; passing it is a user failure
-	Release         time.Duration `json:"release"` // pull, start and switch, on top of the health check's timeout
+	Release         time.Duration `json:"release"` // pull, start and switch, on top of the health check's and the release command's timeouts
 	Drain           time.Duration `json:"drain"`
 	CleanUp         time.Duration `json:"clean_up"`
 	Short           time.Duration `json:"short"`             // activities that only talk to Postgres

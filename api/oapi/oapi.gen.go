@@ -352,7 +352,7 @@ type CurrentStep struct {
 	// Percent 0 to 100 of the step; null when it cannot be told.
 	Percent *int `json:"percent"`
 
-	// Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
+	// Phase A part of build (solve, push) or release (pull, release_command, start, probe, switch, drain).
 	Phase *Phase `json:"phase"`
 
 	// QueuePosition The place in the line, from 1; null when the step is in none. Of a deployment that waits for its turn, the place among
@@ -835,7 +835,7 @@ type NextCursor = string
 // OrderPolicy `supersede` (a newer deployment ends older ones) or `queue` (each in turn, oldest first).
 type OrderPolicy string
 
-// Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
+// Phase A part of build (solve, push) or release (pull, release_command, start, probe, switch, drain).
 type Phase = string
 
 // Plan defines model for Plan.
@@ -883,7 +883,13 @@ type Plan struct {
 	// Port What PORT is set to at run.
 	Port      int      `json:"port"`
 	Providers []string `json:"providers"`
-	RootDir   string   `json:"root_dir"`
+
+	// ReleaseCommand Run once in the image before the app is started.
+	ReleaseCommand *string `json:"release_command"`
+
+	// ReleaseFrom Where the release command comes from.
+	ReleaseFrom *string `json:"release_from"`
+	RootDir     string  `json:"root_dir"`
 
 	// Secrets Names of the variables that the build mounts as secrets.
 	Secrets      []string `json:"secrets"`
@@ -960,14 +966,18 @@ type Project struct {
 	Port int `json:"port"`
 
 	// ProductionBranch Empty until a deploy has asked the remote for its HEAD.
-	ProductionBranch string    `json:"production_branch"`
-	Provenance       string    `json:"provenance"`
-	Repairs          string    `json:"repairs"`
-	RepoURL          string    `json:"repo_url"`
-	Reproducible     bool      `json:"reproducible"`
-	Resources        Resources `json:"resources"`
-	RootDir          string    `json:"root_dir"`
-	Sbom             bool      `json:"sbom"`
+	ProductionBranch string `json:"production_branch"`
+	Provenance       string `json:"provenance"`
+
+	// ReleaseCommand Empty: the Procfile's release line, if there is one.
+	ReleaseCommand        string    `json:"release_command"`
+	ReleaseTimeoutSeconds int       `json:"release_timeout_seconds"`
+	Repairs               string    `json:"repairs"`
+	RepoURL               string    `json:"repo_url"`
+	Reproducible          bool      `json:"reproducible"`
+	Resources             Resources `json:"resources"`
+	RootDir               string    `json:"root_dir"`
+	Sbom                  bool      `json:"sbom"`
 
 	// StartCommand Empty: the planner's.
 	StartCommand string         `json:"start_command"`
@@ -1016,6 +1026,12 @@ type ProjectCreate struct {
 
 	// Provenance How much about the build is attached to the image. By default off.
 	Provenance *string `json:"provenance,omitempty"`
+
+	// ReleaseCommand Run once in the new image, with the env vars of the runtime, before the app is started; its failure ends the deployment and leaves the old preview live. By default the Procfile's release line, if there is one.
+	ReleaseCommand *string `json:"release_command,omitempty"`
+
+	// ReleaseTimeoutSeconds How long the release command may take. By default 600.
+	ReleaseTimeoutSeconds *int `json:"release_timeout_seconds,omitempty"`
 
 	// Repairs Whether a plan that cannot lead to a serving app is put right. By default on.
 	Repairs *string `json:"repairs,omitempty"`
@@ -1089,6 +1105,12 @@ type ProjectUpdate struct {
 
 	// Provenance How much about the build is attached to the image. By default off.
 	Provenance *string `json:"provenance,omitempty"`
+
+	// ReleaseCommand Run once in the new image, with the env vars of the runtime, before the app is started; its failure ends the deployment and leaves the old preview live. By default the Procfile's release line, if there is one.
+	ReleaseCommand *string `json:"release_command,omitempty"`
+
+	// ReleaseTimeoutSeconds How long the release command may take. By default 600.
+	ReleaseTimeoutSeconds *int `json:"release_timeout_seconds,omitempty"`
 
 	// Repairs Whether a plan that cannot lead to a serving app is put right. By default on.
 	Repairs *string `json:"repairs,omitempty"`
@@ -1199,7 +1221,7 @@ type Step struct {
 	Host       *string    `json:"host"`
 	Name       StepName   `json:"name"`
 
-	// Phase A part of build (solve, push) or release (pull, start, probe, switch, drain).
+	// Phase A part of build (solve, push) or release (pull, release_command, start, probe, switch, drain).
 	Phase     *Phase    `json:"phase"`
 	StartedAt time.Time `json:"started_at"`
 

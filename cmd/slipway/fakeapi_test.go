@@ -188,7 +188,7 @@ func project(name string) oapi.Project {
 		ID: projectID, Name: name, RepoURL: "https://git.example.com/team/" + name + ".git", RootDir: ".", Builder: "auto",
 		Dockerfile: oapi.DockerfileSettings{Path: "Dockerfile", BuildArgs: map[string]string{}}, Static: oapi.StaticSettings{Headers: []oapi.StaticHeader{}},
 		Strict: []string{}, Repairs: "on", BuildNetwork: "sandbox", Provenance: "off",
-		HealthCheck: oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, BuildTimeoutSeconds: 1800,
+		HealthCheck: oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, BuildTimeoutSeconds: 1800, ReleaseTimeoutSeconds: 600,
 		Resources: oapi.Resources{Cpus: 0.5, MemoryMB: 512}, CreatedAt: noon.Add(-time.Hour), UpdatedAt: noon.Add(-time.Hour),
 	}
 }

@@ -100,7 +100,7 @@ func (f *planFlags) project() (domain.Project, error) {
 	}
 	p := domain.Project{
 		Name: "folder", RootDir: f.rootDir, Builder: domain.Builder(f.builder), Port: f.port,
-		InstallCommand: f.install, BuildCommand: f.appFlags.build, StartCommand: f.start,
+		InstallCommand: f.install, BuildCommand: f.appFlags.build, StartCommand: f.start, ReleaseCommand: f.release,
 		Build: domain.BuildSettings{
 			Dockerfile: domain.DockerfileSettings{Path: f.dockerfile, Target: f.target},
 			Static:     domain.StaticSettings{Folder: f.staticFolder, SPA: f.spa},

@@ -11,10 +11,10 @@ import (
 
 // projectFlags are the flags of `projects create` and `projects update`, one for every setting.
 type projectFlags struct {
-	name, repoURL, branch, healthPath string
-	healthStatus, memoryMB            int
-	buildTimeout, healthTimeout       time.Duration
-	cpus                              float64
+	name, repoURL, branch, healthPath           string
+	healthStatus, memoryMB                      int
+	buildTimeout, healthTimeout, releaseTimeout time.Duration
+	cpus                                        float64
 	appFlags
 	buildFlags
 }
@@ -22,6 +22,7 @@ type projectFlags struct {
 func (f *projectFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.branch, "production-branch", "", "the `branch` that goes to production (default: the repository's own)")
 	flags.DurationVar(&f.buildTimeout, "build-timeout", 0, "the longest `time` that a build may take (default 30m)")
+	flags.DurationVar(&f.releaseTimeout, "release-timeout", 0, "the longest `time` that the release command may take (default 10m)")
 	flags.StringVar(&f.healthPath, "health-path", "", "the `path` that answers once the app is up (default /)")
 	flags.IntVar(&f.healthStatus, "health-status", 0, "the HTTP `status` that counts as up (default: any below 500)")
 	flags.DurationVar(&f.healthTimeout, "health-timeout", 0, "the longest `time` that the app may take to come up (default 1m)")
@@ -33,8 +34,8 @@ func (f *projectFlags) register(flags *pflag.FlagSet) {
 
 // appFlags are the flags of a project that say where its app lies and with what it is installed, built and started.
 type appFlags struct {
-	rootDir, builder, install, build, start string
-	port                                    int
+	rootDir, builder, install, build, start, release string
+	port                                             int
 }
 
 func (f *appFlags) register(flags *pflag.FlagSet) {
@@ -43,6 +44,7 @@ func (f *appFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.install, "install-command", "", "install dependencies with `command` instead of the planner's")
 	flags.StringVar(&f.build, "build-command", "", "build with `command` instead of the planner's")
 	flags.StringVar(&f.start, "start-command", "", "start the app with `command` instead of the planner's")
+	flags.StringVar(&f.release, "release-command", "", "run `command` once in the new image before the app is started (default: the Procfile's release line)")
 	flags.IntVar(&f.port, "port", 0, "the `port` that the app listens on, given to it as PORT (default: the plan's)")
 }
 
@@ -58,7 +60,7 @@ func (f *projectFlags) given(flags *pflag.FlagSet) (client.ProjectUpdate, error)
 		Name: changed(flags, "name", f.name), RepoURL: changed(flags, "repo-url", f.repoURL),
 		RootDir: changed(flags, "root-dir", f.rootDir), Builder: changed(flags, "builder", f.builder),
 		InstallCommand: changed(flags, "install-command", f.install), BuildCommand: changed(flags, "build-command", f.build),
-		StartCommand: changed(flags, "start-command", f.start), Port: changed(flags, "port", f.port),
+		StartCommand: changed(flags, "start-command", f.start), ReleaseCommand: changed(flags, "release-command", f.release), Port: changed(flags, "port", f.port),
 		ProductionBranch: changed(flags, "production-branch", f.branch),
 	}
 	buildTimeout, err := seconds(flags, "build-timeout", f.buildTimeout)
@@ -69,7 +71,11 @@ func (f *projectFlags) given(flags *pflag.FlagSet) (client.ProjectUpdate, error)
 	if err != nil {
 		return client.ProjectUpdate{}, err
 	}
-	set.BuildTimeoutSeconds = buildTimeout
+	releaseTimeout, err := seconds(flags, "release-timeout", f.releaseTimeout)
+	if err != nil {
+		return client.ProjectUpdate{}, err
+	}
+	set.BuildTimeoutSeconds, set.ReleaseTimeoutSeconds = buildTimeout, releaseTimeout
 	health := client.HealthCheckInput{
 		Path: changed(flags, "health-path", f.healthPath), Status: changed(flags, "health-status", f.healthStatus),
 		TimeoutSeconds: healthTimeout,

@@ -28,6 +28,7 @@ from it are proposed on a terminal, and taken elsewhere.`,
 		Example: `  slipway projects create                                       # in a checkout
   slipway projects create shop https://git.example.com/team/shop.git
   slipway projects create web https://git.example.com/team/mono.git --root-dir apps/web --start-command "node server.js"
+  slipway projects create blog https://git.example.com/team/blog.git --release-command "bin/rails db:migrate" --release-timeout 30m
   slipway projects create api git@git.example.com:team/api.git --builder dockerfile --port 8080 --health-path /healthz`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set, err := flags.given(cmd.Flags())
@@ -40,8 +41,8 @@ from it are proposed on a terminal, and taken elsewhere.`,
 			}
 			body := client.ProjectCreate{
 				Name: name, RepoURL: url, RootDir: set.RootDir, Builder: set.Builder, InstallCommand: set.InstallCommand,
-				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, Port: set.Port, HealthCheck: set.HealthCheck,
-				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, Resources: set.Resources,
+				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, ReleaseCommand: set.ReleaseCommand, Port: set.Port, HealthCheck: set.HealthCheck,
+				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, ReleaseTimeoutSeconds: set.ReleaseTimeoutSeconds, Resources: set.Resources,
 				Dockerfile: set.Dockerfile, Static: set.Static, Strict: set.Strict, Repairs: set.Repairs,
 				BuildNetwork: set.BuildNetwork, BuildSSH: set.BuildSSH, NonRoot: set.NonRoot, Provenance: set.Provenance, Sbom: set.Sbom, Reproducible: set.Reproducible,
 			}
@@ -184,6 +185,8 @@ func (c *cli) printProject(p client.Project) error {
 	sheet.add("install command", orElse(p.InstallCommand, "the planner's"))
 	sheet.add("build command", orElse(p.BuildCommand, "the planner's"))
 	sheet.add("start command", orElse(p.StartCommand, "the planner's"))
+	sheet.add("release command", orElse(p.ReleaseCommand, "the Procfile's, if it has one"))
+	sheet.add("release timeout", (time.Duration(p.ReleaseTimeoutSeconds) * time.Second).String())
 	addBuildSettings(&sheet, p)
 	sheet.add("build timeout", (time.Duration(p.BuildTimeoutSeconds) * time.Second).String())
 	sheet.add("port", orElse(number(p.Port), "the plan's"))

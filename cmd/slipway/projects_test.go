@@ -15,7 +15,7 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 	api := newFakeAPI(t)
 	code, stdout, stderr := user(t, api).run("projects", "create", "web", "https://git.example.com/team/mono.git",
 		"--root-dir", "apps/web", "--builder", "nixpacks", "--install-command", "npm ci", "--build-command", "npm run build",
-		"--start-command", "npm start", "--port", "3000", "--health-path", "/up", "--health-status", "204", "--health-timeout", "90s",
+		"--start-command", "npm start", "--release-command", "npm run migrate", "--release-timeout", "1h", "--port", "3000", "--health-path", "/up", "--health-status", "204", "--health-timeout", "90s",
 		"--production-branch", "trunk", "--build-timeout", "10m", "--cpus", "1.5", "--memory", "1024",
 		"--dockerfile", "d/Dockerfile", "--target", "web", "--build-arg", "A=1=2", "--build-arg", "B", "--static-folder", "dist", "--spa",
 		"--header", "/a/* X-A: b: c", "--header", "Y: z", "--strict", "pm.multiple_lockfiles,start.dev_server", "--repairs", "off",
@@ -24,7 +24,7 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 	body, sent := strings.CutPrefix(api.requests()[0], "POST /v1/projects ")
 	require.True(t, sent)
 	require.JSONEq(t, `{"name":"web","repo_url":"https://git.example.com/team/mono.git","root_dir":"apps/web","builder":"nixpacks",
-		"install_command":"npm ci","build_command":"npm run build","start_command":"npm start","port":3000,
+		"install_command":"npm ci","build_command":"npm run build","start_command":"npm start","release_command":"npm run migrate","release_timeout_seconds":3600,"port":3000,
 		"health_check":{"path":"/up","status":204,"timeout_seconds":90},"production_branch":"trunk","build_timeout_seconds":600,
 		"resources":{"cpus":1.5,"memory_mb":1024},"dockerfile":{"path":"d/Dockerfile","target":"web","build_args":{"A":"1=2","B":null}},
 		"static":{"folder":"dist","spa":true,"headers":[{"path":"/a/*","name":"X-A","value":"b: c"},{"path":"/*","name":"Y","value":"z"}]},
@@ -38,6 +38,8 @@ builder:            auto
 install command:    the planner's
 build command:      the planner's
 start command:      the planner's
+release command:    the Procfile's, if it has one
+release timeout:    10m0s
 build timeout:      30m0s
 port:               the plan's
 health check:       GET / answers below 500 within 1m0s

@@ -183,6 +183,9 @@ func (c *cli) printPlan(p client.Plan) error {
 	}
 	sheet.add("build command", text(p.BuildCommand))
 	sheet.add("start command", text(p.StartCommand))
+	if p.ReleaseCommand != nil {
+		sheet.add("release command", *p.ReleaseCommand+" (of the "+text(p.ReleaseFrom)+")")
+	}
 	sheet.add("port", strconv.Itoa(p.Port))
 	for _, key := range slices.Sorted(maps.Keys(p.Variables)) {
 		sheet.add("variable "+key, p.Variables[key])

@@ -12,7 +12,7 @@ type Timeouts struct {
 	Resolve  time.Duration // one attempt, likewise below
 	Fetch    time.Duration
 	Plan     time.Duration
-	Release  time.Duration // pull, start and switch, on top of the health check's time-out
+	Release  time.Duration // pull, start and switch, on top of the health check's time-out and the release command's
 	Drain    time.Duration // stopping a container that lost its route
 	CleanUp  time.Duration // of what a failed deploy left
 	Short    time.Duration // steps that only talk to Postgres
@@ -42,7 +42,7 @@ func (t *Timeouts) keys() []key {
 		after("SLIPWAY_RESOLVE_TIMEOUT", "resolve", "1m", &t.Resolve, "One attempt to turn a ref into a commit."),
 		after("SLIPWAY_FETCH_TIMEOUT", "fetch", "10m", &t.Fetch, "One attempt to fetch a commit."),
 		after("SLIPWAY_PLAN_TIMEOUT", "plan", "2m", &t.Plan, "One attempt to plan a build. Building has the project's `build_timeout_seconds`."),
-		after("SLIPWAY_RELEASE_TIMEOUT", "release", "10m", &t.Release, "One attempt to pull, start and switch, on top of the project's health check time-out."),
+		after("SLIPWAY_RELEASE_TIMEOUT", "release", "10m", &t.Release, "One attempt to pull, start and switch, on top of the project's health check time-out and `release_timeout_seconds`."),
 		after("SLIPWAY_DRAIN_TIMEOUT", "drain", "2m", &t.Drain, "One attempt to stop a preview that was replaced."),
 		after("SLIPWAY_CLEANUP_TIMEOUT", "clean_up", "2m", &t.CleanUp, "One attempt to remove what a deploy leaves."),
 		after("SLIPWAY_SHORT_TIMEOUT", "short", "10s", &t.Short, "One attempt at a step that only talks to Postgres."),

@@ -33,23 +33,60 @@ type Plan struct {
 	InstallCommand string            `json:"install_command,omitempty"`
 	BuildCommand   string            `json:"build_command,omitempty"`
 	StartCommand   string            `json:"start_command,omitempty"`
-	Port           int               `json:"port"`                 // what PORT is set to at run
-	Static         *StaticSettings   `json:"static,omitempty"`     // set when a folder of the result is served, its Folder too
-	NonRoot        bool              `json:"non_root,omitempty"`   // the app runs as a user without rights
-	Variables      map[string]string `json:"variables,omitempty"`  // non-secret build defaults from the planner
-	SecretNames    []string          `json:"secrets,omitempty"`    // names of build env vars mounted as secrets, sorted
-	DockerfilePath string            `json:"dockerfile,omitempty"` // for builder dockerfile: path inside RootDir
-	Target         string            `json:"target,omitempty"`     // for builder dockerfile: the stage to build, "" for the last
-	BuildArgs      map[string]string `json:"build_args,omitempty"` // for builder dockerfile; not secret
-	Frontend       string            `json:"frontend,omitempty"`   // for builder railpack: image of what builds Native
-	Ignore         []string          `json:"ignore,omitempty"`     // patterns kept out of the build context
-	Native         json.RawMessage   `json:"native,omitempty"`     // the planner's own plan, redacted
-	Warnings       []Warning         `json:"warnings,omitempty"`   // also shown on the deployment
-	Assets         map[string]string `json:"assets,omitempty"`     // files that the rendered Dockerfile copies: name → content
+	ReleaseCommand string            `json:"release_command,omitempty"` // run once in the image before the app is started
+	ReleaseFrom    ReleaseFrom       `json:"release_from,omitempty"`    // who gave it, empty for none
+	Port           int               `json:"port"`                      // what PORT is set to at run
+	Static         *StaticSettings   `json:"static,omitempty"`          // set when a folder of the result is served, its Folder too
+	NonRoot        bool              `json:"non_root,omitempty"`        // the app runs as a user without rights
+	Variables      map[string]string `json:"variables,omitempty"`       // non-secret build defaults from the planner
+	SecretNames    []string          `json:"secrets,omitempty"`         // names of build env vars mounted as secrets, sorted
+	DockerfilePath string            `json:"dockerfile,omitempty"`      // for builder dockerfile: path inside RootDir
+	Target         string            `json:"target,omitempty"`          // for builder dockerfile: the stage to build, "" for the last
+	BuildArgs      map[string]string `json:"build_args,omitempty"`      // for builder dockerfile; not secret
+	Frontend       string            `json:"frontend,omitempty"`        // for builder railpack: image of what builds Native
+	Ignore         []string          `json:"ignore,omitempty"`          // patterns kept out of the build context
+	Native         json.RawMessage   `json:"native,omitempty"`          // the planner's own plan, redacted
+	Warnings       []Warning         `json:"warnings,omitempty"`        // also shown on the deployment
+	Assets         map[string]string `json:"assets,omitempty"`          // files that the rendered Dockerfile copies: name → content
 	// InstallFiles are all that the install phases read, a folder with a slash at its end; InstallReadsAll is why that is
 	// the whole source instead. Both are empty where nothing is installed.
 	InstallFiles    []string `json:"install_files,omitempty"`
 	InstallReadsAll string   `json:"install_reads_all,omitempty"`
+}
+
+// ReleaseFrom says where a release command comes from.
+type ReleaseFrom string
+
+// The values of ReleaseFrom.
+const (
+	ReleaseFromNone     ReleaseFrom = ""
+	ReleaseFromProject  ReleaseFrom = "project"
+	ReleaseFromProcfile ReleaseFrom = "Procfile"
+)
+
+// CommandState says how far a run of a deployment has come with the release command.
+type CommandState string
+
+// The states of a release command. One that failed ends its run, and has none.
+const (
+	CommandNone  CommandState = ""
+	CommandBegun CommandState = "begun"
+	CommandDone  CommandState = "done" // it has ended well
+)
+
+// ReleaseArgs returns the release command as the image runs it, in place of its ENTRYPOINT and CMD, nil for none: in the shell that
+// starts the app where the plan decides that, else in the one that every image with a shell has.
+func (p *Plan) ReleaseArgs() []string {
+	switch {
+	case p.ReleaseCommand == "":
+		return nil
+	case p.Builder == BuilderNixpacks:
+		return []string{"/bin/bash", "-lc", p.ReleaseCommand}
+	case p.Builder == BuilderRailpack:
+		return []string{"/bin/bash", "-c", p.ReleaseCommand}
+	default:
+		return []string{"/bin/sh", "-c", p.ReleaseCommand}
+	}
 }
 
 // BuildContext is a folder around a plan's RootDir that its build gets as a whole.
@@ -109,11 +146,11 @@ type Planned struct {
 // Warnings returns the plan's warnings and what changed.
 func (p Planned) Warnings() []Warning { return slices.Concat(p.Plan.Warnings, p.Changes) }
 
-// Digest identifies the plan by what is built: the same plan has the same digest on every host, at any time. Warnings do not
-// count: they change nothing of the image, and some come and go with the calendar.
+// Digest identifies the plan by what is built: the same plan has the same digest on every host, at any time. Warnings and the
+// release command do not count: they change nothing of the image, and some warnings come and go with the calendar.
 func (p *Plan) Digest() (string, error) {
 	built := *p
-	built.Warnings = nil
+	built.Warnings, built.ReleaseCommand, built.ReleaseFrom = nil, "", ReleaseFromNone
 	data, err := json.Marshal(built) // map keys are sorted, so equal plans are equal bytes
 	if err != nil {
 		return "", fmt.Errorf("encode plan: %w", err)

@@ -6,23 +6,25 @@ import (
 
 // Project is a repository plus the settings that say how it is built and run.
 type Project struct {
-	ID                  string
-	Name                string
-	RepoURL             string
-	RootDir             string // slash path inside the repository, "." for the root
-	Builder             Builder
-	InstallCommand      string
-	BuildCommand        string
-	StartCommand        string
-	Build               BuildSettings
-	Port                int // 0: the plan decides
-	HealthCheck         HealthCheck
-	ProductionBranch    string // empty until the first deploy asks the remote for its HEAD
-	BuildTimeoutSeconds int
-	Resources           Resources
-	GitCredential       *CredentialSummary // nil for none
-	CreatedAt           time.Time
-	UpdatedAt           time.Time
+	ID                    string
+	Name                  string
+	RepoURL               string
+	RootDir               string // slash path inside the repository, "." for the root
+	Builder               Builder
+	InstallCommand        string
+	BuildCommand          string
+	StartCommand          string
+	ReleaseCommand        string // run once in the new image before the app is started; empty: the Procfile's, or none
+	Build                 BuildSettings
+	Port                  int // 0: the plan decides
+	HealthCheck           HealthCheck
+	ProductionBranch      string // empty until the first deploy asks the remote for its HEAD
+	BuildTimeoutSeconds   int
+	ReleaseTimeoutSeconds int
+	Resources             Resources
+	GitCredential         *CredentialSummary // nil for none
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
 }
 
 // HealthCheck says when a preview counts as ready.
@@ -40,12 +42,13 @@ type Resources struct {
 
 // Defaults of a project's settings.
 const (
-	DefaultBuildTimeoutSeconds  = 1800
-	DefaultHealthPath           = "/"
-	DefaultHealthTimeoutSeconds = 60
-	DefaultCPUs                 = 0.5
-	DefaultMemoryMB             = 512
-	DefaultPort                 = 3000
+	DefaultBuildTimeoutSeconds   = 1800
+	DefaultReleaseTimeoutSeconds = 600
+	DefaultHealthPath            = "/"
+	DefaultHealthTimeoutSeconds  = 60
+	DefaultCPUs                  = 0.5
+	DefaultMemoryMB              = 512
+	DefaultPort                  = 3000
 )
 
 // WithDefaults returns p with every setting that was left empty filled in.
@@ -59,6 +62,9 @@ func (p Project) WithDefaults() Project {
 	p.Build = p.Build.WithDefaults()
 	if p.BuildTimeoutSeconds == 0 {
 		p.BuildTimeoutSeconds = DefaultBuildTimeoutSeconds
+	}
+	if p.ReleaseTimeoutSeconds == 0 {
+		p.ReleaseTimeoutSeconds = DefaultReleaseTimeoutSeconds
 	}
 	if p.HealthCheck.Path == "" {
 		p.HealthCheck.Path = DefaultHealthPath

@@ -45,19 +45,20 @@ func (n StepName) Status() Status {
 	}
 }
 
-// Phase is a part of a step: solve and push of build; pull, start, probe, switch and drain of release.
+// Phase is a part of a step: solve and push of build; pull, release_command, start, probe, switch and drain of release.
 type Phase string
 
 // The phases; a step that has none uses PhaseNone.
 const (
-	PhaseNone   Phase = ""
-	PhaseSolve  Phase = "solve"
-	PhasePush   Phase = "push"
-	PhasePull   Phase = "pull"
-	PhaseStart  Phase = "start"
-	PhaseProbe  Phase = "probe"
-	PhaseSwitch Phase = "switch"
-	PhaseDrain  Phase = "drain"
+	PhaseNone           Phase = ""
+	PhaseSolve          Phase = "solve"
+	PhasePush           Phase = "push"
+	PhasePull           Phase = "pull"
+	PhaseReleaseCommand Phase = "release_command" // what the project runs once in the new image
+	PhaseStart          Phase = "start"
+	PhaseProbe          Phase = "probe"
+	PhaseSwitch         Phase = "switch"
+	PhaseDrain          Phase = "drain"
 )
 
 // StepStatus says how one attempt at a step (or phase) stands.

@@ -184,9 +184,10 @@ func (p Project) Validate() []*FieldError {
 	faults := []*FieldError{
 		ValidateProjectName(p.Name), ValidateRootDir(p.RootDir),
 		validateCommand("install_command", p.InstallCommand), validateCommand("build_command", p.BuildCommand),
-		validateCommand("start_command", p.StartCommand), p.HealthCheck.validate(),
+		validateCommand("start_command", p.StartCommand), validateCommand("release_command", p.ReleaseCommand), p.HealthCheck.validate(),
 		oneOf("builder", p.Builder, BuilderAuto, BuilderNixpacks, BuilderDockerfile, BuilderStatic, BuilderRailpack),
 		inRange("port", p.Port, 0, 65535), inRange("build_timeout_seconds", p.BuildTimeoutSeconds, 1, 6*3600),
+		inRange("release_timeout_seconds", p.ReleaseTimeoutSeconds, 1, 6*3600),
 		inRange("resources.memory_mb", p.Resources.MemoryMB, 16, 1<<20),
 	}
 	faults = append(faults, p.Build.validate()...)

@@ -120,14 +120,19 @@ func WarningKinds() []WarningKind {
 			`write one version, e.g. "^8.3"`,
 		},
 		{
-			"release.at_build", SeverityWarning, "the Procfile's release command runs while the image is built",
-			"release: node migrate.js",
-			"move it to the start command if it needs the app's variables or its database",
+			"release.at_build", SeverityWarning, "a phase that the repository's nixpacks configuration calls release runs while the image is built",
+			"[phases.release] in nixpacks.toml",
+			"take the phase out of there and set release_command on the project, or write a release line into the Procfile",
+		},
+		{
+			"release.ignored", SeverityWarning, "the Procfile's release command is not run",
+			"a release line beside a Dockerfile",
+			"set release_command on the project if the image can run it, else take the line out",
 		},
 		{
 			"db.at_build", SeverityWarning, "the build changes a database, which a build does not reach",
 			"prisma migrate deploy in the build script",
-			"run it in the start command",
+			"set it as the release_command of the project",
 		},
 		{
 			"deps.substring_match", SeverityInfo, "packages are installed because a word stands somewhere in a manifest",

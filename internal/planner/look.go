@@ -66,6 +66,7 @@ func lookAt(src *source, project deployment.Project, plan *deployment.Plan, text
 	case deployment.BuilderRailpack: // says itself what it found
 	}
 	l.staticWarnings()
+	l.releaseWarnings()
 	l.envFileWarnings()
 	l.eolWarnings()
 	l.networkWarnings()

@@ -112,6 +112,25 @@ func redact(data []byte) (json.RawMessage, error) {
 	return encodeNative(fields)
 }
 
+// withoutPhases returns nixpacks' JSON without these phases.
+func withoutPhases(data json.RawMessage, names ...string) (json.RawMessage, error) {
+	var fields, phases map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("read the plan of nixpacks: %w", err)
+	}
+	if err := json.Unmarshal(fields["phases"], &phases); err != nil {
+		return nil, fmt.Errorf("read the phases of nixpacks: %w", err)
+	}
+	for _, name := range names {
+		delete(phases, name)
+	}
+	var err error
+	if fields["phases"], err = encodeNative(phases); err != nil {
+		return nil, err
+	}
+	return encodeNative(fields)
+}
+
 func encodeNative(v any) (json.RawMessage, error) {
 	var data bytes.Buffer
 	encoder := json.NewEncoder(&data)

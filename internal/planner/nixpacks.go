@@ -18,6 +18,7 @@ type firstPass struct {
 	dropped []string // links that lead out of the source and are not in the copy
 	native  *nativePlan
 	pinned  []string // what it is planned as, where nixpacks by itself recognises nothing
+	release string   // command of the Procfile's release line
 	around  *around
 }
 
@@ -28,7 +29,7 @@ func (p *Planner) planFirst(ctx context.Context, src *source, project deployment
 	if err != nil {
 		return nil, err
 	}
-	first := &firstPass{dir: dir, dropped: dropped, around: src.around}
+	first := &firstPass{dir: dir, dropped: dropped, release: procfileRelease(src), around: src.around}
 	if err := first.plan(ctx, p, src, project); err != nil {
 		first.Close()
 		return nil, err
@@ -147,9 +148,16 @@ func (p *Planner) planWith(ctx context.Context, first *firstPass, project deploy
 	if err != nil {
 		return nil, nil, err
 	}
+	released := native.takeRelease(first.release)
 	plan, err := fromNative(native, raw, version)
 	if err != nil {
 		return nil, nil, err
+	}
+	if released {
+		plan.ReleaseCommand, plan.ReleaseFrom = first.release, deployment.ReleaseFromProcfile
+		if plan.Native, err = withoutPhases(plan.Native, releasePhase); err != nil {
+			return nil, nil, err
+		}
 	}
 	if fix.nodeEnv != "" {
 		delete(plan.Variables, nodeVersionVariable) // it told nixpacks, and nobody else

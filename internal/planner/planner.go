@@ -93,6 +93,9 @@ func (p *Planner) planSource(ctx context.Context, src *source, project deploymen
 	if err != nil {
 		return nil, "", err
 	}
+	if err := setRelease(src, project, plan); err != nil {
+		return nil, "", err
+	}
 	plan.RootDir = src.rel
 	plan.NonRoot = project.Build.NonRoot && (plan.Builder == deployment.BuilderNixpacks || plan.Builder == deployment.BuilderStatic)
 	plan.SecretNames = secretNames

@@ -19,16 +19,13 @@ func serveResult(plan *deployment.Plan, settings deployment.StaticSettings, over
 	if err != nil {
 		return err
 	}
-	var fields, phases map[string]json.RawMessage
-	if err := json.Unmarshal(plan.Native, &fields); err != nil {
-		return fmt.Errorf("read the plan of nixpacks: %w", err)
-	}
-	if err := json.Unmarshal(fields["phases"], &phases); err != nil {
-		return fmt.Errorf("read the phases of nixpacks: %w", err)
-	}
-	delete(phases, nixpacksServer)
-	if fields["phases"], err = encodeNative(phases); err != nil {
+	native, err := withoutPhases(plan.Native, nixpacksServer)
+	if err != nil {
 		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(native, &fields); err != nil {
+		return fmt.Errorf("read the plan of nixpacks: %w", err)
 	}
 	if fields["start"], err = encodeNative(startChange{RunImage: overrides.staticImage()}); err != nil {
 		return err

@@ -10,17 +10,14 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-var (
-	procfileRelease = regexp.MustCompile(`(?m)^(release):`)
-	databaseChange  = regexp.MustCompile(`(?:mix ecto\.(?:setup|migrate|create)|prisma (?:migrate deploy|migrate dev|db push)|(?:rake|rails) db:\w+|` +
-		`manage\.py migrate|artisan migrate|alembic upgrade|knex(?:\.js)? migrate:\w+|typeorm migration:run|sequelize(?:-cli)? db:migrate|drizzle-kit (?:push|migrate)|flyway migrate|goose up)`)
-)
+var databaseChange = regexp.MustCompile(`(?:mix ecto\.(?:setup|migrate|create)|prisma (?:migrate deploy|migrate dev|db push)|(?:rake|rails) db:\w+|` +
+	`manage\.py migrate|artisan migrate|alembic upgrade|knex(?:\.js)? migrate:\w+|typeorm migration:run|sequelize(?:-cli)? db:migrate|drizzle-kit (?:push|migrate)|flyway migrate|goose up)`)
 
 // buildTimeWarnings tells of what runs while the image is built, where no database is and no variable of the app.
 func (l *look) buildTimeWarnings() {
-	if len(l.native.Phases["release"].Cmds) > 0 {
-		_, line := l.match("Procfile", procfileRelease)
-		l.warn("release.at_build", "Procfile", line, "the release command %q runs while the image is built, not before each start", l.native.command("release"))
+	if len(l.native.Phases[releasePhase].Cmds) > 0 {
+		file, line := l.configLine("phases", releasePhase)
+		l.warn("release.at_build", file, line, "the phase release (%q) runs while the image is built, not before the app is started", l.native.command(releasePhase))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.native.Phases)) {
 		for _, command := range l.native.Phases[name].Cmds {
@@ -37,7 +34,7 @@ func (l *look) databaseWarning(phase, command string) {
 	if call := scriptRun.FindStringSubmatch(command); call != nil && l.manifest.Scripts[call[1]] != "" {
 		command, file, line = l.manifest.Scripts[call[1]], packageJSON, l.keyLine(packageJSON, "scripts", call[1])
 	}
-	if change := databaseChange.FindString(command); change != "" && phase != "release" {
+	if change := databaseChange.FindString(command); change != "" && phase != releasePhase {
 		l.warn("db.at_build", file, line, "%q runs in the phase %s of the build", change, phase)
 	}
 }

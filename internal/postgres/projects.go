@@ -65,7 +65,7 @@ func projectParams(id string, p deployment.Project) (db.CreateProjectParams, err
 		HealthPath: p.HealthCheck.Path, HealthStatus: int32(p.HealthCheck.Status),
 		HealthTimeoutSeconds: int32(p.HealthCheck.TimeoutSeconds), ProductionBranch: p.ProductionBranch,
 		BuildTimeoutSeconds: int32(p.BuildTimeoutSeconds), Cpus: p.Resources.CPUs, MemoryMb: int32(p.Resources.MemoryMB),
-		BuildSettings: settings,
+		BuildSettings: settings, ReleaseCommand: p.ReleaseCommand, ReleaseTimeoutSeconds: int32(p.ReleaseTimeoutSeconds),
 	}, nil
 }
 
@@ -76,6 +76,7 @@ func updateParams(p deployment.Project) (db.UpdateProjectParams, error) {
 		BuildCommand: c.BuildCommand, StartCommand: c.StartCommand, Port: c.Port, HealthPath: c.HealthPath,
 		HealthStatus: c.HealthStatus, HealthTimeoutSeconds: c.HealthTimeoutSeconds, ProductionBranch: c.ProductionBranch,
 		BuildTimeoutSeconds: c.BuildTimeoutSeconds, Cpus: c.Cpus, MemoryMb: c.MemoryMb, BuildSettings: c.BuildSettings,
+		ReleaseCommand: c.ReleaseCommand, ReleaseTimeoutSeconds: c.ReleaseTimeoutSeconds,
 		UpdatedAt: p.UpdatedAt,
 	}, err
 }
@@ -157,6 +158,7 @@ func toProject(r db.Project) (deployment.Project, error) {
 		HealthCheck: deployment.HealthCheck{
 			Path: r.HealthPath, Status: int(r.HealthStatus), TimeoutSeconds: int(r.HealthTimeoutSeconds),
 		},
+		ReleaseCommand: r.ReleaseCommand, ReleaseTimeoutSeconds: int(r.ReleaseTimeoutSeconds),
 		ProductionBranch: r.ProductionBranch, BuildTimeoutSeconds: int(r.BuildTimeoutSeconds),
 		Resources: deployment.Resources{CPUs: r.Cpus, MemoryMB: int(r.MemoryMb)},
 		Build:     settings.WithDefaults(),

@@ -14,9 +14,9 @@ func TestProjectRoundTrip(t *testing.T) {
 	b := newBench(t)
 	want := deployment.Project{
 		Name: "app", RepoURL: "https://git.example.com/app", RootDir: "apps/web", Builder: deployment.BuilderNixpacks,
-		InstallCommand: "npm ci", BuildCommand: "npm run build", StartCommand: "npm start", Port: 8000,
+		InstallCommand: "npm ci", BuildCommand: "npm run build", StartCommand: "npm start", ReleaseCommand: "npm run migrate", Port: 8000,
 		HealthCheck:      deployment.HealthCheck{Path: "/health", Status: 204, TimeoutSeconds: 5},
-		ProductionBranch: "main", BuildTimeoutSeconds: 60, Resources: deployment.Resources{CPUs: 1.5, MemoryMB: 256},
+		ProductionBranch: "main", BuildTimeoutSeconds: 60, ReleaseTimeoutSeconds: 90, Resources: deployment.Resources{CPUs: 1.5, MemoryMB: 256},
 		Build: deployment.BuildSettings{
 			Dockerfile: deployment.DockerfileSettings{Path: "d/Dockerfile", Target: "web", BuildArgs: map[string]string{"A": "b"}},
 			Static:     deployment.StaticSettings{Folder: "dist", SPA: true, Headers: []deployment.StaticHeader{{Path: "/a/*", Name: "X", Value: "y"}}},
@@ -36,6 +36,7 @@ func TestProjectRoundTrip(t *testing.T) {
 	}
 
 	made.Name, made.HealthCheck.Status, made.ProductionBranch = "renamed", 0, ""
+	made.ReleaseCommand, made.ReleaseTimeoutSeconds = "", 600
 	made.Build = deployment.BuildSettings{}.WithDefaults()
 	changed, err := b.UpdateProject(t.Context(), made)
 	require.NoError(t, err)

@@ -74,27 +74,29 @@ type Preview struct {
 }
 
 type Project struct {
-	ID                   string
-	Name                 string
-	RepoUrl              string
-	RootDir              string
-	Builder              string
-	InstallCommand       string
-	BuildCommand         string
-	StartCommand         string
-	Port                 int32
-	HealthPath           string
-	HealthStatus         int32
-	HealthTimeoutSeconds int32
-	ProductionBranch     string
-	BuildTimeoutSeconds  int32
-	Cpus                 float64
-	MemoryMb             int32
-	NextNumber           int32
-	CreatedAt            time.Time
-	UpdatedAt            time.Time
-	DeletedAt            *time.Time
-	BuildSettings        []byte
+	ID                    string
+	Name                  string
+	RepoUrl               string
+	RootDir               string
+	Builder               string
+	InstallCommand        string
+	BuildCommand          string
+	StartCommand          string
+	Port                  int32
+	HealthPath            string
+	HealthStatus          int32
+	HealthTimeoutSeconds  int32
+	ProductionBranch      string
+	BuildTimeoutSeconds   int32
+	Cpus                  float64
+	MemoryMb              int32
+	NextNumber            int32
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
+	DeletedAt             *time.Time
+	BuildSettings         []byte
+	ReleaseCommand        string
+	ReleaseTimeoutSeconds int32
 }
 
 type Receipt struct {

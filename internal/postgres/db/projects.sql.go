@@ -13,29 +13,31 @@ import (
 const createProject = `-- name: CreateProject :one
 INSERT INTO projects (id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path,
                       health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb,
-                      build_settings)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings
+                      build_settings, release_command, release_timeout_seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds
 `
 
 type CreateProjectParams struct {
-	ID                   string
-	Name                 string
-	RepoUrl              string
-	RootDir              string
-	Builder              string
-	InstallCommand       string
-	BuildCommand         string
-	StartCommand         string
-	Port                 int32
-	HealthPath           string
-	HealthStatus         int32
-	HealthTimeoutSeconds int32
-	ProductionBranch     string
-	BuildTimeoutSeconds  int32
-	Cpus                 float64
-	MemoryMb             int32
-	BuildSettings        []byte
+	ID                    string
+	Name                  string
+	RepoUrl               string
+	RootDir               string
+	Builder               string
+	InstallCommand        string
+	BuildCommand          string
+	StartCommand          string
+	Port                  int32
+	HealthPath            string
+	HealthStatus          int32
+	HealthTimeoutSeconds  int32
+	ProductionBranch      string
+	BuildTimeoutSeconds   int32
+	Cpus                  float64
+	MemoryMb              int32
+	BuildSettings         []byte
+	ReleaseCommand        string
+	ReleaseTimeoutSeconds int32
 }
 
 func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (Project, error) {
@@ -57,6 +59,8 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 		arg.Cpus,
 		arg.MemoryMb,
 		arg.BuildSettings,
+		arg.ReleaseCommand,
+		arg.ReleaseTimeoutSeconds,
 	)
 	var i Project
 	err := row.Scan(
@@ -81,6 +85,8 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 		&i.UpdatedAt,
 		&i.DeletedAt,
 		&i.BuildSettings,
+		&i.ReleaseCommand,
+		&i.ReleaseTimeoutSeconds,
 	)
 	return i, err
 }
@@ -98,7 +104,7 @@ func (q *Queries) LockProject(ctx context.Context, id string) (int32, error) {
 }
 
 const projectByID = `-- name: ProjectByID :one
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings FROM projects WHERE id = $1 AND deleted_at IS NULL
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds FROM projects WHERE id = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) ProjectByID(ctx context.Context, id string) (Project, error) {
@@ -126,12 +132,14 @@ func (q *Queries) ProjectByID(ctx context.Context, id string) (Project, error) {
 		&i.UpdatedAt,
 		&i.DeletedAt,
 		&i.BuildSettings,
+		&i.ReleaseCommand,
+		&i.ReleaseTimeoutSeconds,
 	)
 	return i, err
 }
 
 const projectByName = `-- name: ProjectByName :one
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings FROM projects WHERE name = $1 AND deleted_at IS NULL
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds FROM projects WHERE name = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) ProjectByName(ctx context.Context, name string) (Project, error) {
@@ -159,12 +167,14 @@ func (q *Queries) ProjectByName(ctx context.Context, name string) (Project, erro
 		&i.UpdatedAt,
 		&i.DeletedAt,
 		&i.BuildSettings,
+		&i.ReleaseCommand,
+		&i.ReleaseTimeoutSeconds,
 	)
 	return i, err
 }
 
 const projects = `-- name: Projects :many
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings FROM projects WHERE deleted_at IS NULL AND name > $1 ORDER BY name LIMIT $2
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds FROM projects WHERE deleted_at IS NULL AND name > $1 ORDER BY name LIMIT $2
 `
 
 type ProjectsParams struct {
@@ -203,6 +213,8 @@ func (q *Queries) Projects(ctx context.Context, arg ProjectsParams) ([]Project, 
 			&i.UpdatedAt,
 			&i.DeletedAt,
 			&i.BuildSettings,
+			&i.ReleaseCommand,
+			&i.ReleaseTimeoutSeconds,
 		); err != nil {
 			return nil, err
 		}
@@ -240,30 +252,33 @@ UPDATE projects
    SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
        port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
        build_timeout_seconds = $14, cpus = $15, memory_mb = $16, build_settings = $17,
+       release_command = $18, release_timeout_seconds = $19,
        updated_at = greatest(now(), updated_at + interval '1 microsecond')
- WHERE id = $1 AND deleted_at IS NULL AND updated_at = $18
-RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings
+ WHERE id = $1 AND deleted_at IS NULL AND updated_at = $20
+RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds
 `
 
 type UpdateProjectParams struct {
-	ID                   string
-	Name                 string
-	RepoUrl              string
-	RootDir              string
-	Builder              string
-	InstallCommand       string
-	BuildCommand         string
-	StartCommand         string
-	Port                 int32
-	HealthPath           string
-	HealthStatus         int32
-	HealthTimeoutSeconds int32
-	ProductionBranch     string
-	BuildTimeoutSeconds  int32
-	Cpus                 float64
-	MemoryMb             int32
-	BuildSettings        []byte
-	UpdatedAt            time.Time
+	ID                    string
+	Name                  string
+	RepoUrl               string
+	RootDir               string
+	Builder               string
+	InstallCommand        string
+	BuildCommand          string
+	StartCommand          string
+	Port                  int32
+	HealthPath            string
+	HealthStatus          int32
+	HealthTimeoutSeconds  int32
+	ProductionBranch      string
+	BuildTimeoutSeconds   int32
+	Cpus                  float64
+	MemoryMb              int32
+	BuildSettings         []byte
+	ReleaseCommand        string
+	ReleaseTimeoutSeconds int32
+	UpdatedAt             time.Time
 }
 
 // updated_at is the version that was read; it rises with each change, whatever the clock does.
@@ -286,6 +301,8 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		arg.Cpus,
 		arg.MemoryMb,
 		arg.BuildSettings,
+		arg.ReleaseCommand,
+		arg.ReleaseTimeoutSeconds,
 		arg.UpdatedAt,
 	)
 	var i Project
@@ -311,6 +328,8 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		&i.UpdatedAt,
 		&i.DeletedAt,
 		&i.BuildSettings,
+		&i.ReleaseCommand,
+		&i.ReleaseTimeoutSeconds,
 	)
 	return i, err
 }
