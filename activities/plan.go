@@ -67,8 +67,8 @@ func (a *Plan) MakePlan(ctx context.Context, in temporal.CommitInput) (temporal.
 
 // newBase reports whether preview hosts most likely lack what the app runs on.
 func (a *Plan) newBase(ctx context.Context, plan *deployment.Plan) (bool, error) {
-	if plan.Base == "" {
-		return false, nil
+	if plan.Base == "" || plan.Base == "scratch" || strings.Contains(plan.Base, "$") {
+		return false, nil // none, or one that a variable of the Dockerfile names
 	}
 	runs, err := a.Store.BaseRuns(ctx, plan.Base)
 	return !runs, err

@@ -8,10 +8,10 @@ type ResourceKind string
 
 // The kinds of resources that outlive an activity.
 const (
-	ResourceLease     ResourceKind = "lease"     // a build slot of a host
-	ResourceWorkspace ResourceKind = "workspace" // a checkout on a build host
-	ResourceImageTag  ResourceKind = "image_tag" // the tag that a build attempt pushes
-	ResourceCacheTag  ResourceKind = "cache_tag" // the tag that the steps of a build are kept under, for other builders
+	ResourceLease     ResourceKind = "lease"      // a build slot of a host
+	ResourceWorkspace ResourceKind = "workspace"  // a checkout on a build host
+	ResourceImageTag  ResourceKind = "image_tag"  // the tag that a build attempt pushes
+	ResourceCacheTag  ResourceKind = "cache_tag"  // the tag that the steps of a build are kept under, for other builders
 	ResourceBaseImage ResourceKind = "base_image" // what a preview host has pulled before there was an image upon it
 	ResourceContainer ResourceKind = "container"
 	ResourceNetwork   ResourceKind = "network"

@@ -38,6 +38,27 @@ func TestDockerfile_PortFromExpose(t *testing.T) {
 	}
 }
 
+func TestDockerfile_BaseOfTheStageThatIsBuilt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ dockerfile, target, want string }{
+		"the only one":       {"FROM node:22\n", "", "node:22"},
+		"the last one's":     {"FROM golang:1 AS build\nFROM --platform=$TARGETPLATFORM debian:12 AS run\n", "", "debian:12"},
+		"the target's":       {"FROM golang:1 AS build\nFROM debian:12\n", "build", "golang:1"},
+		"of the stage below": {"FROM debian:12 AS Base\nFROM golang:1\nFROM base\n", "", "debian:12"},
+		"with capitals":      {"FROM a/B:1-Slim\n", "", "a/B:1-Slim"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkout := writeRepo(t, map[string]string{"Dockerfile": test.dockerfile})
+			project := deployment.Project{}
+			project.Build.Dockerfile.Target = test.target
+			plan, _, err := planner.New(planner.Options{}).Plan(t.Context(), checkout, project, nil)
+			require.NoError(t, err)
+			require.Equal(t, test.want, plan.Base)
+		})
+	}
+}
+
 func TestDockerfile_ProjectsPortWins(t *testing.T) {
 	t.Parallel()
 	checkout := writeRepo(t, map[string]string{"Dockerfile": "FROM a\nEXPOSE 8080\n"})

@@ -41,6 +41,7 @@ func planStatic(src *source, project deployment.Project, overrides Overrides) (*
 		Builder:   deployment.BuilderStatic,
 		Providers: []string{"static"},
 		Native:    native,
+		Base:      overrides.staticImage(),
 		Assets:    map[string]string{caddyfileName: config},
 	}, nil
 }

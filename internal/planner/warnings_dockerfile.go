@@ -31,7 +31,8 @@ type fromLine struct {
 }
 
 type stage struct {
-	name, base string
+	name, base string // in lower case
+	image      string // base as it is written: tags have capitals
 	line       int
 	start      *dockerLine // the last CMD or ENTRYPOINT, kind "shell" or "exec"
 	exposes    bool
@@ -90,7 +91,7 @@ func (d *dockerfile) stage(args []string, line int) {
 		language, version := imageVersion(args[0])
 		d.from = append(d.from, fromLine{args[0], language, version, line})
 	}
-	d.stages = append(d.stages, stage{name: stageName(args), base: base, line: line})
+	d.stages = append(d.stages, stage{name: stageName(args), base: base, image: args[0], line: line})
 }
 
 // languageImages are the official images of languages, by the last part of their name.
@@ -132,7 +133,7 @@ func (l *look) dockerfileVersions() {
 		l.plan.Versions = versions
 	}
 	if chain := l.chain(); len(chain) > 0 {
-		l.plan.Base = chain[len(chain)-1].base
+		l.plan.Base = chain[len(chain)-1].image
 	}
 }
 
