@@ -30,8 +30,8 @@ type Preview struct {
 	Turns         *Turns
 }
 
-// ReleasePreview brings an image live: pull → run the release command → start → wait until healthy → switch the route. After the switch nothing can
-// take it back, so a cancel that comes then is too late.
+// ReleasePreview brings an image live: pull → run the release command → start → wait until healthy → switch the route. After the
+// switch nothing can take it back, so a cancel that comes then is too late.
 func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) (temporal.ReleaseResult, error) {
 	d, p, err := load(ctx, a.Store, in.DeploymentID)
 	if err != nil {

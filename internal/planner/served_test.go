@@ -72,7 +72,11 @@ func TestServed(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, stack, debianBase(t), nil)
 			s.dir, s.scope = repo(name), "served"
-			s.image(image, want)
+			plan := s.image(image, want)
+			if args := plan.ReleaseArgs(); len(args) > 0 {
+				run := append([]string{"run", "--rm", "--label", place, "--entrypoint=" + args[0], image}, args[1:]...)
+				require.Equal(t, "migrated", docker(t, run...), "the release command runs in the image")
+			}
 			container := docker(t, "run", "--detach", "--label", place, "--cap-drop=ALL", "--security-opt=no-new-privileges", "--init", "--pids-limit=512",
 				"--env=PORT="+fmt.Sprint(deployment.DefaultPort), image)
 			t.Cleanup(func() { docker(t, "rm", "--force", container) })
@@ -92,7 +96,7 @@ func TestServed(t *testing.T) {
 }
 
 // image plans the site and builds it as an image, with the repair that is wanted and no other.
-func (s *site) image(image string, want served) {
+func (s *site) image(image string, want served) *deployment.Plan {
 	s.t.Helper()
 	project := deployment.Project{Build: deployment.BuildSettings{NonRoot: want.nonRoot}}
 	plan, dockerfile, err := s.planner.Plan(s.t.Context(), s.dir, project, nil)
@@ -109,6 +113,7 @@ func (s *site) image(image string, want served) {
 		Ref: uuid.NewString(), ContextDir: s.dir, Dockerfile: dockerfile, Ignore: plan.Ignore, Image: image, CacheScope: s.scope,
 	}, log)
 	require.NoError(s.t, err, log.String())
+	return plan
 }
 
 // answer waits until somebody listens and returns what comes.

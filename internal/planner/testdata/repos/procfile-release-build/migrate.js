@@ -1,1 +1,1 @@
-require("node:fs").writeFileSync("migrated", "")
+console.log("migrated")
