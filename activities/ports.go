@@ -60,6 +60,8 @@ type Store interface {
 	EndReleaseCommand(ctx context.Context, deploymentID, runID string) error
 	// ReplacedPreviews lists the previews of a ready deployment's environment that lost the route and still run.
 	ReplacedPreviews(ctx context.Context, deploymentID string) ([]deployment.Preview, error)
+	// ReplacedFor returns how long ago another deployment took the route from this one; of one that lost it otherwise, forever.
+	ReplacedFor(ctx context.Context, deploymentID string) (time.Duration, error)
 	SetPreviewState(ctx context.Context, deploymentID string, state deployment.PreviewState) error
 
 	// Finish ends a deployment as outcome, unless it has ended already, and returns its status as it stands then.

@@ -24,6 +24,7 @@ type Preview struct {
 	HostID        string
 	PullHost      string             // the registry as the Docker engine reaches it
 	ProbeInterval time.Duration      // between two tries
+	Drain         time.Duration      // from the switch until a preview that lost its route is stopped
 	StopGrace     time.Duration      // from SIGTERM to SIGKILL
 	Gateway       deployment.Gateway // makes the addresses that apps are told
 	WentLive      func()             // tells the host that there is output to follow; may be nil
@@ -239,8 +240,23 @@ func (a *Preview) RemovePreview(ctx context.Context, in temporal.CleanUpInput) e
 	return a.remove(ctx, in.DeploymentID, deployment.PreviewFailed, atOnce)
 }
 
-// DrainPreview stops a preview that lost its route, within the grace period, and removes it.
+// drainMargin is how long gateways, which count the drain time too, have to say goodbye before the app is told to end.
+const drainMargin = time.Second
+
+// DrainPreview stops a preview that lost its route, within the grace period, and removes it. Requests that were under way at the
+// switch have until then: the time is counted from the switch, so an attempt that repeats does not begin anew.
 func (a *Preview) DrainPreview(ctx context.Context, in temporal.StepInput) error {
+	since, err := a.Store.ReplacedFor(ctx, in.DeploymentID)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-time.After(a.Drain + drainMargin - since):
+	case <-activity.GetWorkerStopChannel(ctx): // the next attempt goes on from here
+		return deployment.TransientFailure("preview.drain_interrupted", "", "the worker stops while the preview is drained")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	return a.remove(ctx, in.DeploymentID, deployment.PreviewStopped, a.StopGrace)
 }
 

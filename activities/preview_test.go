@@ -2,7 +2,9 @@ package activities_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	sdktemporal "go.temporal.io/sdk/temporal"
@@ -230,4 +232,50 @@ func TestDrainPreview_Repeats(t *testing.T) {
 	replaced, err := b.store.ReplacedPreviews(t.Context(), d.ID)
 	require.NoError(t, err)
 	require.Empty(t, replaced)
+}
+
+func TestDrainPreview_GivesWhatIsUnderWayItsTimeFromTheSwitch(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.preview.Drain = time.Second
+	old, d := b.live(), b.deploy()
+	stopped := make(chan time.Duration, 1)
+	b.engine.on("stop", once(func(ctx context.Context) error {
+		since, err := b.store.ReplacedFor(ctx, old.ID)
+		stopped <- since
+		return err
+	}))
+	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
+		if err := b.wholeDeploy(d)(ctx); err != nil {
+			return err
+		}
+		_, err := call[none](ctx, b, b.preview.DrainPreview, temporal.StepInput{DeploymentID: old.ID})
+		return err
+	}))
+	require.GreaterOrEqual(t, <-stopped, 2*time.Second, "the drain time, and a second for the gateways to say goodbye")
+}
+
+func TestDrainPreview_HoldsUpNoWorkerThatStops(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.preview.Drain = time.Hour
+	old, d := b.live(), b.deploy()
+	run := b.start(d, func(ctx workflow.Context) error {
+		if err := b.wholeDeploy(d)(ctx); err != nil {
+			return err
+		}
+		_, err := call[none](ctx, b, b.preview.DrainPreview, temporal.StepInput{DeploymentID: old.ID})
+		return err
+	})
+	require.Eventually(t, func() bool {
+		described, err := b.client.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+		return err == nil && strings.Contains(described.String(), "DrainPreview") && b.get(d).Status == deployment.StatusReady
+	}, time.Minute, 10*time.Millisecond)
+	heard := b.beats.heard.Load() // the next are those of the drain
+	require.Eventually(t, func() bool { return b.beats.heard.Load() > heard+1 }, time.Minute, time.Millisecond)
+	b.stop()
+	described, err := b.client.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+	require.NoError(t, err)
+	require.Contains(t, described.String()+b.history(run), "the worker stops")
+	require.Contains(t, b.engine.running()[0]+b.engine.running()[1], old.ID)
 }

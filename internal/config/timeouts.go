@@ -7,16 +7,17 @@ import (
 
 // Timeouts are all the times that slipway waits. A deploy keeps those it was started with.
 type Timeouts struct {
-	Line     time.Duration // waiting for a build slot
-	Deploy   time.Duration // a whole deploy from then on
-	Resolve  time.Duration // one attempt, likewise below
-	Fetch    time.Duration
-	Plan     time.Duration
-	Release  time.Duration // pull, start and switch, on top of the health check's time-out and the release command's
-	Drain    time.Duration // stopping a container that lost its route
-	CleanUp  time.Duration // of what a failed deploy left
-	Short    time.Duration // steps that only talk to Postgres
-	StopWait time.Duration // from SIGTERM to SIGKILL of a preview
+	Line      time.Duration // waiting for a build slot
+	Deploy    time.Duration // a whole deploy from then on
+	Resolve   time.Duration // one attempt, likewise below
+	Fetch     time.Duration
+	Plan      time.Duration
+	Release   time.Duration // pull, start and switch, on top of the health check's time-out and the release command's
+	Drain     time.Duration // stopping a container that lost its route
+	CleanUp   time.Duration // of what a failed deploy left
+	Short     time.Duration // steps that only talk to Postgres
+	DrainWait time.Duration // from the switch to the SIGTERM of the preview that was replaced
+	StopWait  time.Duration // from SIGTERM to SIGKILL of a preview
 
 	ProbeInterval     time.Duration // between two tries of a health check
 	Heartbeat         time.Duration // silence after which a step's worker counts as dead
@@ -46,6 +47,7 @@ func (t *Timeouts) keys() []key {
 		after("SLIPWAY_DRAIN_TIMEOUT", "drain", "2m", &t.Drain, "One attempt to stop a preview that was replaced."),
 		after("SLIPWAY_CLEANUP_TIMEOUT", "clean_up", "2m", &t.CleanUp, "One attempt to remove what a deploy leaves."),
 		after("SLIPWAY_SHORT_TIMEOUT", "short", "10s", &t.Short, "One attempt at a step that only talks to Postgres."),
+		after("SLIPWAY_DRAIN_WAIT", "drain_wait", "30s", &t.DrainWait, "How long requests to a preview that was replaced may go on; its WebSockets are closed then with code 1001, and it is told to end a second later."),
 		after("SLIPWAY_STOP_WAIT", "stop_wait", "10s", &t.StopWait, "How long a preview may take to end after SIGTERM."),
 		after("SLIPWAY_PROBE_INTERVAL", "probe_interval", "250ms", &t.ProbeInterval, "Between two tries of a preview's health check."),
 		after("SLIPWAY_HEARTBEAT_TIMEOUT", "heartbeat", "15s", &t.Heartbeat, "Silence after which a step's worker counts as dead."),
@@ -67,6 +69,9 @@ func (t *Timeouts) keys() []key {
 	}
 }
 
+// drainRoom is what stopping a container takes besides its waits.
+const drainRoom = 5 * time.Second
+
 // check reports times that contradict each other.
 func (t *Timeouts) check() Faults {
 	var faults Faults
@@ -75,6 +80,13 @@ func (t *Timeouts) check() Faults {
 			Key:     "SLIPWAY_HEARTBEAT_INTERVAL",
 			Problem: fmt.Sprintf("%s leaves no room in a heartbeat time-out of %s", t.HeartbeatInterval, t.Heartbeat),
 			Fix:     "give at most half of SLIPWAY_HEARTBEAT_TIMEOUT",
+		})
+	}
+	if least := t.DrainWait + t.StopWait + drainRoom; t.Drain < least {
+		faults = append(faults, Fault{
+			Key:     "SLIPWAY_DRAIN_TIMEOUT",
+			Problem: fmt.Sprintf("%s leaves no room for SLIPWAY_DRAIN_WAIT and SLIPWAY_STOP_WAIT, %s and %s", t.Drain, t.DrainWait, t.StopWait),
+			Fix:     fmt.Sprintf("give at least %s", least),
 		})
 	}
 	if t.RetryInitial > t.RetryMaximum {

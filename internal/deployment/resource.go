@@ -66,6 +66,7 @@ type Route struct {
 	State            PreviewState // empty when no container was ever started
 	Address          string       // empty unless State is live
 	Failure          *Failure
-	ReplacedBy       int  // number of the deployment that took over, 0 when none did
-	Stable           bool // the environment's name rather than a deployment's own
+	LiveFor          time.Duration // since its deployment became ready; of what is live
+	ReplacedBy       int           // number of the deployment that took over, 0 when none did
+	Stable           bool          // the environment's name rather than a deployment's own
 }

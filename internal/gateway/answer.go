@@ -42,6 +42,13 @@ func tooLarge(r deployment.Route, limit int64) answer {
 	}
 }
 
+func drained(r deployment.Route) answer {
+	return answer{
+		status: http.StatusServiceUnavailable, code: "gateway.drained", title: "This took too long", route: &r, refresh: 1,
+		detail: "The app was replaced while it worked on the answer, and was not done when its time was over. Ask again: the new one answers.",
+	}
+}
+
 // notLive says how a deployment stands that no container answers for.
 func notLive(r deployment.Route) answer {
 	a := answer{route: &r}

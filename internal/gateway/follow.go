@@ -14,8 +14,8 @@ const (
 	reviewPause    = time.Second
 )
 
-// Follow keeps up with what Invalidate says has changed, until ctx ends: what is counted of environments that are gone is
-// forgotten.
+// Follow keeps up with what Invalidate says has changed, until ctx ends: requests to previews that were replaced are drained, and
+// what is counted of environments that are gone is forgotten.
 func (g *Gateway) Follow(ctx context.Context) {
 	for {
 		select {
@@ -37,6 +37,7 @@ func (g *Gateway) Follow(ctx context.Context) {
 func (g *Gateway) review(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
+	asked := time.Now()
 	routes, err := g.router.Routes(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -44,6 +45,7 @@ func (g *Gateway) review(ctx context.Context) {
 		}
 		return
 	}
+	g.flights.drain(routes, asked, g.drain)
 	var places []deployment.Place
 	for _, r := range routes {
 		if r.Stable {

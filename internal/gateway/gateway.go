@@ -34,6 +34,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For, -Proto and -Host are believed
 	MaxBody        int64          // bytes of a request's body; 0 for no bound
 
+	Drain time.Duration // how long requests to a replaced preview may go on; 0 for half a minute
+
 	Counter   Counter // nil for none
 	AccessLog string  // which requests are logged; empty for AccessLogOff
 }
@@ -48,6 +50,8 @@ type Gateway struct {
 	scheme  string
 	log     *slog.Logger
 
+	flights   flights
+	drain     time.Duration
 	trusted   []netip.Prefix
 	maxBody   int64
 	counter   Counter
@@ -71,6 +75,8 @@ func New(o Options) *Gateway {
 		scheme: o.PublicScheme,
 		log:    o.Logger.With("component", "gateway"),
 
+		flights:   flights{all: map[*flight]struct{}{}},
+		drain:     cmp.Or(o.Drain, 30*time.Second),
 		trusted:   o.TrustedProxies,
 		maxBody:   o.MaxBody,
 		counter:   o.Counter,
@@ -103,7 +109,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := visit{hostname: host, requestID: requestID(r), from: g.originOf(r)}
 	route, err := g.route(ctx, host)
 	v.route = route
-	w, r, ended := g.watch(w, r, v, begun)
+	w, r, seen, ended := g.watch(w, r, v, begun)
 	defer ended() // also when the visitor leaves, which net/http is told by a panic
 	switch {
 	case errors.Is(err, deployment.ErrNotFound):
@@ -112,19 +118,21 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		g.log.WarnContext(ctx, "cannot look up a route", "host", host, "request_id", v.requestID, "error", err)
 		g.render(w, r, v, noRoutes())
-	case route.State == deployment.PreviewLive && route.Address != "":
-		g.forward(w, r, v)
+	case route.State == deployment.PreviewLive && route.Address != "" && route.ReplacedBy == 0: // a replaced one is drained
+		g.forward(w, r, v, seen) //nolint:contextcheck // it outlives the visitor's, by as long as it takes to say goodbye
 	default:
 		g.render(w, r, v, notLive(route))
 	}
 }
 
 // forward proxies a request to its live preview, unless its body is too large.
-func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v visit) {
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v visit, seen *watched) {
 	if g.maxBody > 0 && r.ContentLength > g.maxBody {
 		g.render(w, r, v, tooLarge(v.route, g.maxBody))
 		return
 	}
+	r, landed := g.takeOff(r, v, seen)
+	defer landed()
 	r = r.WithContext(withVisit(r.Context(), v))
 	if g.maxBody > 0 && r.ContentLength != 0 {
 		r.Body = http.MaxBytesReader(w, r.Body, g.maxBody)

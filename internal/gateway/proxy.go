@@ -64,6 +64,10 @@ func (g *Gateway) proxyFailed(w http.ResponseWriter, r *http.Request, err error)
 		g.render(w, r, v, tooLarge(v.route, long.Limit))
 		return
 	}
+	if errors.Is(context.Cause(r.Context()), errDrained) {
+		g.render(w, r, v, drained(v.route))
+		return
+	}
 	if errors.Is(err, context.Canceled) || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone; close the connection without an answer
 	}

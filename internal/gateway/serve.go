@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -16,14 +17,19 @@ const (
 )
 
 // Serve serves the handler on l until ctx ends, then lets requests finish within grace and returns nil. Connections that
-// were upgraded (WebSockets) are closed when the grace is over or all other requests have finished. Bodies have no time
+// were upgraded are closed, WebSockets with code 1001, when the grace is over or all other requests have finished. Bodies have no time
 // limit in either direction: previews stream.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	// Requests outlive ctx by the grace; an upgraded connection ends with its request's context and not with Shutdown.
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
+	var underWay sync.WaitGroup
 	server := &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			underWay.Add(1)
+			defer underWay.Done()
+			h.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       serverIdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -42,6 +48,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 		if closeErr := server.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 			return fmt.Errorf("close previews' connections: %w", closeErr)
 		}
+	}
+	endRequests()
+	ended := make(chan struct{})
+	go func() { defer close(ended); underWay.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(2 * closeWait):
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve previews on %s: %w", l.Addr(), err)

@@ -1,11 +1,9 @@
 package gateway
 
 import (
-	"bufio"
 	"io"
 	"log/slog"
 	"mime"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -46,18 +44,19 @@ type watched struct {
 	status         int
 	stream         bool
 	received, sent atomic.Int64
+	upgraded       atomic.Pointer[client] // nil for no upgrade
 }
 
 // watch counts and logs a request from begun until ended is called.
-func (g *Gateway) watch(rw http.ResponseWriter, r *http.Request, v visit, begun time.Time) (_ http.ResponseWriter, _ *http.Request, ended func()) {
+func (g *Gateway) watch(rw http.ResponseWriter, r *http.Request, v visit, begun time.Time) (_ http.ResponseWriter, _ *http.Request, seen *watched, ended func()) {
 	place := deployment.Place{Project: v.route.Project, Environment: v.route.Environment}
 	counted := g.counter.VisitBegan(place)
 	w := &watched{status: statusLeft}
 	rw, r = w.over(rw, r)
-	return rw, r, func() {
-		seen := w.visit(place, begun)
-		counted(seen)
-		g.logVisit(r, v, seen)
+	return rw, r, w, func() {
+		visited := w.visit(place, begun)
+		counted(visited)
+		g.logVisit(r, v, visited)
 	}
 }
 
@@ -90,7 +89,7 @@ func (w *watched) over(rw http.ResponseWriter, r *http.Request) (http.ResponseWr
 				return n, err
 			}
 		},
-		Hijack: func(hijack httpsnoop.HijackFunc) httpsnoop.HijackFunc { return w.takenOver(hijack) },
+		Hijack: func(hijack httpsnoop.HijackFunc) httpsnoop.HijackFunc { return w.takenOver(hijack, r) },
 	}), r
 }
 
@@ -101,44 +100,6 @@ func (w *watched) answered(code int, h http.Header) {
 	}
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	w.status, w.stream = code, code == http.StatusSwitchingProtocols || kind == "text/event-stream"
-}
-
-// takenOver gives away a connection that is counted on: an upgrade has been answered.
-func (w *watched) takenOver(hijack httpsnoop.HijackFunc) httpsnoop.HijackFunc {
-	return func() (net.Conn, *bufio.ReadWriter, error) {
-		conn, buffered, err := hijack()
-		if err != nil {
-			return conn, buffered, err
-		}
-		w.status, w.stream = http.StatusSwitchingProtocols, true
-		return &client{Conn: conn, seen: w}, buffered, nil
-	}
-}
-
-// client is a visitor's connection after an upgrade.
-type client struct {
-	net.Conn
-	seen *watched
-}
-
-func (c *client) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.seen.received.Add(int64(n))
-	return n, err
-}
-
-func (c *client) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.seen.sent.Add(int64(n))
-	return n, err
-}
-
-// CloseWrite passes on that an app has nothing more to say.
-func (c *client) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return c.Close()
 }
 
 // visit returns what there is to tell of a request that began then.

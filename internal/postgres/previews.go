@@ -2,7 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres/db"
@@ -96,6 +101,17 @@ func (s *Store) SetPreviewState(ctx context.Context, deploymentID string, state 
 	_, err := s.q.SetPreviewState(ctx, db.SetPreviewStateParams{DeploymentID: deploymentID, State: string(state)})
 	return at(err, "set preview of deployment %s %s", deploymentID, state)
 }
+
+// ReplacedFor returns how long ago another deployment took the route from this one; of one that lost it otherwise, forever.
+func (s *Store) ReplacedFor(ctx context.Context, deploymentID string) (time.Duration, error) {
+	since, err := s.q.ReplacedFor(ctx, deploymentID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return math.MaxInt64, nil
+	}
+	return seconds(since), at(err, "when deployment %s was replaced", deploymentID)
+}
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 // ReplacedPreviews lists the previews of a ready deployment's environment that lost the route and still run, oldest first.
 func (s *Store) ReplacedPreviews(ctx context.Context, deploymentID string) ([]deployment.Preview, error) {

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,6 +43,14 @@ func TestSwitchRoute(t *testing.T) {
 	environment, err := b.Environment(t.Context(), p.ID, "production")
 	require.NoError(t, err)
 	require.Equal(t, second.ID, environment.LiveDeploymentID)
+
+	b.exec("UPDATE deployments SET ready_at = now() - interval '1 minute' WHERE id = $1", second.ID)
+	since, err := b.ReplacedFor(t.Context(), first.ID)
+	require.NoError(t, err)
+	require.InDelta(t, time.Minute, since, float64(30*time.Second))
+	since, err = b.ReplacedFor(t.Context(), second.ID)
+	require.NoError(t, err)
+	require.Greater(t, since, 24*time.Hour, "nobody replaced it: there is nothing to wait for")
 
 	require.NoError(t, b.SetPreviewState(t.Context(), first.ID, deployment.PreviewStopped))
 	replaced, err := b.SwitchRoute(t.Context(), "run-2", preview(second))

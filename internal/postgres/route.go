@@ -48,6 +48,7 @@ func (s *Store) Routes(ctx context.Context) ([]deployment.Route, error) {
 		}
 		if r.State == deployment.PreviewLive {
 			r.Status, r.Address = deployment.StatusReady, row.Address
+			r.LiveFor = seconds(row.LiveSeconds)
 		}
 		routes[i] = r
 	}

@@ -59,6 +59,11 @@ func TestRoutes_AreThoseOfWhatStands(t *testing.T) {
 			Status: deployment.StatusReady, State: deployment.PreviewLive, Address: preview(live).Address, Stable: stable,
 		}
 	}
+	for i := range routes {
+		require.Equal(t, routes[i].State == deployment.PreviewLive, routes[i].LiveFor > 0)
+		require.Less(t, routes[i].LiveFor, time.Minute)
+		routes[i].LiveFor = 0
+	}
 	require.ElementsMatch(t, []deployment.Route{
 		of(live.EnvHost, true), of(live.PreviewHost, false),
 		{Hostname: waiting.EnvHost, Project: "app", Environment: "branch/a", Stable: true},

@@ -14,7 +14,7 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 	handler := gateway.New(gateway.Options{
 		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
 		TrustedProxies: c.Gateway.TrustedProxies, MaxBody: c.Gateway.MaxRequestBody,
-		Counter: t.Metrics, AccessLog: c.Gateway.AccessLog,
+		Drain: c.Timeouts.DrainWait, Counter: t.Metrics, AccessLog: c.Gateway.AccessLog,
 	})
 	listener, err := Listen(ctx, c.Gateway.Addr)
 	if err != nil {

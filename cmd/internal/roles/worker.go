@@ -233,7 +233,7 @@ func (h *host) options() worker.Options {
 			},
 			Preview: &activities.Preview{
 				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,
-				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, StopGrace: h.c.Timeouts.StopWait,
+				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, Drain: h.c.Timeouts.DrainWait, StopGrace: h.c.Timeouts.StopWait,
 				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive, Turns: h.turns(),
 			},
 			Sweeper: h.sweeper(),

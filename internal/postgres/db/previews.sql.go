@@ -122,6 +122,20 @@ func (q *Queries) PreviewsOn(ctx context.Context, host string) ([]Preview, error
 	return items, nil
 }
 
+const replacedFor = `-- name: ReplacedFor :one
+SELECT extract(epoch FROM now() - n.ready_at)::float8 AS seconds
+  FROM deployments d JOIN deployments n ON n.id = d.superseded_by AND n.ready_at IS NOT NULL
+ WHERE d.id = $1
+`
+
+// Seconds since another deployment took the route from this one; no row when none did.
+func (q *Queries) ReplacedFor(ctx context.Context, id string) (float64, error) {
+	row := q.db.QueryRow(ctx, replacedFor, id)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
+}
+
 const replacedPreviews = `-- name: ReplacedPreviews :many
 SELECT v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at
   FROM deployments d
@@ -283,7 +297,8 @@ func (q *Queries) SetPreviewState(ctx context.Context, arg SetPreviewStateParams
 
 const standingRoutes = `-- name: StandingRoutes :many
 SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
-       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address
+       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
+       coalesce(extract(epoch FROM now() - d.ready_at), 0)::float8 AS live_seconds
   FROM environments e
   JOIN projects p ON p.id = e.project_id
   LEFT JOIN deployments d ON d.id = e.live_deployment_id
@@ -302,6 +317,7 @@ type StandingRoutesRow struct {
 	Number      int32
 	State       string
 	Address     string
+	LiveSeconds float64
 }
 
 // The host names of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
@@ -323,6 +339,7 @@ func (q *Queries) StandingRoutes(ctx context.Context) ([]StandingRoutesRow, erro
 			&i.Number,
 			&i.State,
 			&i.Address,
+			&i.LiveSeconds,
 		); err != nil {
 			return nil, err
 		}

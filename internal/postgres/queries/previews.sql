@@ -47,6 +47,12 @@ SELECT v.* FROM previews v
 -- Those that were replaced, too, until they are stopped: what an app says while it is drained is logged like the rest.
 SELECT v.* FROM previews v WHERE v.host = $1 AND v.state = 'live' ORDER BY v.deployment_id;
 
+-- name: ReplacedFor :one
+-- Seconds since another deployment took the route from this one; no row when none did.
+SELECT extract(epoch FROM now() - n.ready_at)::float8 AS seconds
+  FROM deployments d JOIN deployments n ON n.id = d.superseded_by AND n.ready_at IS NOT NULL
+ WHERE d.id = $1;
+
 -- name: RouteTo :one
 -- A deployment's own name wins over an environment's; that leads to what is live or, before anything was, to the newest.
 WITH target AS (
@@ -72,7 +78,8 @@ SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environ
 -- name: StandingRoutes :many
 -- The host names of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
 SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
-       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address
+       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
+       coalesce(extract(epoch FROM now() - d.ready_at), 0)::float8 AS live_seconds
   FROM environments e
   JOIN projects p ON p.id = e.project_id
   LEFT JOIN deployments d ON d.id = e.live_deployment_id
