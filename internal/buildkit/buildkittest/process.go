@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/moby/buildkit/client"
 )
 
 // Restart ends buildkitd in order and starts it again on its state. A second later it collects its garbage, which it does once a
@@ -26,6 +27,7 @@ func (s *Stack) Restart(ctx context.Context) error {
 func (s *Stack) Close(ctx context.Context) error {
 	var errs []error
 	if s.Process != nil {
+		s.forgetMounts(ctx)
 		errs = append(errs, s.endDaemon())
 		errs = append(errs, s.config.Sweep(ctx), s.config.Unisolate(ctx))
 	}
@@ -38,6 +40,22 @@ func (s *Stack) Close(ctx context.Context) error {
 		errs = append(errs, <-s.stopped)
 	}
 	return errors.Join(append(errs, s.lock.Unlock())...)
+}
+
+// forgetMounts removes the cache mounts of this run's projects, which no later run has: a mount that was used within a week outlives
+// layers, and those of a few runs would leave no room for the base images. What a daemon that has ended keeps, the next one removes.
+func (s *Stack) forgetMounts(ctx context.Context) {
+	if s.kept {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := client.New(ctx, s.Address)
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.Prune(ctx, nil, client.PruneAll, client.Filter{"type==exec.cachemount"})
 }
 
 // pushed is the repository whose images do not outlive a Stack.

@@ -31,6 +31,7 @@ type Stack struct {
 	config  buildkit.DaemonConfig
 	dir     string // of its place
 	empty   bool   // its cache is not kept
+	kept    bool   // its cache is nobody else's, mounts and all
 	lock    *flock.Flock
 	ended   <-chan struct{} // closed when buildkitd has ended
 	stop    func()          // ends the registry
@@ -156,7 +157,9 @@ func claimKept(i int) (*Stack, error) {
 	if err := lock.Lock(); err != nil {
 		return nil, err
 	}
-	return stackIn(i, dir, lock, 6<<30), nil
+	s := stackIn(i, dir, lock, 6<<30)
+	s.kept = true
+	return s, nil
 }
 
 func place(i int) (*flock.Flock, string, error) {
