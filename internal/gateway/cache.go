@@ -14,7 +14,8 @@ import (
 
 const (
 	lookupTimeout = 3 * time.Second
-	errorPause    = 2 * time.Second // how long an old route is used before the Router is asked again after an error
+	errorPause    = 2 * time.Second        // how long an old route is used before the Router is asked again after an error
+	patience      = 250 * time.Millisecond // that a request has with a look-up when there is an old route
 	maxRoutes     = 10_000
 )
 
@@ -54,7 +55,14 @@ func (c *cache) route(ctx context.Context, host string) (deployment.Route, error
 		defer cancel()
 		return c.lookup(ctx, host, epoch)
 	})
+	var impatient <-chan time.Time
+	if found {
+		impatient = time.After(patience)
+	}
 	select {
+	case <-impatient:
+		c.useUntilLater(host, kept, epoch)
+		return kept.route, nil
 	case <-ctx.Done():
 		return deployment.Route{}, context.Cause(ctx)
 	case result := <-answer:
@@ -76,9 +84,7 @@ func (c *cache) lookup(ctx context.Context, host string, epoch uint64) (deployme
 		if !found {
 			return deployment.Route{}, err
 		}
-		if c.epoch == epoch {
-			c.entries[host] = entry{route: kept.route, until: time.Now().Add(errorPause)}
-		}
+		c.useAgain(host, kept, epoch)
 		return kept.route, nil
 	case route.State != deployment.PreviewLive:
 		delete(c.entries, host)
@@ -87,6 +93,48 @@ func (c *cache) lookup(ctx context.Context, host string, epoch uint64) (deployme
 		c.entries[host] = entry{route: route, until: time.Now().Add(c.keep)}
 	}
 	return route, nil
+}
+
+// useUntilLater uses an old route for a while, since the Router is slow: who asks next does not wait again.
+func (c *cache) useUntilLater(host string, old entry, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now, found := c.entries[host]; found && now.until.Equal(old.until) { // else the look-up is done by now
+		c.useAgain(host, old, epoch)
+	}
+}
+
+func (c *cache) useAgain(host string, old entry, epoch uint64) {
+	if c.epoch == epoch {
+		c.entries[host] = entry{route: old.route, until: time.Now().Add(errorPause)}
+	}
+}
+
+// age returns what learn has to be told of when its routes were asked for.
+func (c *cache) age() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
+}
+
+// learn keeps every live route of an installation, so that they are known when the Router fails before anybody visits them. What
+// changed while it was asked for is only kept where nothing better is known.
+func (c *cache) learn(routes []deployment.Route, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.entries
+	if c.epoch == epoch {
+		c.entries = make(map[string]entry, len(routes))
+	}
+	for _, r := range routes {
+		if r.State != deployment.PreviewLive || len(c.entries) >= maxRoutes {
+			continue
+		}
+		old, found := known[r.Hostname]
+		if c.epoch == epoch || !found || old.until.IsZero() {
+			c.entries[r.Hostname] = entry{route: r, until: old.until}
+		}
+	}
 }
 
 // makeRoom drops any one entry when there are too many: the names that are still asked for come back by themselves.

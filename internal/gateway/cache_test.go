@@ -176,3 +176,53 @@ func TestALookupOutlivesTheClientThatBeganIt(t *testing.T) {
 	_, body := ask(t, front, previewHost)
 	require.Equal(t, "up", body)
 }
+
+func TestEveryLiveRouteIsKnownBeforeItIsVisited(t *testing.T) {
+	t.Parallel()
+	b := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })
+	front, _, known, reviewed := following(t, live(b), at(b, "d-1", time.Second))
+	reviewed()
+	known.fail(errors.New("the store is away"))
+	for _, host := range []string{previewHost, stableHost} {
+		_, body := ask(t, front, host)
+		require.Equal(t, "up", body)
+	}
+	known.fail(nil)
+	stopped := live(b)
+	stopped.State = deployment.PreviewStopped
+	known.set(stopped)
+	reviewed()
+	known.fail(errors.New("the store is away"))
+	response, _ := ask(t, front, previewHost)
+	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode, "what is not live any more is forgotten")
+}
+
+// stuckRoutes answers the first look-up alone.
+type stuckRoutes struct {
+	*routes
+	first sync.Once
+}
+
+func (r *stuckRoutes) Route(ctx context.Context, host string) (route deployment.Route, err error) {
+	err = errors.New("no answer")
+	r.first.Do(func() { route, err = r.routes.Route(ctx, host) })
+	if err != nil {
+		<-ctx.Done()
+	}
+	return route, err
+}
+
+func TestNobodyWaitsLongForAStoreThatHangs(t *testing.T) {
+	t.Parallel()
+	b := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })
+	front, _, _ := serve(t, func(o *gateway.Options) {
+		known, _ := o.Routes.(*routes)
+		o.Routes, o.CacheFor = &stuckRoutes{routes: known}, time.Nanosecond
+	}, live(b))
+	begun := time.Now()
+	for range 5 {
+		_, body := ask(t, front, previewHost)
+		require.Equal(t, "up", body)
+	}
+	require.Less(t, time.Since(begun), 2*time.Second, "a look-up has three")
+}

@@ -2,7 +2,7 @@
 // live, and otherwise says in a page (or a problem document, for clients that do not ask for HTML) what is going on: no
 // such host, still building, failed and why, canceled, replaced, asleep.
 //
-// The gateway asks a Router which deployment a host name leads to. Live routes are kept in memory for a moment, and for
-// as long as the Router cannot answer: previews stay up while Postgres is away. cmd/ wires the Router and calls
-// Invalidate when a route has changed.
+// The gateway asks a Router which deployment a host name leads to. All live routes are kept in memory, used for a moment without
+// asking, and for as long as the Router cannot answer: previews stay up while Postgres is away. cmd/ wires the Router, runs
+// Follow, and calls Invalidate when a route has changed.
 package gateway

@@ -14,7 +14,7 @@ const (
 	reviewPause    = time.Second
 )
 
-// Follow keeps up with what Invalidate says has changed, until ctx ends: requests to previews that were replaced are drained, and
+// Follow keeps up with what Invalidate says has changed, until ctx ends: all live routes are known, also when the Router goes away; requests to previews that were replaced are drained, and
 // what is counted of environments that are gone is forgotten.
 func (g *Gateway) Follow(ctx context.Context) {
 	for {
@@ -37,7 +37,7 @@ func (g *Gateway) Follow(ctx context.Context) {
 func (g *Gateway) review(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	asked := time.Now()
+	asked, age := time.Now(), g.routes.age()
 	routes, err := g.router.Routes(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -45,6 +45,7 @@ func (g *Gateway) review(ctx context.Context) {
 		}
 		return
 	}
+	g.routes.learn(routes, age)
 	g.flights.drain(routes, asked, g.drain)
 	var places []deployment.Place
 	for _, r := range routes {

@@ -24,7 +24,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
 	var underWay sync.WaitGroup
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // for proxies that know; a browser speaks HTTP/2 over TLS alone
 	server := &http.Server{
+		Protocols: &protocols,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			underWay.Add(1)
 			defer underWay.Done()

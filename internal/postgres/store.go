@@ -47,6 +47,19 @@ const connectTimeout = 5 * time.Second
 
 // Open connects to the database at dsn, whose schema Migrate has brought up to date.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	store, err := OpenLater(ctx, dsn, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Ping(ctx); err != nil {
+		store.Close()
+		return nil, fmt.Errorf("open postgres: %w", err)
+	}
+	return store, nil
+}
+
+// OpenLater returns a Store on a database that need not answer yet.
+func OpenLater(ctx context.Context, dsn string, o Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
@@ -56,10 +69,6 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("open postgres: %w", err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
 	return New(pool, o), nil

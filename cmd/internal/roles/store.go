@@ -52,6 +52,24 @@ func JoinStore(ctx context.Context, c config.Postgres, previewDomain string) (*p
 	return openStore(ctx, c.URL, options, postgres.CheckSchema)
 }
 
+// joinStoreLater is JoinStore for a role that holds no secret and has something to do while Postgres is away.
+func joinStoreLater(ctx context.Context, dsn, previewDomain string, log *slog.Logger) (*postgres.Store, error) {
+	store, err := postgres.OpenLater(ctx, dsn, postgres.Options{PreviewDomain: previewDomain})
+	if err != nil {
+		return nil, err
+	}
+	err = postgres.CheckSchema(ctx, store.Pool())
+	if postgres.Unreachable(err) {
+		log.Warn("Postgres does not answer yet", "error", err)
+		return store, nil
+	}
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
 func openStore(ctx context.Context, dsn string, o postgres.Options, schema func(context.Context, *pgxpool.Pool) error) (*postgres.Store, error) {
 	store, err := postgres.Open(ctx, dsn, o)
 	if err != nil {
