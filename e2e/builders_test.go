@@ -1,9 +1,14 @@
 package e2e_test
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -88,6 +93,30 @@ func publicRepository(t *testing.T) (repo *gitservetest.Repo, url string) {
 	server.Start()
 	t.Cleanup(server.Close)
 	return git.Repo(t, "kept"), server.URL + "/kept.git"
+}
+
+// builder is a client of the system's own buildkitd.
+func (s *system) builder(ctx context.Context) (*bkclient.Client, error) {
+	config, err := os.ReadFile(filepath.Join(s.data, "buildkit", "buildkitd.toml"))
+	if err != nil {
+		return nil, err
+	}
+	found := regexp.MustCompile(`address = \["(unix://[^"]+)"\]`).FindSubmatch(config)
+	if found == nil {
+		return nil, errors.New("buildkitd.toml names no address")
+	}
+	return bkclient.New(ctx, string(found[1]))
+}
+
+// forgetMounts removes the cache mounts of this run's projects, which no later run has. A mount that was used within a week outlives
+// layers: those of a few runs would leave no room for the base images, which each run would unpack anew.
+func (s *system) forgetMounts(ctx context.Context) error {
+	builder, err := s.builder(ctx)
+	if err != nil {
+		return err
+	}
+	defer builder.Close()
+	return builder.Prune(ctx, nil, bkclient.PruneAll, bkclient.Filter{"type==exec.cachemount"})
 }
 
 // holds reports whether a builder has the result of a step that says mark.

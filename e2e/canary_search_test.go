@@ -22,6 +22,7 @@ type search struct {
 	secrets map[string][][]byte // by name, in the forms that they may hide in
 	marks   [][]byte            // forms of mark: what has none of them has no secret
 	markers [][]byte
+	buffer  []byte // of stream: one for each of thousands of files would take most of the time, under the race detector
 
 	mu     sync.Mutex
 	places map[string]*place
@@ -36,7 +37,7 @@ type place struct {
 
 func newSearch() *search {
 	mark := rand.Text()[:12]
-	return &search{mark: mark, marks: formsOf(mark), secrets: map[string][][]byte{}, places: map[string]*place{}}
+	return &search{mark: mark, marks: formsOf(mark), secrets: map[string][][]byte{}, places: map[string]*place{}, buffer: make([]byte, 4<<20)}
 }
 
 // secret makes a secret of two halves, to be looked for. What keeps only one of them has still leaked; between them are letters that

@@ -135,7 +135,7 @@ func temporalClient(t *testing.T) sdkclient.Client {
 
 func buildkitClient(t *testing.T) *buildkit.Client {
 	t.Helper()
-	builder, err := buildkit.New(t.Context(), buildkitAddress(t))
+	builder, err := dev.builder(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = builder.Close() })
 	return builder

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,20 +23,9 @@ type shell struct {
 	dir   string
 }
 
-// built is the CLI, built once for all tests that need it.
-var built = sync.OnceValues(func() (string, error) {
-	cli := filepath.Join(filepath.Dir(dev.data), "slipway")
-	if out, err := exec.Command("go", "build", "-o", cli, "../cmd/slipway").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build slipway: %w\n%s", err, out)
-	}
-	return cli, nil
-})
-
 func newShell(t *testing.T) *shell {
 	t.Helper()
-	cli, err := built()
-	require.NoError(t, err)
-	return &shell{t: t, cli: cli, token: dev.token(t), dir: t.TempDir()}
+	return &shell{t: t, cli: abs(t, "../bin/slipway"), token: dev.token(t), dir: t.TempDir()}
 }
 
 // run runs one command with the settings of the running system.

@@ -57,7 +57,7 @@ func run(m *testing.M) int {
 	}
 	dev = s
 	code := m.Run()
-	if err := errors.Join(s.stop(), testbed.RemovePreviews(s.data)); err != nil {
+	if err := errors.Join(s.forgetMounts(context.Background()), s.stop(), testbed.RemovePreviews(s.data)); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e: stop slipway-dev:", err)
 		code = 1
 	}
@@ -161,7 +161,7 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,
 		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_DRAIN_WAIT=1s", "SLIPWAY_LOG_FORMAT=json",
-		"SLIPWAY_MIN_FREE_DISK=100MB", "SLIPWAY_DISK_DIRS="+s.tight, // no test waits for room on a tight machine
+		"SLIPWAY_BUILD_SLOTS=4", "SLIPWAY_MIN_FREE_DISK=100MB", "SLIPWAY_DISK_DIRS="+s.tight, // builds that sleep hold up no others, and no test waits for room
 	)
 	return nil
 }
