@@ -98,8 +98,10 @@ func (a *app) commitThat(t *testing.T, answer string) {
 	t.Helper()
 	a.answer = answer
 	a.commit = gitservetest.Commit(t, a.repo, "main", map[string]string{
-		"package.json": `{"name": "app", "private": true}`,
-		"Procfile":     "web: node server.js\n", // npm would take a second and 60 MB for each of many previews
+		// npm would take a second and 60 MB for each of many previews, and most of each build's time, with nothing to install.
+		"package.json":  `{"name": "app", "private": true}`,
+		"nixpacks.toml": "[phases.install]\ncmds = []\n",
+		"Procfile":      "web: node server.js\n",
 		"server.js": fmt.Sprintf(`const answer = (_, r) => r.end(%q);
 setTimeout(() => require("http").createServer(answer).listen(process.env.PORT, "0.0.0.0"), %d);
 `, answer, a.delay.Milliseconds()),
