@@ -47,8 +47,9 @@ test: deps images build ## run the whole suite against real components
 	go test -shuffle=on ./temporal/devserver/...
 	go build -ldflags=-w -race -o bin/race/ ./cmd/slipway-dev
 	@for tool in compose local-kms tctl temporal; do deploy/dev/tool.sh $$tool >/dev/null; done
-	@# make lint vets already, and nobody debugs these programs.
-	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -timeout 30m ./...
+	@# make lint vets already, and nobody debugs these programs. The longest packages are named first, so that the others run beside
+	@# them; of what waits for builds and previews more runs side by side than there are cores.
+	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -parallel 4 -timeout 30m ./e2e ./e2e/chaos ./...
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway
