@@ -160,7 +160,7 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,
-		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_DRAIN_WAIT=1s", "SLIPWAY_LOG_FORMAT=json",
+		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_DRAIN_WAIT=5s", "SLIPWAY_LOG_FORMAT=json",
 		"SLIPWAY_BUILD_SLOTS=4", "SLIPWAY_MIN_FREE_DISK=100MB", "SLIPWAY_DISK_DIRS="+s.tight, // builds that sleep hold up no others, and no test waits for room
 	)
 	return nil
