@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
@@ -25,7 +27,7 @@ func (b *Build) PushBase(ctx context.Context, in temporal.CommitInput) (temporal
 	ref := d.ID + "-base-" + strings.ToLower(rand.Text()[:8])
 	request := BuildRequest{
 		Ref: ref, Image: b.PushHost + "/" + p.Name + ":" + ref, ContextDir: checkout, CacheScope: p.ID,
-		Dockerfile: "FROM " + d.Plan.Base + "\n", Ignore: []string{"**"},
+		Dockerfile: "FROM " + d.Plan.Base + "\n", Ignore: []string{"**"}, Network: deployment.BuildNetworkNone, // for its ONBUILD
 		Labels: map[string]string{"slipway.project": p.ID, "slipway.deployment": d.ID}, // no other deployment has one of this digest
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution.RunID
@@ -33,12 +35,7 @@ func (b *Build) PushBase(ctx context.Context, in temporal.CommitInput) (temporal
 	if err := b.Ledger.Own(ctx, tag); err != nil {
 		return temporal.BuildResult{}, err
 	}
-	builder, done, err := b.Builder.Choose(ctx, p.ID)
-	if err != nil {
-		return temporal.BuildResult{}, err
-	}
-	defer done()
-	outcome, err := b.Builder.Solve(ctx, builder, request, silence{})
+	outcome, err := b.Builder.Solve(ctx, b.Builder.Home(p.ID), request, silence{})
 	return temporal.BuildResult{Image: p.Name, Digest: outcome.Digest}, err
 }
 
@@ -58,4 +55,27 @@ func (a *Preview) PullBase(ctx context.Context, in temporal.ReleaseInput) error 
 func (c *Control) FindPreviewHost(ctx context.Context, _ temporal.StepInput) (temporal.PlaceResult, error) {
 	host, err := c.Hosts.PreviewHost(ctx)
 	return temporal.PlaceResult{HostID: host, Queue: temporal.QueuePreviewHost(host)}, err
+}
+
+// sweepBases removes base images that no row knows of, of deployments that have ended: an engine may finish a pull that nobody waits
+// for any more.
+func (s *Sweeper) sweepBases(ctx context.Context, p *pass) error {
+	bases, err := s.Engine.BaseImages(ctx)
+	if err != nil || len(bases) == 0 {
+		return err
+	}
+	var names, ids []string
+	for _, base := range bases {
+		names, ids = append(names, base.Name), append(ids, base.DeploymentID)
+	}
+	rows, err1 := s.LeftOvers.OwnedAs(ctx, names)
+	ended, err2 := s.LeftOvers.EndedAmong(ctx, ids, s.Age)
+	errs := []error{err1, err2}
+	for _, base := range bases {
+		if err1 != nil || slices.ContainsFunc(rows, named(base)) || !slices.Contains(ended, base.DeploymentID) {
+			continue
+		}
+		errs = append(errs, p.mend(&p.result.Swept, s.difference(base, "no row knows of it", "removed"), func() error { return s.remove(ctx, base) }))
+	}
+	return errors.Join(errs...)
 }

@@ -2,9 +2,12 @@ package activities_test
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
@@ -134,4 +137,23 @@ func TestBase_GoesWithItsProject(t *testing.T) {
 	require.NoError(t, m.pass(t.Context()))
 	m.requireGone(d)
 	require.Empty(t, b.engine.images)
+}
+
+// An engine that finishes a pull after its row was given up: it goes with what has ended, and with nothing else.
+func TestBase_WithoutARowIsSwept(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	over, building := b.live(), b.deployTo("branch/x")
+	owned := pulledBase + digestOf("owned")
+	require.NoError(t, b.store.Own(t.Context(), deployment.Resource{Kind: deployment.ResourceBaseImage, Name: owned, Host: "another", DeploymentID: over.ID}))
+	require.NoError(t, b.workspaces.Remove(over.ID)) // which this bench does not vacate
+	b.engine.bases = map[string]string{
+		pulledBase + "over": over.ID, pulledBase + "building": building.ID, owned: over.ID, pulledBase + "foreign": uuid.NewString(),
+	}
+	b.engine.images = slices.Sorted(maps.Keys(b.engine.bases))
+	s := b.sweeper(hostID)
+	swept, err := s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{pulledBase + "building", owned, pulledBase + "foreign"}, b.engine.images)
+	require.Positive(t, swept)
 }

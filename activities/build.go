@@ -83,7 +83,9 @@ func (b *Build) BuildImage(ctx context.Context, in temporal.BuildInput) (tempora
 	}
 	log.say("pushed %s", outcome.Digest)
 	built := temporal.BuildResult{Image: repository, Digest: outcome.Digest}
-	if b.exports(d, outcome) {
+	if exports, err := b.exports(ctx, d, outcome); err != nil {
+		return temporal.BuildResult{}, err
+	} else if exports {
 		built.CachedOn = builder
 	}
 	return b.done(ctx, d, input, built, b.figures(ctx, d, outcome))

@@ -1,8 +1,13 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/temporal"
@@ -13,24 +18,35 @@ const cacheSuffix = "-cache"
 
 // exports reports whether the steps of a build that has ended are to be kept in the registry: production's alone, since every build of
 // the project begins with them, and a branch of somebody's must not say what production is made of; and no steps that were all in the
-// builder's cache already.
-func (b *Build) exports(d deployment.Deployment, outcome BuildOutcome) bool {
-	return b.RegistryCache && d.Environment == string(deployment.KindProduction) && outcome.Cached < outcome.Steps
+// builder's cache already, unless nothing is kept of the project.
+func (b *Build) exports(ctx context.Context, d deployment.Deployment, outcome BuildOutcome) (bool, error) {
+	if !b.RegistryCache || d.Environment != string(deployment.KindProduction) {
+		return false, nil
+	}
+	kept, err := b.kept(ctx, d.ProjectID)
+	return outcome.Cached < outcome.Steps || len(kept) == 0, err
+}
+
+// kept lists the tags that the steps of a project's builds are kept under, those of the newest deployment first.
+func (b *Build) kept(ctx context.Context, projectID string) ([]deployment.Resource, error) {
+	tags, err := b.Ledger.OwnedIn(ctx, deployment.Scope{ProjectID: projectID}, "", deployment.ResourceCacheTag)
+	slices.SortFunc(tags, func(a, b deployment.Resource) int { return cmp.Compare(b.DeploymentID, a.DeploymentID) }) // ids begin with the time
+	return tags, err
 }
 
 // cacheFrom names the newest steps of the project that the registry keeps, none when it has none or does not answer: a build needs no
-// cache.
+// cache. A second attempt goes without: a layer that is lost below a cache fails the step that needs it.
 func (b *Build) cacheFrom(ctx context.Context, d deployment.Deployment) []string {
-	if !b.RegistryCache || d.Force {
+	if !b.RegistryCache || d.Force || activity.GetInfo(ctx).Attempt > 1 {
 		return nil
 	}
 	asking, cancel := context.WithTimeout(ctx, asideTime)
 	defer cancel()
-	kept, err := b.Ledger.OwnedIn(asking, deployment.Scope{ProjectID: d.ProjectID}, "", deployment.ResourceCacheTag)
-	for n := len(kept) - 1; n >= 0 && err == nil; n-- { // sorted by name, which begins with an id that begins with the time
+	kept, err := b.kept(asking, d.ProjectID)
+	for n := 0; n < len(kept) && err == nil; n++ {
 		var digest string
 		if digest, err = b.Images.Digest(asking, kept[n].Name); digest != "" {
-			return []string{b.PushHost + "/" + d.ProjectName + "@" + digest}
+			return []string{kept[n].Name[:strings.LastIndex(kept[n].Name, ":")] + "@" + digest} // where it is: projects are renamed
 		}
 	}
 	if err != nil {
@@ -41,7 +57,7 @@ func (b *Build) cacheFrom(ctx context.Context, d deployment.Deployment) []string
 
 // ExportCache keeps the steps of the deployment's build in the registry, and removes those that were kept of earlier ones. The builder
 // has them in its cache, so it runs none; one export at a time leaves the host to those who build. What it finds changed since the
-// build it leaves alone: the next build is kept.
+// build it leaves alone: a later build is kept.
 func (b *Build) ExportCache(ctx context.Context, in temporal.ExportInput) (temporal.ExportResult, error) {
 	if !b.exporting.TryLock() {
 		return temporal.ExportResult{Skipped: "the steps of another build are being kept"}, nil
@@ -96,9 +112,9 @@ func (b *Build) removeOlder(ctx context.Context, p deployment.Project, tag deplo
 	} else if err != nil {
 		return err
 	}
-	kept, err := b.Ledger.OwnedIn(ctx, deployment.Scope{ProjectID: p.ID}, "", deployment.ResourceCacheTag)
+	kept, err := b.kept(ctx, p.ID)
 	for _, older := range kept {
-		if older.Name < tag.Name && err == nil {
+		if older.DeploymentID < tag.DeploymentID && err == nil {
 			err = removeTag(ctx, b.Images, b.Ledger, older)
 		}
 	}

@@ -38,6 +38,13 @@ func (b *bench) exported(d deployment.Deployment, meanwhile func()) (result temp
 	return result, err
 }
 
+// keeps has the registry keep a cache of a deployment.
+func (b *bench) keeps(d deployment.Deployment) {
+	b.t.Helper()
+	require.NoError(b.t, b.store.Own(b.t.Context(), deployment.Resource{Kind: deployment.ResourceCacheTag, Name: cacheTag(d), DeploymentID: d.ID}))
+	b.shelf.push(cacheTag(d), digestOf("cache"))
+}
+
 func cacheTag(d deployment.Deployment) string { return "registry:5000/app:" + d.ID + "-cache" }
 
 func TestExportCache_TheNextBuildBeginsWithWhatIsKept(t *testing.T) {
@@ -76,10 +83,11 @@ func TestExportCache_OnlyProductionsNewStepsAreToBeKept(t *testing.T) {
 		environment string
 		want        string
 	}{
-		"production":              {want: builderAddress},
-		"a branch":                {environment: "branch/x"},
-		"all from cache":          {arrange: func(b *bench) { b.builder.figures.Cached = b.builder.figures.Steps }},
-		"an installation without": {arrange: func(b *bench) { b.build.RegistryCache = false }},
+		"production":                      {want: builderAddress},
+		"a branch":                        {environment: "branch/x"},
+		"all from cache":                  {arrange: func(b *bench) { b.keeps(b.deployTo("branch/y")); b.builder.figures.Cached = b.builder.figures.Steps }},
+		"all from cache, nothing is kept": {arrange: func(b *bench) { b.builder.figures.Cached = b.builder.figures.Steps }, want: builderAddress},
+		"an installation without":         {arrange: func(b *bench) { b.build.RegistryCache = false }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +120,40 @@ func TestBuildImage_ABranchBeginsWithProductionsSteps(t *testing.T) {
 	_, err = b.builds(forced)
 	require.NoError(t, err)
 	require.Empty(t, b.builder.solves()[3].CacheFrom)
+}
+
+// A cache stays where it was pushed when the project gets another name, and the next export replaces it all the same.
+func TestExportCache_OfAProjectThatIsRenamed(t *testing.T) {
+	t.Parallel()
+	b := newCacheBench(t)
+	before := b.deployTo("branch/before")
+	old := deployment.Resource{Kind: deployment.ResourceCacheTag, Name: "registry:5000/zoo:" + before.ID + "-cache", DeploymentID: before.ID}
+	require.NoError(t, b.store.Own(t.Context(), old))
+	b.shelf.push(old.Name, digestOf("old"))
+	d := b.deploy()
+	_, err := b.exported(d, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"registry:5000/zoo@" + digestOf("old")}, b.builder.solves()[0].CacheFrom)
+	require.Empty(t, b.owned(before, deployment.ResourceCacheTag))
+	require.NotContains(t, b.shelf.tags(), old.Name)
+	require.Equal(t, []string{cacheTag(d)}, b.owned(d, deployment.ResourceCacheTag))
+}
+
+// A layer that is lost below a cache fails the step that needs it, each time.
+func TestBuildImage_ASecondAttemptTakesNoCache(t *testing.T) {
+	t.Parallel()
+	b := newCacheBench(t)
+	b.keeps(b.deployTo("branch/x"))
+	var from []int
+	b.builder.on("before push", func(context.Context) error {
+		if from = append(from, len(b.builder.asked().CacheFrom)); len(from) == 1 {
+			return deployment.PlatformFailure("build.failed", "", "blob not found")
+		}
+		return nil
+	})
+	_, err := b.builds(b.deploy())
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 0}, from)
 }
 
 func TestBuildImage_ARegistryThatDoesNotAnswerForItsCacheHoldsNothingUp(t *testing.T) {

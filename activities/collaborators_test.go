@@ -225,6 +225,7 @@ type builder struct {
 	projects []string // that a builder was chosen for
 	busy     int      // builds that are not said to have ended
 	solved   []deployment.BuildRequest
+	last     deployment.BuildRequest // that was asked for, whatever came of it
 	looked   []string
 	finished map[string]string // ref → digest: the history
 	say      func(deployment.BuildSink)
@@ -242,10 +243,15 @@ func (f *builder) Choose(ctx context.Context, project string) (string, func(), e
 	return builderAddress, func() { f.mu.Lock(); defer f.mu.Unlock(); f.busy-- }, f.at(ctx, "choose")
 }
 
+func (f *builder) Home(string) string { return builderAddress }
+
 func (f *builder) Solve(ctx context.Context, address string, r deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
 	if r.CacheTo != "" {
 		return f.keep(ctx, r)
 	}
+	f.mu.Lock()
+	f.last = r
+	f.mu.Unlock()
 	if err := f.at(ctx, "before push"); err != nil {
 		return deployment.BuildOutcome{}, err
 	}
@@ -293,6 +299,12 @@ func (f *builder) outcome(digest string) deployment.BuildOutcome {
 	return out
 }
 
+func (f *builder) asked() deployment.BuildRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
 func (f *builder) solves() []deployment.BuildRequest {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -314,6 +326,7 @@ type engine struct {
 	output     []deployment.OutputLine // of every container, besides its first line
 	secrets    []string                // in every container's environment
 	images     []string                // that no container runs
+	bases      map[string]string       // those of them that are base images, with their deployments
 	otherPort  string                  // where every app listens instead of on PORT; "" for nowhere
 }
 
@@ -477,6 +490,18 @@ func (e *engine) Owned(ctx context.Context) ([]deployment.Resource, error) {
 		}
 	}
 	return list, nil
+}
+
+// BaseImages are those of the images that a test calls so.
+func (e *engine) BaseImages(context.Context) (bases []deployment.Resource, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, image := range e.images {
+		if id, isBase := e.bases[image]; isBase {
+			bases = append(bases, deployment.Resource{Kind: deployment.ResourceBaseImage, Name: image, Host: hostID, DeploymentID: id})
+		}
+	}
+	return bases, nil
 }
 
 // UnusedImages are those that a test has put there.

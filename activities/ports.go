@@ -161,6 +161,8 @@ type (
 type Builder interface {
 	// Choose returns the builder for the next build of a project; done has to be called when that has ended.
 	Choose(ctx context.Context, projectID string) (address string, done func(), err error)
+	// Home returns the builder that most builds of a project go to, for what goes with one of them and counts as none.
+	Home(projectID string) (address string)
 	Solve(ctx context.Context, address string, r BuildRequest, sink BuildSink) (BuildOutcome, error)
 	// Lookup returns the digest of a solve that finished and pushed without error, "" when there is none. A solve that is
 	// still running is waited for within the context's deadline. An address that is not known any more knows of none.
@@ -214,6 +216,8 @@ type Engine interface {
 	RemoveNetwork(ctx context.Context, name string) error
 	// Owned lists the containers and networks of this installation, by their labels.
 	Owned(ctx context.Context) ([]deployment.Resource, error)
+	// BaseImages lists the base images that were pulled ahead of an image upon them, each with its deployment.
+	BaseImages(ctx context.Context) ([]deployment.Resource, error)
 	// UnusedImages lists the images that were pulled for previews and that no container runs, as "host/repository@sha256:…".
 	UnusedImages(ctx context.Context) ([]string, error)
 	// RemoveImage removes a pulled image; one that is not there, or that a container runs, is not an error.

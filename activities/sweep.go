@@ -19,6 +19,8 @@ type LeftOvers interface {
 	OwnedAs(ctx context.Context, names []string) ([]deployment.Resource, error)
 	// NeededAs lists the containers and networks with these names that belong to previews which are to run.
 	NeededAs(ctx context.Context, names []string) ([]deployment.Resource, error)
+	// EndedAmong returns those of the deployments that have ended longer ago than the given age.
+	EndedAmong(ctx context.Context, ids []string, age time.Duration) ([]string, error)
 	// PulledInVain returns those of the digests that are of images of deployments which have ended longer ago than the given
 	// age, and whose previews are not to run.
 	PulledInVain(ctx context.Context, digests []string, age time.Duration) ([]string, error)
@@ -50,7 +52,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
 // CompareHost makes one pass. What cannot be removed does not keep the rest from it.
 func (s *Sweeper) CompareHost(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	p := passFor(in)
-	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p), s.sweepImages(ctx, p), s.sweepMirrors(ctx, p))
+	err := errors.Join(s.sweepLeftOvers(ctx, p), s.sweepStrays(ctx, p), s.sweepImages(ctx, p), s.sweepBases(ctx, p), s.sweepMirrors(ctx, p))
 	if s.Swept != nil {
 		s.Swept(p.result.Swept)
 	}

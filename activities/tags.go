@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,8 @@ type Tags interface {
 	// StrayTags returns those of tags that no row knows of although their deployment is known, and has ended longer ago than the
 	// given age.
 	StrayTags(ctx context.Context, tags []deployment.Resource, age time.Duration) ([]deployment.Resource, error)
-	// LostTags lists the rows of tags with names that begin with prefix and are not among there, of such deployments too.
+	// LostTags lists the rows of image tags with names that begin with prefix and are not among there, of such deployments too. A cache is
+	// pushed long after the end of its deployment, and its row does no harm.
 	LostTags(ctx context.Context, prefix string, there []string, age time.Duration) ([]deployment.Resource, error)
 }
 
@@ -69,13 +71,16 @@ func (r *Reconciler) compareTagsOf(ctx context.Context, repository string, p *pa
 	for i, tag := range there {
 		names[i] = prefix + tag
 		if id := deploymentOf(tag); id != "" {
-			tags = append(tags, deployment.Resource{Kind: deployment.ResourceImageTag, Name: names[i], DeploymentID: id})
+			tags = append(tags, deployment.Resource{Name: names[i], DeploymentID: id})
 		}
 	}
 	strays, err1 := r.Tags.StrayTags(ctx, tags, r.Grace)
 	lost, err2 := r.Tags.LostTags(ctx, prefix, names, r.Grace)
 	errs := []error{err1, err2}
 	for _, tag := range strays {
+		if strings.HasSuffix(tag.Name, cacheSuffix) {
+			tag.Kind = deployment.ResourceCacheTag
+		}
 		found := deployment.Difference{Kind: string(tag.Kind), Thing: tag.Name, Found: "it has no row", Repair: "written into the ledger"}
 		errs = append(errs, p.mend(&p.result.Tags, found, func() error { return r.Ledger.Own(ctx, tag) }))
 	}

@@ -204,7 +204,8 @@ func (h *host) Owned(context.Context) (owned []deployment.Resource, err error) {
 	return owned, nil
 }
 
-func (h *host) UnusedImages(context.Context) ([]string, error) { return nil, nil }
+func (h *host) BaseImages(context.Context) ([]deployment.Resource, error) { return nil, nil }
+func (h *host) UnusedImages(context.Context) ([]string, error)            { return nil, nil }
 
 func (h *host) running() []string {
 	h.mu.Lock()

@@ -77,8 +77,9 @@ func (w *Worker) addControl() {
 	control.RegisterActivity(a.Source)
 }
 
-// addBuild serves claims while a lease is free, and the host's own queue with as many slots as leases, plus one for the
-// activity that gives a slot back.
+// addBuild serves claims while a lease is free, and the host's own queue with two slots for each lease, whose base image may be
+// pushed beside what it does, and some for what needs no lease: an export of a cache, another that finds that one under way, what gives
+// a lease back.
 func (w *Worker) addBuild() error {
 	a := w.options.Activities
 	tuner, err := leaseTuner(w.options.Leases)
@@ -88,7 +89,7 @@ func (w *Worker) addBuild() error {
 	claims := w.add(temporal.QueueBuild, sdkworker.Options{DisableWorkflowWorker: true, DisableEagerActivities: true, Tuner: tuner})
 	claims.RegisterActivity(a.Slots)
 	host := w.add(temporal.QueueBuildHost(w.options.HostID), sdkworker.Options{
-		DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: w.options.BuildSlots + 1,
+		DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: 2*w.options.BuildSlots + 4,
 	})
 	host.RegisterActivity(a.Source)
 	host.RegisterActivity(a.Plan)

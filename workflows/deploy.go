@@ -47,8 +47,9 @@ func (d *deploy) toTheEnd(ctx workflow.Context) (*temporal.DeployResult, error) 
 		}
 	}
 	d.forgetBase(ctx)
+	exported := d.exportCache(ctx)
 	d.drain(ctx, replaced)
-	d.exportCache(ctx)
+	exported()
 	return result, nil
 }
 
@@ -159,6 +160,7 @@ func (d *deploy) buildOn(ctx workflow.Context, claim temporal.ClaimResult, commi
 		d.bringBase(ctx, claim, at)
 	}
 	err = image.Get(ctx, &built)
+	d.leaveBase()
 	return built, err
 }
 
@@ -215,21 +217,24 @@ func (d *deploy) drain(ctx workflow.Context, replaced []temporal.Replaced) {
 	}
 }
 
-// exportCache keeps what was built in the registry's cache. The deployment is ready, and what it replaced is gone: nobody waits for
-// it, nothing depends on it, and who cancels the workflow ends it.
-func (d *deploy) exportCache(ctx workflow.Context) {
+// exportCache begins to keep what was built in the registry's cache, and returns what waits until that is over. The deployment is ready:
+// nobody waits for it, nothing depends on it, and who cancels the workflow ends it. It begins at once, since it reads the workspace then.
+func (d *deploy) exportCache(ctx workflow.Context) (wait func()) {
 	if d.kept == nil {
-		return
+		return func() {}
 	}
-	d.waitFor(ctx, "the build's steps to be kept in the registry")
 	claim, cache := d.kept.claim, d.kept.cache
 	exporting := inOneGo(ctx, d.limits, claim.Queue, d.limits.Build, "keep the build's steps in the registry")
-	err := workflow.ExecuteActivity(exporting, builder.ExportCache, cache).Get(ctx, nil)
-	if err != nil {
-		workflow.GetLogger(ctx).Warn("the build's steps are not kept", "builder", cache.Builder, "error", err)
+	export := workflow.ExecuteActivity(exporting, builder.ExportCache, cache)
+	return func() {
+		d.waitFor(ctx, "the build's steps to be kept in the registry")
+		err := export.Get(ctx, nil)
+		if err != nil {
+			workflow.GetLogger(ctx).Warn("the build's steps are not kept", "builder", cache.Builder, "error", err)
+		}
+		d.letGo(ctx, silent(err))
+		d.waitFor(ctx, "")
 	}
-	d.letGo(ctx, silent(err))
-	d.waitFor(ctx, "")
 }
 
 // letGo removes the workspace that was kept, if there is one.

@@ -27,7 +27,7 @@ func (d *deploy) end(ctx workflow.Context, cause error) ([]temporal.Replaced, er
 	d.story.failure = failure
 	d.waitFor(clean, "what it made to be removed")
 	d.forgetBase(ctx)
-	d.letGo(ctx, false)
+	d.letGo(ctx, true) // a host that does not answer at once sweeps when it is back
 	d.cleanUp(clean, outcome)
 	var closed temporal.CloseResult
 	in := temporal.CloseInput{DeploymentID: d.in.DeploymentID, Outcome: outcome, Failure: failure}

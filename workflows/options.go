@@ -97,15 +97,18 @@ type visited struct {
 	silent bool // it did not answer the last time
 }
 
-// visited notes that a preview host may hold something.
-func (d *deploy) visited(queue string, silent bool) {
-	now := visited{queue, silent}
-	if i := slices.IndexFunc(d.engines, func(v visited) bool { return v.queue == queue }); i >= 0 {
-		d.engines[i] = now
-		return
+// visits notes that a preview host may hold something, and returns what is known of it.
+func (d *deploy) visits(queue string) *visited {
+	i := slices.IndexFunc(d.engines, func(v visited) bool { return v.queue == queue })
+	if i < 0 {
+		i = len(d.engines)
+		d.engines = append(d.engines, visited{queue: queue})
 	}
-	d.engines = append(d.engines, now)
+	return &d.engines[i]
 }
+
+// visited notes how a preview host has answered the last time.
+func (d *deploy) visited(queue string, silent bool) { d.visits(queue).silent = silent }
 
 func retry(limits temporal.Limits) *sdktemporal.RetryPolicy {
 	return &sdktemporal.RetryPolicy{

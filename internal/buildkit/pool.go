@@ -84,6 +84,15 @@ func (p *Pool) Choose(ctx context.Context, project string) (address string, done
 	}
 }
 
+// Home returns the address of the builder that builds of the project go to while it is not overloaded, for what goes with one of them and
+// counts as none.
+func (p *Pool) Home(project string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ranked := p.ranked(project)
+	return ranked[max(0, slices.IndexFunc(ranked, func(m *member) bool { return !m.away }))].address
+}
+
 // take counts a build for the best builder that was not tried yet; nil when all were.
 func (p *Pool) take(project string, tried []*member) *member {
 	p.mu.Lock()

@@ -10,8 +10,8 @@ import (
 )
 
 // cacheImports are where the results of steps come from that this daemon has none of: of two results it takes its own
-// (solver/combinedcache.go of BuildKit v0.34). It fetches a layer when it needs that, and builds as if there were no cache when one
-// cannot be read.
+// (solver/combinedcache.go of BuildKit v0.34). It builds as if there were no cache when one cannot be read; a layer it fetches only when a
+// step or the export needs that, which fails when it is gone.
 func (b *Builder) cacheImports(r deployment.BuildRequest) (from []client.CacheOptionsEntry) {
 	for _, image := range r.CacheFrom {
 		from = append(from, b.inRegistry(image, nil))

@@ -252,7 +252,7 @@ func WarningKinds() []WarningKind {
 		{
 			"release.other_port", SeverityWarning, "the app listens on another port than PORT, which is used since it is the only one",
 			"app.listen(8080) with PORT=3000: requests go to 8080",
-			"make the app listen on the port in PORT, or set the project's port",
+			"make the app listen on the port in PORT, or set the project's port: it is tried only when PORT has not answered for nearly the whole time of the health check",
 		},
 		{
 			"image.reused", SeverityInfo, "the image was built for an earlier deployment",

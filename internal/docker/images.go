@@ -6,6 +6,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // UnusedImages lists the images that were pulled for previews and that no container runs, as "host/repository@sha256:…". They
@@ -33,6 +35,27 @@ func (e *Engine) UnusedImages(ctx context.Context) (refs []string, err error) {
 		}
 	}
 	return refs, nil
+}
+
+// BaseImages lists the base images that were pulled ahead of an image upon them, each with its deployment. They carry the label that
+// their push gave them; whose they are their deployments tell.
+func (e *Engine) BaseImages(ctx context.Context) (bases []deployment.Resource, err error) {
+	if err := e.connect(ctx); err != nil {
+		return nil, err
+	}
+	pushed := filters.NewArgs(filters.Arg("label", LabelProject), filters.Arg("label", LabelDeployment))
+	images, err := e.client.ImageList(ctx, image.ListOptions{Filters: pushed})
+	if err != nil {
+		return nil, e.failure(ctx, "list images", err)
+	}
+	for _, i := range images {
+		for _, ref := range i.RepoDigests {
+			bases = append(bases, deployment.Resource{
+				Kind: deployment.ResourceBaseImage, Name: ref, Host: e.options.HostID, DeploymentID: i.Labels[LabelDeployment],
+			})
+		}
+	}
+	return bases, nil
 }
 
 // RemoveImage removes an image that was pulled for a preview. One that is not there is not an error, nor is one that a container

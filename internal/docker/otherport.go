@@ -6,39 +6,26 @@ import (
 	"time"
 )
 
-// portPatience is how long PORT may be refused while the app listens elsewhere: what listens first may be a debugger, and the server
-// comes a moment later.
-const portPatience = 5 * time.Second
+// lastTries is how long before a check's time-out another port is tried, at most a quarter of it. Not sooner: what listens first may
+// be for metrics or a debugger, and an app that migrates or warms up comes to PORT much later.
+const lastTries = 5 * time.Second
 
 // otherPort is where an app listens instead of on PORT, if that is one port.
 type otherPort struct {
-	find     func(context.Context) string // asked once a second at most; "" for none, or more than one
-	patience time.Duration
-
-	address      string
-	since, asked time.Time
+	find func(context.Context) string // "" for none, or more than one
+	from time.Time                    // PORT has its time until then
 }
 
-// newOtherPort gives PORT no more than half of the time that a check has.
 func newOtherPort(find func(context.Context) string, timeout time.Duration) *otherPort {
-	return &otherPort{find: find, patience: min(portPatience, timeout/2)}
+	return &otherPort{find: find, from: time.Now().Add(timeout - min(lastTries, timeout/4))}
 }
 
-// due returns the address of the other port once the app has listened there for long enough.
+// due returns the address of the other port once PORT has had its time.
 func (o *otherPort) due(ctx context.Context, now time.Time) string {
-	if o == nil {
+	if o == nil || now.Before(o.from) {
 		return ""
 	}
-	if now.Sub(o.asked) >= min(time.Second, o.patience/2) {
-		o.asked = now
-		if found := o.find(ctx); found != o.address {
-			o.address, o.since = found, now
-		}
-	}
-	if o.address == "" || now.Sub(o.since) < o.patience {
-		return ""
-	}
-	return o.address
+	return o.find(ctx)
 }
 
 // onlyOther returns the address of the one port that the app in a container listens on so that it can be reached, when that is not

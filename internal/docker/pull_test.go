@@ -165,12 +165,15 @@ func TestPullOfAnImageUponABaseThatIsThere(t *testing.T) {
 	repository := strings.TrimPrefix(server.URL, "http://") + "/slipway-test/" + uuid.NewString()
 	base, err := random.Image(256<<10, 3)
 	require.NoError(t, err)
+	id := uuid.NewString()
+	ahead, err := mutate.Config(base, v1.Config{Labels: map[string]string{docker.LabelProject: "p", docker.LabelDeployment: id}})
+	require.NoError(t, err)
 	own, err := random.Layer(1<<10, types.DockerLayer)
 	require.NoError(t, err)
 	app, err := mutate.AppendLayers(base, own)
 	require.NoError(t, err)
 	refs := map[string]string{}
-	for tag, img := range map[string]v1.Image{"base": base, "app": app} {
+	for tag, img := range map[string]v1.Image{"base": ahead, "app": app} {
 		at, err := name.NewTag(repository + ":" + tag)
 		require.NoError(t, err)
 		require.NoError(t, remote.Write(at, img))
@@ -190,6 +193,10 @@ func TestPullOfAnImageUponABaseThatIsThere(t *testing.T) {
 		require.True(t, asked)
 		require.Equal(t, int32(1), n.(*atomic.Int32).Load())
 	}
+	bases, err := e.BaseImages(t.Context())
+	require.NoError(t, err)
+	want := deployment.Resource{Kind: deployment.ResourceBaseImage, Name: refs["base"], Host: "host-1", DeploymentID: id}
+	require.Contains(t, bases, want)
 	require.NoError(t, e.RemoveImage(t.Context(), refs["base"]))
 	_, err = api.ImageInspect(t.Context(), refs["base"])
 	require.Error(t, err)

@@ -66,6 +66,12 @@ func (s *Store) PulledInVain(ctx context.Context, digests []string, age time.Dur
 	return list, at(err, "list which of %d images are of no use", len(digests))
 }
 
+// EndedAmong returns those of the deployments that have ended longer than age ago.
+func (s *Store) EndedAmong(ctx context.Context, ids []string, age time.Duration) ([]string, error) {
+	list, err := s.q.EndedAmong(ctx, db.EndedAmongParams{Ids: ids, Age: age})
+	return list, at(err, "list which of %d deployments have ended", len(ids))
+}
+
 // NeededAs lists the containers and networks with these names that belong to previews which are to run, whether they have a
 // row or not.
 func (s *Store) NeededAs(ctx context.Context, names []string) ([]deployment.Resource, error) {

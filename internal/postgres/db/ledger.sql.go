@@ -47,6 +47,35 @@ func (q *Queries) Disown(ctx context.Context, arg DisownParams) error {
 	return err
 }
 
+const endedAmong = `-- name: EndedAmong :many
+SELECT id FROM deployments WHERE id = ANY ($1::uuid[]) AND finished_at < now() - $2::interval ORDER BY id
+`
+
+type EndedAmongParams struct {
+	Ids []string
+	Age time.Duration
+}
+
+func (q *Queries) EndedAmong(ctx context.Context, arg EndedAmongParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, endedAmong, arg.Ids, arg.Age)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const holdsLease = `-- name: HoldsLease :one
 SELECT EXISTS (SELECT FROM resources WHERE deployment_id = $1 AND kind = 'lease') AS held
 `
@@ -308,7 +337,7 @@ func (q *Queries) Owned(ctx context.Context, arg OwnedParams) ([]Resource, error
 }
 
 const ownedAs = `-- name: OwnedAs :many
-SELECT kind, name, host, deployment_id, run_id, created_at, removing_since FROM resources WHERE kind IN ('container', 'network', 'workspace', 'lease') AND name = ANY ($1::text[]) ORDER BY kind, name, host
+SELECT kind, name, host, deployment_id, run_id, created_at, removing_since FROM resources WHERE kind IN ('base_image', 'container', 'network', 'workspace', 'lease') AND name = ANY ($1::text[]) ORDER BY kind, name, host
 `
 
 // Whichever hosts they name: two of them may share an engine or a disk.

@@ -75,7 +75,7 @@ func (q *Queries) Canceling(ctx context.Context) ([]DeploymentDetail, error) {
 const lostTags = `-- name: LostTags :many
 SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removing_since FROM resources r
   JOIN deployments d ON d.id = r.deployment_id AND d.finished_at < now() - $1::interval
- WHERE r.kind IN ('image_tag', 'cache_tag') AND r.removing_since IS NULL AND starts_with(r.name, $2::text) AND NOT r.name = ANY ($3::text[])
+ WHERE r.kind = 'image_tag' AND r.removing_since IS NULL AND starts_with(r.name, $2::text) AND NOT r.name = ANY ($3::text[])
  ORDER BY r.name
 `
 
@@ -85,6 +85,7 @@ type LostTagsParams struct {
 	There  []string
 }
 
+// No caches: those are pushed long after the end of their deployments.
 // Those that are being deleted lose their rows to whoever deletes them.
 func (q *Queries) LostTags(ctx context.Context, arg LostTagsParams) ([]Resource, error) {
 	rows, err := q.db.Query(ctx, lostTags, arg.Age, arg.Prefix, arg.There)

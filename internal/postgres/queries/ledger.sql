@@ -23,7 +23,7 @@ SELECT * FROM resources WHERE kind = 'lease' AND host = @host AND created_at < n
 
 -- name: OwnedAs :many
 -- Whichever hosts they name: two of them may share an engine or a disk.
-SELECT * FROM resources WHERE kind IN ('container', 'network', 'workspace', 'lease') AND name = ANY (@names::text[]) ORDER BY kind, name, host;
+SELECT * FROM resources WHERE kind IN ('base_image', 'container', 'network', 'workspace', 'lease') AND name = ANY (@names::text[]) ORDER BY kind, name, host;
 
 -- name: NeededAs :many
 -- Those things of these names that previews consist of which are to run, whether the ledger knows of them or not.
@@ -42,6 +42,9 @@ SELECT d.image_digest FROM deployments d
  GROUP BY d.image_digest
 HAVING bool_and(v.deployment_id IS NULL AND coalesce(d.finished_at < now() - @age::interval, false))
  ORDER BY d.image_digest;
+
+-- name: EndedAmong :many
+SELECT id FROM deployments WHERE id = ANY (@ids::uuid[]) AND finished_at < now() - @age::interval ORDER BY id;
 
 -- name: LeftOver :many
 -- What a host still holds of previews, checkouts and build slots that nobody needs any more: of deployments that have ended

@@ -30,8 +30,9 @@ SELECT t.name::text AS name, d.id, d.run_id
  ORDER BY 1;
 
 -- name: LostTags :many
+-- No caches: those are pushed long after the end of their deployments.
 -- Those that are being deleted lose their rows to whoever deletes them.
 SELECT r.* FROM resources r
   JOIN deployments d ON d.id = r.deployment_id AND d.finished_at < now() - @age::interval
- WHERE r.kind IN ('image_tag', 'cache_tag') AND r.removing_since IS NULL AND starts_with(r.name, @prefix::text) AND NOT r.name = ANY (@there::text[])
+ WHERE r.kind = 'image_tag' AND r.removing_since IS NULL AND starts_with(r.name, @prefix::text) AND NOT r.name = ANY (@there::text[])
  ORDER BY r.name;

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -46,6 +47,10 @@ func serve(h http.Handler) {
 	for address := range strings.SplitSeq(addresses, ",") {
 		fmt.Println("listening on", address)
 		go func() { ended <- http.ListenAndServe(address, h) }()
+	}
+	if later := os.Getenv("LATER"); later != "" {
+		time.Sleep(3 * time.Second) // as an app that warms up
+		go func() { ended <- http.ListenAndServe(later, h) }()
 	}
 	fmt.Println(<-ended)
 	os.Exit(1)
