@@ -52,7 +52,7 @@ func TestABuilderIsLost(t *testing.T) {
 	}
 	first := deploy("one")
 	kept := first.ID + "-cache"
-	require.Eventually(t, func() bool { return slices.Contains(in.tags(t, "kept"), kept) }, eventually, tick, "once it is ready")
+	require.Eventually(t, func() bool { return slices.Contains(in.tags(t, "kept"), kept) }, ofADeploy, tick, "once it is ready")
 	if !holds(t, lost, mark) {
 		lost, left = left, lost
 	}
@@ -66,7 +66,7 @@ func TestABuilderIsLost(t *testing.T) {
 	require.Eventually(t, func() bool {
 		tags := in.tags(t, "kept")
 		return slices.Contains(tags, second.ID+"-cache") && !slices.Contains(tags, kept)
-	}, eventually, tick, "the newest is enough")
+	}, ofADeploy, tick, "the newest is enough")
 }
 
 // deployed deploys a project's default branch and waits until that is live.
