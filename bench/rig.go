@@ -111,7 +111,7 @@ func (r *rig) settle(cache string) error {
 		"SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+ports[6], "SLIPWAY_EXAMPLES_DIR="+r.sources(),
 		"SLIPWAY_BUILD_BRIDGE=slipwaybe0", "SLIPWAY_BUILD_SUBNET=10.228.0.0/16", "SLIPWAY_PREVIEW_SUBNETS=10.229.0.0/16",
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
-		"SLIPWAY_NIXPACKS="+nixpacks,
+		"SLIPWAY_NIXPACKS="+nixpacks, "SLIPWAY_DRAIN_WAIT=1s", // after each measurement, which no visitor's request outlasts
 	)
 	r.dev.Env = r.env
 	if r.config, err = config.LoadDev(r.env); err != nil {
