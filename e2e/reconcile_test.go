@@ -15,8 +15,10 @@ import (
 func TestCLI_ReconcileAndHosts(t *testing.T) {
 	s := newShell(t)
 	var hosts struct{ Items []deployment.Host }
-	require.NoError(t, json.Unmarshal([]byte(s.must("admin", "hosts", "list", "--output", "json")), &hosts))
-	require.Len(t, hosts.Items, 1)
+	require.Eventually(t, func() bool { // a worker that has begun just now makes itself known
+		require.NoError(t, json.Unmarshal([]byte(s.must("admin", "hosts", "list", "--output", "json")), &hosts))
+		return len(hosts.Items) == 1
+	}, eventually, tick)
 	host := hosts.Items[0]
 	require.True(t, host.Alive)
 	require.Regexp(t, `\n`+host.ID+` +build,preview +alive +\S+ ago +\d/\d`, s.must("admin", "hosts", "list"))
