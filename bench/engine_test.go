@@ -75,6 +75,8 @@ func TestEngineTableKeepsCrowdedDeploysApart(t *testing.T) {
 | four | 1 | 9000.0 ms | 9000.0 ms | 40 | 9000 |
 
 Of a deploy alone, the median of what passes before each activity: Fetch 110.0 ms, the end 40.0 ms.
+
+Goal, p95 of a deploy alone ≤ 300.0 ms: 195.0 ms. It is met.
 `, engineTable(costs))
 	require.Equal(t, []float64{0.1, 0.2}, idleAlone(costs))
 }

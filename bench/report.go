@@ -21,11 +21,6 @@ var goals = map[string]float64{caseCold: 0.75, caseChanged: 0.35, caseSame: 0.10
 // compared are the comparisons in the order of the report.
 var compared = []string{caseCold, caseChanged, caseSame, caseFour}
 
-// titles are how the report calls what is compared.
-var titles = map[string]string{
-	caseCold: "cold", caseChanged: "one line changed", caseSame: "same commit again", caseFour: "all at once, cold",
-}
-
 // idleGoal is how much of a deploy may pass in no activity, 95 of 100 times.
 const idleGoal = 300 * time.Millisecond
 
@@ -34,11 +29,8 @@ func (b *bench) write() error {
 	parts := maps.Clone(b.measures)
 	for _, name := range compared {
 		if c := b.results[name]; len(c.apps) > 0 {
-			parts[name] = c.table()
+			parts[name] = c.table() + "\n" + c.verdict(goals[name])
 		}
-	}
-	if b.judged() {
-		parts["goals"] = b.goals()
 	}
 	if len(b.slipway.engine.costs) > 0 {
 		parts["engine"] = engineTable(b.slipway.engine.costs)
@@ -49,11 +41,6 @@ func (b *bench) write() error {
 		}
 	}
 	return nil
-}
-
-// judged reports whether all was measured that there is a goal for.
-func (b *bench) judged() bool {
-	return !slices.ContainsFunc(compared, func(name string) bool { return len(b.results[name].apps) == 0 })
 }
 
 // describe says by what command, of which commit and on what machine this run measures.
@@ -118,23 +105,7 @@ func (c *comparison) table() string {
 	return text.String()
 }
 
-// goals shows what was wanted beside what was measured. It judges by the medians, app by app.
-func (b *bench) goals() string {
-	var text strings.Builder
-	text.WriteString("| | goal | measured | |\n|---|---:|---:|---|\n")
-	for _, name := range compared {
-		fmt.Fprintf(&text, "| %s, slipway ÷ bare | ≤ %.2f | %s |\n", titles[name], goals[name], b.results[name].verdict(goals[name]))
-	}
-	measured, verdict := "not measured", ""
-	if idle := idleAlone(b.slipway.engine.costs); len(idle) > 0 {
-		p95 := seconds(quantile(idle, 0.95))
-		measured, verdict = ms(p95), word(p95 <= idleGoal)
-	}
-	fmt.Fprintf(&text, "| in no activity, p95 of a deploy alone | ≤ %s | %s | %s |\n", ms(idleGoal), measured, verdict)
-	return text.String()
-}
-
-// verdict is the end of a row: what was measured of each app, and whether that is as wanted.
+// verdict says what was wanted beside what was measured. It judges by the medians, app by app.
 func (c *comparison) verdict(goal float64) string {
 	var measured, missed []string
 	for _, app := range c.apps {
@@ -144,17 +115,17 @@ func (c *comparison) verdict(goal float64) string {
 			missed = append(missed, app)
 		}
 	}
-	switch len(missed) {
-	case 0:
-		if len(measured) == 0 {
-			return "not measured | "
-		}
-		return strings.Join(measured, ", ") + " | met"
-	case len(measured):
-		return strings.Join(measured, ", ") + " | missed"
-	default:
-		return strings.Join(measured, ", ") + " | missed by " + strings.Join(missed, ", ")
+	said := word(len(missed) == 0)
+	if len(missed) > 0 && len(missed) < len(measured) {
+		said += " by " + strings.Join(missed, ", ")
 	}
+	return fmt.Sprintf("Goal, slipway ÷ bare ≤ %.2f: %s. It is %s.\n", goal, strings.Join(measured, ", "), said)
+}
+
+// idleVerdict does so for the time that passes in no activity.
+func idleVerdict(idle []float64) string {
+	p95 := seconds(quantile(idle, 0.95))
+	return fmt.Sprintf("Goal, p95 of a deploy alone ≤ %s: %s. It is %s.\n", ms(idleGoal), ms(p95), word(p95 <= idleGoal))
 }
 
 func word(met bool) string {
@@ -199,7 +170,8 @@ func engineTable(costs []cost) string {
 	}
 	alone := slices.DeleteFunc(slices.Clone(costs), func(c cost) bool { return slices.Contains(crowded, c.as) })
 	if len(alone) > 0 {
-		fmt.Fprintf(&text, "\nOf a deploy alone, the median of what passes before each activity: %s.\n", gaps(alone))
+		fmt.Fprintf(&text, "\nOf a deploy alone, the median of what passes before each activity: %s.\n\n", gaps(alone))
+		text.WriteString(idleVerdict(idleAlone(costs)))
 	}
 	return text.String()
 }
