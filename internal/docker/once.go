@@ -15,6 +15,9 @@ import (
 // consecutive calls.
 const startPause = 3 * time.Second
 
+// makePause is how long a name may be taken by a container that cannot be seen: the engine reserves it before it makes one.
+const makePause = time.Second
+
 // RunOnce runs the command of s to its end in a container of its own, with the limits and the network of a preview, and
 // returns nil when it exits with 0. The container stands afterwards, and is what makes it once: whoever calls again finds it
 // by its name, waits for it if it runs, and answers as it ended. One that was made and never started is made anew.
@@ -102,11 +105,13 @@ func (e *Engine) startOnce(ctx context.Context, id string, o deployment.Once) er
 // before that; an empty id means that the caller is to try again. The removal is not forced: the engine refuses it when the
 // container has been started after all.
 func (e *Engine) startedOnce(ctx context.Context, s deployment.RunSpec) (id string, err error) {
-	for until := time.Now().Add(startPause); ; {
+	for began := time.Now(); ; {
 		c, err := e.client.ContainerInspect(ctx, s.Name)
 		switch {
 		case errdefs.IsNotFound(err):
-			return "", nil
+			if time.Since(began) > makePause {
+				return "", nil
+			}
 		case err != nil:
 			return "", err
 		case !e.owns(c.Config.Labels):
@@ -115,7 +120,7 @@ func (e *Engine) startedOnce(ctx context.Context, s deployment.RunSpec) (id stri
 			return "", pause(ctx)
 		case c.State.Status != container.StateCreated:
 			return c.ID, nil
-		case time.Now().After(until):
+		case time.Since(began) > startPause:
 			e.log.InfoContext(ctx, "removing a container that nobody started", "container", s.Name)
 			err := e.client.ContainerRemove(ctx, c.ID, container.RemoveOptions{RemoveVolumes: true})
 			if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
