@@ -103,6 +103,22 @@ func TestBase_OfADeployThatEndsIsRemoved(t *testing.T) {
 	require.Empty(t, b.owned(d, deployment.ResourceBaseImage))
 }
 
+// An engine that finishes the pull after the removal: the row stays until the image is seen to be gone.
+func TestBase_IsLookedForAfterItsRemoval(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy()
+	image := pulledBase + b.based(d).Digest
+	b.engine.bases = map[string]string{image: d.ID}
+	b.engine.on("after image", once(func(context.Context) error { b.engine.images = []string{image}; return nil }))
+	in := temporal.CleanUpInput{DeploymentID: d.ID}
+	require.ErrorContains(t, b.preview.RemovePreview(t.Context(), in), "is there again")
+	require.Equal(t, []string{image}, b.owned(d, deployment.ResourceBaseImage))
+	require.NoError(t, b.preview.RemovePreview(t.Context(), in))
+	require.Empty(t, b.engine.images)
+	require.Empty(t, b.owned(d, deployment.ResourceBaseImage))
+}
+
 // What is live has its own image, whose layers these are.
 func TestBase_OfWhatIsLiveIsSwept(t *testing.T) {
 	t.Parallel()

@@ -179,7 +179,8 @@ func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deplo
 		}
 	}()
 	defer func() { stop(); <-followed }()
-	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: host, OtherPort: len(p.Build.Refused([]deployment.Warning{otherPort(preview.Address, "")})) == 0}
+	refused := p.Build.Refused([]deployment.Warning{otherPort(preview.Address, "")})
+	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: host, OtherPort: len(refused) == 0}
 	address, err = a.Engine.Probe(ctx, preview, spec, func(text string) { log.say("%s", text) })
 	if err != nil {
 		return "", err

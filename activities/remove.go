@@ -25,7 +25,11 @@ func removeAndLook(ctx context.Context, engine Engine, r deployment.Resource, gr
 	if err := removeOne(ctx, engine, r, grace); err != nil {
 		return err
 	}
-	shown, err := engine.Owned(ctx)
+	look := engine.Owned
+	if r.Kind == deployment.ResourceBaseImage {
+		look = engine.BaseImages
+	}
+	shown, err := look(ctx)
 	if err != nil {
 		return err
 	}

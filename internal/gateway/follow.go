@@ -14,8 +14,8 @@ const (
 	reviewPause    = time.Second
 )
 
-// Follow keeps up with what Invalidate says has changed, until ctx ends: all live routes are known, also when the Router goes away; requests to previews that were replaced are drained, and
-// what is counted of environments that are gone is forgotten.
+// Follow keeps up with what Invalidate says has changed, until ctx ends: all live routes are known, also when the Router goes away;
+// requests to previews that were replaced are drained, and what is counted of environments that are gone is forgotten.
 func (g *Gateway) Follow(ctx context.Context) {
 	for {
 		select {

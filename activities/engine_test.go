@@ -1,0 +1,238 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
+)
+
+// engine is a Docker engine that only counts; like the real one it keeps what stands already.
+type engine struct {
+	points
+	b          *bench
+	mu         sync.Mutex
+	containers map[string]int // name → how often it was made
+	networks   map[string]int
+	stopped    []string
+	graces     []time.Duration         // that were given to them
+	specs      []deployment.RunSpec    // in the order in which they were started
+	commands   []deployment.RunSpec    // that were begun
+	limits     []time.Duration         // that they were given
+	output     []deployment.OutputLine // of every container, besides its first line
+	secrets    []string                // in every container's environment
+	images     []string                // that no container runs
+	bases      map[string]string       // those of them that are base images, with their deployments
+	otherPort  string                  // where every app listens instead of on PORT; "" for nowhere
+}
+
+func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Progress)) error {
+	progress(deployment.Progress{Percent: 100})
+	return e.at(ctx, "pull")
+}
+
+func (e *engine) Prepare(_ context.Context, s deployment.RunSpec) {
+	e.b.mustBeOwned(deployment.ResourceNetwork, e.NetworkName(s.DeploymentID), hostID)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.networks[e.NetworkName(s.DeploymentID)] = 1
+}
+
+func (*engine) NetworkName(deploymentID string) string { return "net-" + deploymentID }
+
+func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Preview, error) {
+	if err := e.at(ctx, "before start"); err != nil {
+		return deployment.Preview{}, err
+	}
+	network := e.NetworkName(s.DeploymentID)
+	e.b.mustBeOwned(deployment.ResourceNetwork, network, hostID)
+	e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
+	e.mu.Lock()
+	e.specs = append(e.specs, s)
+	e.networks[network] = 1
+	if e.containers[s.Name] == 0 {
+		e.containers[s.Name]++
+	}
+	e.mu.Unlock()
+	p := deployment.Preview{
+		DeploymentID: s.DeploymentID, Host: hostID, ContainerID: "id-" + s.Name, Container: s.Name, Network: network,
+		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
+	}
+	return p, e.at(ctx, "after start")
+}
+
+// RunOnce begins a command in a container that is not there yet, and keeps it. One that an abandoned attempt makes late, without a
+// row, is not begun.
+func (e *engine) RunOnce(ctx context.Context, s deployment.RunSpec, o deployment.Once) error {
+	if err := e.at(ctx, "before command"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	made := e.containers[s.Name] == 0
+	e.containers[s.Name] = 1
+	e.mu.Unlock()
+	if made {
+		if err := o.Begin(ctx); err != nil {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.containers, s.Name)
+			return err
+		}
+		e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
+		e.mu.Lock()
+		e.commands = append(e.commands, s)
+		e.limits = append(e.limits, o.Limit)
+		e.mu.Unlock()
+	}
+	o.Line(deployment.OutputLine{Stream: deployment.StreamStdout, Text: "migrated", At: printedAt(0)})
+	return e.at(ctx, "command")
+}
+
+// ran returns the commands that were begun.
+func (e *engine) ran() []deployment.RunSpec {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.commands)
+}
+
+func (e *engine) Probe(ctx context.Context, p deployment.Preview, s deployment.ProbeSpec, line func(string)) (string, error) {
+	line("200 OK")
+	if e.otherPort != "" && !s.OtherPort {
+		return "", deployment.UserFailure("release.wrong_port", "", "the app listens on %s", e.otherPort)
+	}
+	if e.otherPort != "" {
+		return e.otherPort, nil
+	}
+	return p.Address, e.at(ctx, "probe")
+}
+
+func (e *engine) KeepAlive(ctx context.Context, _ string, _ deployment.Resources) error {
+	return e.at(ctx, "keep alive")
+}
+
+func (e *engine) Logs(ctx context.Context, _ string, from deployment.OutputCursor, line func(deployment.OutputLine)) error {
+	if err := e.at(ctx, "logs"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	lines := append([]deployment.OutputLine{{Stream: deployment.StreamStdout, Text: "listening", At: printedAt(0)}}, e.output...)
+	e.mu.Unlock()
+	for _, l := range lines {
+		if !from.Passed(l.Stream, l.At) {
+			line(l)
+		}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (e *engine) Secrets(context.Context, string) ([]string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.secrets, nil
+}
+
+// print lets every container print more.
+func (e *engine) print(texts ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, text := range texts {
+		e.output = append(e.output, deployment.OutputLine{
+			Stream: deployment.StreamStdout, Text: text, At: printedAt(len(e.output) + 1),
+		})
+	}
+}
+
+// printedAt is the engine's stamp of the nth line.
+func printedAt(n int) time.Time { return time.Date(2026, 1, 2, 3, 4, 5, n, time.UTC) }
+
+func (e *engine) Stop(ctx context.Context, container string, grace time.Duration) error {
+	if err := e.at(ctx, "stop"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.containers, container)
+	e.stopped = append(e.stopped, container)
+	e.graces = append(e.graces, grace)
+	return nil
+}
+
+func (e *engine) RemoveNetwork(_ context.Context, name string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for container := range e.containers {
+		if strings.Contains(container, strings.TrimPrefix(name, "net-")) {
+			return fmt.Errorf("network %s has active endpoints", name)
+		}
+	}
+	delete(e.networks, name)
+	return nil
+}
+
+// Owned tells the deployment of a thing from its name, which holds it.
+func (e *engine) Owned(ctx context.Context) ([]deployment.Resource, error) {
+	if err := e.at(ctx, "owned"); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []deployment.Resource
+	for kind, things := range map[deployment.ResourceKind]map[string]int{
+		deployment.ResourceNetwork: e.networks, deployment.ResourceContainer: e.containers,
+	} {
+		for name := range things {
+			list = append(list, deployment.Resource{Kind: kind, Name: name, Host: hostID, DeploymentID: idIn.FindString(name)})
+		}
+	}
+	return list, nil
+}
+
+// BaseImages are those of the images that a test calls so.
+func (e *engine) BaseImages(context.Context) (bases []deployment.Resource, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, image := range e.images {
+		if id, isBase := e.bases[image]; isBase {
+			bases = append(bases, deployment.Resource{Kind: deployment.ResourceBaseImage, Name: image, Host: hostID, DeploymentID: id})
+		}
+	}
+	return bases, nil
+}
+
+// UnusedImages are those that a test has put there.
+func (e *engine) UnusedImages(context.Context) ([]string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.images), nil
+}
+
+func (e *engine) RemoveImage(ctx context.Context, image string) error {
+	e.mu.Lock()
+	e.images = slices.DeleteFunc(e.images, func(i string) bool { return i == image })
+	e.mu.Unlock()
+	return e.at(ctx, "after image")
+}
+
+var idIn = regexp.MustCompile("[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+// add makes a container behind everybody's back, as an attempt does that was given up as dead.
+func (e *engine) add(container string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.containers[container]++
+}
+
+func (e *engine) running() (list []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name := range e.containers {
+		list = append(list, name)
+	}
+	return list
+}
