@@ -42,7 +42,7 @@ func (c DaemonConfig) Sweep(ctx context.Context) error {
 }
 
 // sweepRules removes the rules that CNI's plugins made for addresses and the bridge of this daemon, with the chains that
-// they made for single addresses, in one transaction.
+// they made for single addresses, in one transaction. A chain to which nothing leads yet is one that was being made.
 func (c DaemonConfig) sweepRules(ctx context.Context, table string, subnet netip.Prefix) error {
 	saved, err := exec.CommandContext(ctx, "iptables-save", "-t", table).Output()
 	if err != nil {
@@ -55,10 +55,15 @@ func (c DaemonConfig) sweepRules(ctx context.Context, table string, subnet netip
 			continue
 		}
 		changes = append(changes, "-D"+strings.TrimPrefix(strings.TrimSpace(line), "-A"))
-		if words[1] == "POSTROUTING" {
+		switch {
+		case words[1] == "POSTROUTING":
 			chains = append(chains, words[len(words)-1])
+		case slices.Contains(words, subnet.Masked().String()):
+			chains = append(chains, words[1])
 		}
 	}
+	slices.Sort(chains)
+	chains = slices.Compact(chains)
 	for _, chain := range chains {
 		changes = append(changes, "-F "+chain, "-X "+chain)
 	}
@@ -73,7 +78,7 @@ func (c DaemonConfig) sweepRules(ctx context.Context, table string, subnet netip
 	return nil
 }
 
-// ownsRule reports whether a rule is one of CNI's plugins, for this daemon's bridge or an address of its subnet.
+// ownsRule reports whether a rule is one of CNI's plugins, for this daemon's bridge, its subnet or an address of that.
 func (c DaemonConfig) ownsRule(words []string, subnet netip.Prefix) bool {
 	chain, target := words[1], words[len(words)-1]
 	if !strings.HasPrefix(chain, "CNI-") && (chain != "POSTROUTING" || !strings.HasPrefix(target, "CNI-")) {
@@ -86,7 +91,7 @@ func (c DaemonConfig) ownsRule(words []string, subnet netip.Prefix) bool {
 				return true
 			}
 		case "-s", "-d":
-			if p, err := netip.ParsePrefix(value); err == nil && p.IsSingleIP() && subnet.Contains(p.Addr()) {
+			if p, err := netip.ParsePrefix(value); err == nil && p.Bits() >= subnet.Bits() && subnet.Contains(p.Addr()) {
 				return true
 			}
 		}

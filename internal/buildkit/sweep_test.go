@@ -80,7 +80,9 @@ func TestSweepRemovesWhatAKilledDaemonLeft(t *testing.T) {
 		require.NotEmpty(t, left[place], "nothing to sweep in %s: has its place changed?", place)
 	}
 
+	halfMade := halfMadeChain(t, own.Config())
 	require.NoError(t, own.Config().Sweep(t.Context()))
+	require.Error(t, exec.Command("iptables", "-w", "-t", "nat", "-S", halfMade).Run(), "the chain is gone too")
 	require.NoError(t, own.Config().Unisolate(t.Context()))
 	require.Empty(t, traces(t, own.Config()))
 	mounts, err := os.ReadFile("/proc/mounts")
@@ -88,4 +90,16 @@ func TestSweepRemovesWhatAKilledDaemonLeft(t *testing.T) {
 	require.NotContains(t, string(mounts), own.Config().Root+"/")
 	require.NoError(t, own.Config().Sweep(t.Context()), "nothing is left")
 	require.NotEmpty(t, traces(t, stack.Config())["addresses"], "another daemon's network is left alone")
+}
+
+// halfMadeChain makes what a daemon leaves that was killed while CNI's plugin bridge ran: the chain of an address, to which
+// nothing leads yet. It returns its name.
+func halfMadeChain(t *testing.T, c buildkit.DaemonConfig) string {
+	t.Helper()
+	chain := "CNI-" + strings.ReplaceAll(uuid.NewString(), "-", "")[:24]
+	for _, args := range [][]string{{"-N", chain}, {"-A", chain, "-d", c.BridgeSubnet, "-j", "ACCEPT"}} {
+		out, err := exec.Command("iptables", append([]string{"-w", "-t", "nat"}, args...)...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	return chain
 }
