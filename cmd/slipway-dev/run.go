@@ -166,7 +166,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 		defer stop()
 		defer drain()
 		w := config.WorkerRole{
-			DataDir: s.DataDir, Log: s.Log, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry,
+			DataDir: s.DataDir, Log: s.Log, Gateway: s.Gateway, Leases: s.Leases, Postgres: s.Postgres, Temporal: s.Temporal, Registry: s.Registry,
 			Worker: s.Worker, Git: s.Git, Planner: s.Planner, BuildKit: s.BuildKit, Docker: s.Docker, Retention: s.Retention, Timeouts: s.Timeouts,
 		}
 		return named("worker", roles.RunWorker(working, w, roles.WorkerParts{
@@ -176,7 +176,7 @@ func (s *system) startRoles(ctx, serving context.Context, group *errgroup.Group,
 	})
 	group.Go(func() error {
 		a := config.APIRole{
-			DataDir: s.DataDir, Log: s.Log, API: s.API, Gateway: s.Gateway, Postgres: s.Postgres, Temporal: s.Temporal, Git: s.Git,
+			DataDir: s.DataDir, Log: s.Log, API: s.API, Gateway: s.Gateway, Leases: s.Leases, Postgres: s.Postgres, Temporal: s.Temporal, Git: s.Git,
 			Timeouts: s.Timeouts,
 		}
 		return named("api", roles.ServeAPI(serving, a, roles.APIParts{Store: s.store, Client: client, Git: git, Version: version, Telemetry: telemetry, Log: s.log}))

@@ -13,6 +13,7 @@ type Dev struct {
 	Log       Log
 	API       API
 	Gateway   Gateway
+	Leases    Leases
 	Examples  Examples
 	Postgres  Postgres
 	Temporal  Temporal
@@ -61,7 +62,7 @@ func (d *Dev) sections(addr addrCheck) []section {
 		}},
 		{"Log", d.Log.keys()},
 		{"API", d.API.keys(addr)},
-		{"Previews", d.Gateway.keys(addr)},
+		{"Previews", slices.Concat(d.Gateway.keys(addr), d.Leases.keys())},
 		{"Examples", d.Examples.keys(addr)},
 		{"Postgres", d.Postgres.keys(optional(postgresURL))},
 		{"Temporal", d.Temporal.keys(addr)},
@@ -93,7 +94,7 @@ func allKeys() []key { return new(Dev).keys() }
 // check fills in what depends on several keys and reports what contradicts.
 func (d *Dev) check() Faults {
 	faults := slices.Concat(absolute(&d.DataDir), d.Postgres.settle(), d.Temporal.check(), d.Worker.settle(d.DataDir),
-		d.BuildKit.check(), d.Retention.check(d.Temporal), d.Timeouts.check(), d.addresses(), d.subnets())
+		d.BuildKit.check(), d.Retention.check(d.Temporal), d.Timeouts.check(), d.Leases.check(d.Timeouts), d.addresses(), d.subnets())
 	d.Postgres.keysIn(d.DataDir)
 	if d.Temporal.UIURL == "" {
 		d.Temporal.UIURL = "http://" + d.Temporal.UIAddr

@@ -11,6 +11,7 @@ type APIRole struct {
 	Log      Log
 	API      API
 	Gateway  Gateway // how preview URLs look
+	Leases   Leases
 	Postgres Postgres
 	Temporal Temporal
 	Git      Git
@@ -23,14 +24,14 @@ type APIRole struct {
 func LoadAPI(environ []string) (APIRole, error) { return loaded[APIRole](environ) }
 
 func (r *APIRole) keys() []key {
-	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.API.keys(hostPort), r.Gateway.keys(hostPort),
+	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.API.keys(hostPort), r.Gateway.keys(hostPort), r.Leases.keys(),
 		r.Postgres.keys(postgresURL), r.Temporal.keys(hostPort), r.Git.keys(), r.Timeouts.keys(),
 		r.Telemetry.keys(opsAddrAPI, hostPort))
 }
 
 func (r *APIRole) check() Faults {
 	r.Gateway.settle()
-	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Timeouts.check())
+	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Timeouts.check(), r.Leases.check(r.Timeouts))
 	r.Postgres.keysIn(r.DataDir)
 	return faults
 }
@@ -40,6 +41,7 @@ type WorkerRole struct {
 	DataDir   string
 	Log       Log
 	Gateway   Gateway // how preview URLs look
+	Leases    Leases
 	Postgres  Postgres
 	Temporal  Temporal
 	Registry  Registry
@@ -58,7 +60,7 @@ type WorkerRole struct {
 func LoadWorker(environ []string) (WorkerRole, error) { return loaded[WorkerRole](environ) }
 
 func (r *WorkerRole) keys() []key {
-	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL),
+	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Leases.keys(), r.Postgres.keys(postgresURL),
 		r.Temporal.keys(hostPort), r.Registry.keys(hostPort), r.Worker.keys(), r.Git.keys(), r.Planner.keys(),
 		r.BuildKit.keys(someBuilders), r.Docker.keys(), r.Retention.keys(), r.Timeouts.keys(),
 		r.Telemetry.keys(opsAddrWorker, hostPort))
@@ -68,7 +70,7 @@ func (r *WorkerRole) check() Faults {
 	r.Gateway.settle()
 	r.Registry.settle()
 	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Worker.settle(r.DataDir),
-		r.BuildKit.check(), r.Retention.check(r.Temporal), r.Timeouts.check())
+		r.BuildKit.check(), r.Retention.check(r.Temporal), r.Timeouts.check(), r.Leases.check(r.Timeouts))
 	r.Postgres.keysIn(r.DataDir)
 	return faults
 }

@@ -43,6 +43,32 @@ func (e *Engine) Suspend(ctx context.Context, grace time.Duration) (int, error) 
 	return stopped, nil
 }
 
+// Halt stops a container within the grace period and keeps it for Resume. One that is not there, or stands still, is not an error. The
+// engine does not start it by itself, not even when the engine is restarted.
+func (e *Engine) Halt(ctx context.Context, name string, grace time.Duration) error {
+	if err := e.connect(ctx); err != nil {
+		return err
+	}
+	doing := "stop container " + name
+	c, err := e.client.ContainerInspect(ctx, name)
+	switch {
+	case errdefs.IsNotFound(err):
+		return nil
+	case err != nil:
+		return e.failure(ctx, doing, err)
+	case !e.owns(c.Config.Labels):
+		return foreign("container", name)
+	case !c.State.Running && !c.State.Restarting:
+		return nil
+	}
+	seconds := int(math.Ceil(grace.Seconds()))
+	err = e.client.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: &seconds})
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return e.failure(ctx, doing, err)
+}
+
 // Resume starts a container that stands still; its address is fixed, so it is reached where it was. One that runs is left
 // alone; one that is gone is reported as not there.
 func (e *Engine) Resume(ctx context.Context, name string) (there bool, err error) {

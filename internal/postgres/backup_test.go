@@ -89,6 +89,8 @@ func everything(t *testing.T) (b bench, p deployment.Project, live, underWay dep
 	b.logged(live, "one\ttwo", `\.`, "")
 	b.exec("INSERT INTO output_cursors VALUES ($1, 'slipway-x', 'stdout', 42)", live.ID)
 	b.own(live, deployment.ResourceContainer, "slipway-"+live.ID)
+	b.exec("INSERT INTO preview_traffic (environment_id, last_request_at, answered_2xx) VALUES ($1, now(), 7)", live.EnvironmentID)
+	b.exec("INSERT INTO preview_samples (deployment_id, sampled_at, cpu_cores, memory_bytes, memory_limit, pids, restarts) VALUES ($1, now(), 0.5, 1, 2, 3, 4)", live.ID)
 
 	canceled := b.built(p, "branch/a", "sha256:2")
 	b.own(canceled, deployment.ResourceNetwork, "net-"+canceled.ID)

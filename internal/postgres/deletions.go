@@ -42,6 +42,9 @@ func (s *Store) Delete(ctx context.Context, scope deployment.Scope) (d deploymen
 		if err := q.CancelAll(ctx, db.CancelAllParams{ProjectID: scope.ProjectID, EnvironmentID: environment}); err != nil {
 			return err
 		}
+		if err := q.TouchLeases(ctx, db.TouchLeasesParams{ProjectID: scope.ProjectID, EnvironmentID: environment}); err != nil {
+			return err
+		}
 		d, err = deletion(ctx, q, scope.ID())
 		return err
 	})

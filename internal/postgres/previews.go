@@ -13,8 +13,8 @@ import (
 	"github.com/slipway-dev/slipway/internal/postgres/db"
 )
 
-// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, and admits the next of the
-// environment, in one transaction. It answers deployment.ErrSuperseded when a newer generation is live,
+// SwitchRoute makes p the live preview of its deployment's environment and the deployment ready, renews the environment's lease, and
+// admits the next of the environment, in one transaction. It answers deployment.ErrSuperseded when a newer generation is live,
 // deployment.ErrCancelRequested when a cancel came first, deployment.ErrStaleRun when another run took over. replaced are
 // the previews that lost the route and still run; a switch that was made already answers them again.
 func (s *Store) SwitchRoute(ctx context.Context, runID string, p deployment.Preview) (replaced []deployment.Preview, err error) {
@@ -27,6 +27,9 @@ func (s *Store) SwitchRoute(ctx context.Context, runID string, p deployment.Prev
 				return err
 			}
 			if err := switchRoute(ctx, q, environment, p); err != nil {
+				return err
+			}
+			if err := q.RenewPreviewLease(ctx, db.RenewPreviewLeaseParams{EnvironmentID: environment.ID, Ttl: s.options.PreviewTTL}); err != nil {
 				return err
 			}
 		}
@@ -141,10 +144,14 @@ func previewParams(p deployment.Preview) db.SetPreviewParams {
 func toPreviews(rows []db.Preview) []deployment.Preview {
 	previews := make([]deployment.Preview, len(rows))
 	for i, r := range rows {
-		previews[i] = deployment.Preview{
-			DeploymentID: r.DeploymentID, Host: r.Host, ContainerID: r.ContainerID, Container: r.Container,
-			Network: r.Network, Address: r.Address, State: deployment.PreviewState(r.State),
-		}
+		previews[i] = toPreview(r)
 	}
 	return previews
+}
+
+func toPreview(r db.Preview) deployment.Preview {
+	return deployment.Preview{
+		DeploymentID: r.DeploymentID, Host: r.Host, ContainerID: r.ContainerID, Container: r.Container,
+		Network: r.Network, Address: r.Address, State: deployment.PreviewState(r.State),
+	}
 }

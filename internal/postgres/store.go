@@ -19,6 +19,7 @@ import (
 const (
 	ChannelDeployment = "slipway_deployment" // payload: id of the deployment whose status, step or log changed
 	ChannelRoutes     = "slipway_routes"     // payload: host name whose route may have changed
+	ChannelLeases     = "slipway_leases"     // payload: id of the environment whose lease has changed
 )
 
 // Cipher encrypts what is secret before it reaches a table. aad binds the result to its place: decrypting it with another
@@ -30,8 +31,9 @@ type Cipher interface {
 
 // Options are what a Store needs besides a database.
 type Options struct {
-	PreviewDomain string // the domain under which host names of previews and environments are made
-	Cipher        Cipher // for the values of env vars and git credentials; nil for a role that never reads or writes them
+	PreviewDomain string        // the domain under which host names of previews and environments are made
+	Cipher        Cipher        // for the values of env vars and git credentials; nil for a role that never reads or writes them
+	PreviewTTL    time.Duration // how long what goes live may run, but for production; 0 for ever
 }
 
 // Store reads and writes projects, deployments and the ledger. It is safe for concurrent use.
@@ -77,6 +79,13 @@ func OpenLater(ctx context.Context, dsn string, o Options) (*Store, error) {
 // New returns a Store on a pool that the caller has opened; Close closes it.
 func New(pool *pgxpool.Pool, o Options) *Store {
 	return &Store{pool: pool, q: db.New(pool), options: o}
+}
+
+// WithPreviewTTL returns the same store for who knows how long previews may run.
+func (s *Store) WithPreviewTTL(ttl time.Duration) *Store {
+	with := *s
+	with.options.PreviewTTL = ttl
+	return &with
 }
 
 // Pool returns the connections, for the adapters that share them.

@@ -102,6 +102,7 @@ type host struct {
 }
 
 func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, error) {
+	p.Store = p.Store.WithPreviewTTL(c.Leases.TTL)
 	h := &host{WorkerParts: p, c: c, workspaces: activities.Workspaces{Root: c.Worker.WorkspaceDir}}
 	installation, err := p.Store.InstallationID(ctx)
 	if err != nil {

@@ -33,7 +33,7 @@ SELECT v.*
   JOIN deployments former ON former.environment_id = d.environment_id AND former.generation < d.generation
   JOIN previews v ON v.deployment_id = former.id
  WHERE d.id = $1 AND d.status = 'ready' AND former.status = 'ready'
-   AND v.state IN ('starting', 'live')
+   AND v.state IN ('starting', 'live', 'asleep')
  ORDER BY former.generation;
 
 -- name: LivePreviews :many

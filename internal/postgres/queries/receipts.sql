@@ -8,10 +8,10 @@ WITH gone AS (
        AND (@run_id::text = '' OR r.run_id = @run_id)
     RETURNING r.*
 ), stopped AS (
-    UPDATE previews v SET state = CASE v.state WHEN 'live' THEN 'stopped' ELSE 'failed' END, updated_at = now()
+    UPDATE previews v SET state = CASE v.state WHEN 'starting' THEN 'failed' ELSE 'stopped' END, updated_at = now()
       FROM gone g
      WHERE g.kind = 'container' AND v.deployment_id = g.deployment_id AND v.container = g.name AND v.host = g.host
-       AND v.state IN ('starting', 'live')
+       AND v.state IN ('starting', 'live', 'asleep')
 )
 INSERT INTO receipts (deployment_id, run_id, kind, name, host, took_ms)
 SELECT g.deployment_id, g.run_id, g.kind, g.name, g.host, @took_ms::bigint
