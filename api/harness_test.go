@@ -22,6 +22,7 @@ import (
 	"github.com/slipway-dev/slipway/api"
 	"github.com/slipway-dev/slipway/api/oapi"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/domains"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 )
@@ -53,8 +54,8 @@ func newWorld(t *testing.T, options ...func(*api.Options)) *world {
 	require.NoError(t, err)
 	w := &world{t: t, store: store, logs: newMemLogs(), deploys: &recorder{}, log: &syncBuffer{}}
 	o := api.Options{
-		Store: store, Logs: w.logs, Deploys: w.deploys, Guard: fewHostsGuard{}, Version: "test",
-		URLs:   api.URLs{Gateway: deployment.Gateway{Port: 8000}, TemporalUI: "http://127.0.0.1:8233"},
+		Store: store, Logs: w.logs, Deploys: w.deploys, Guard: fewHostsGuard{}, DNS: domains.NewResolver(nil), Version: "test",
+		URLs:   api.URLs{Gateway: deployment.Gateway{Port: 8000}, Domain: "localhost", TemporalUI: "http://127.0.0.1:8233"},
 		Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, option := range options {

@@ -102,6 +102,10 @@ var sentinels = []struct {
 		detail: "the token is the last one that does not expire: without it a day would come when nobody can make another",
 		fix:    "make one that does not expire first (`slipway admin token create NAME`), then revoke this one with it",
 	}},
+	{deployment.ErrDomainTaken, problemError{
+		status: http.StatusConflict, code: "domain_taken", detail: "another environment has shown that the domain is its own", field: "name",
+		fix: "remove it there first (`slipway domains remove`); an environment that is deleted frees its domains",
+	}},
 	{deployment.ErrInvalidCursor, problemError{
 		status: http.StatusBadRequest, code: "invalid_cursor", detail: "the cursor is not one that this list gave",
 		field: "cursor", fix: "pass the next_cursor of the page before unchanged, or leave it out for the first page",

@@ -23,12 +23,13 @@ var contract []byte
 // DefaultPingInterval is how often a log stream says that it is alive: well within the idle time-outs of common proxies.
 const DefaultPingInterval = 15 * time.Second
 
-// Options is what the API is made of. Store, Logs, Deploys and Guard are required.
+// Options is what the API is made of. Store, Logs, Deploys, Guard and DNS are required.
 type Options struct {
 	Store   Store
 	Logs    LogReader
 	Deploys Deploys
 	Guard   RepoGuard
+	DNS     DNS
 
 	URLs         URLs
 	Version      string // shown by /readyz
@@ -54,8 +55,8 @@ var _ oapi.ServerInterface = (*server)(nil)
 
 // New returns the handler of the whole API. Its error names what is missing from the options.
 func New(o Options) (http.Handler, error) {
-	if o.Store == nil || o.Logs == nil || o.Deploys == nil || o.Guard == nil {
-		return nil, errors.New("make API: Store, Logs, Deploys and Guard are required")
+	if o.Store == nil || o.Logs == nil || o.Deploys == nil || o.Guard == nil || o.DNS == nil {
+		return nil, errors.New("make API: Store, Logs, Deploys, Guard and DNS are required")
 	}
 	spec, err := loadContract()
 	if err != nil {

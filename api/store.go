@@ -30,6 +30,17 @@ type Store interface {
 	// not ended which takes its place as the policy says from now on; it is empty when there is none.
 	SetOrderPolicy(ctx context.Context, id string, policy deployment.OrderPolicy) (e deployment.Environment, newest deployment.Deployment, err error)
 
+	// AddDomain stores a domain that leads nowhere until VerifyDomain; created is false for one that the environment has already, which
+	// keeps its token. deployment.ErrDomainTaken when another environment has verified it.
+	AddDomain(ctx context.Context, environmentID, name, token string) (d deployment.Domain, created bool, err error)
+	Domain(ctx context.Context, environmentID, name string) (deployment.Domain, error)
+	Domains(ctx context.Context, environmentID string, page Page) (items []deployment.Domain, next string, err error)
+	// VerifyDomain makes a domain whose token was found in DNS lead to its environment; deployment.ErrDomainTaken as above.
+	VerifyDomain(ctx context.Context, d deployment.Domain) (deployment.Domain, error)
+	// DomainNotShown notes why a look at DNS did not verify a domain.
+	DomainNotShown(ctx context.Context, environmentID, name, why string) error
+	DeleteDomain(ctx context.Context, environmentID, name string) error
+
 	// Delete hides a project or an environment, whose teardown is to start, and cancels what is under way in it.
 	Delete(ctx context.Context, scope deployment.Scope) (deployment.Deletion, error)
 	// Deletion returns what is left of something deleted; deployment.ErrNotFound once that is nothing.
@@ -114,4 +125,10 @@ type RepoGuard interface {
 	// CheckCredential checks a credential for a repository without asking its server. What it returns is bound to the
 	// repository's host, with the defaults filled in.
 	CheckCredential(repoURL string, c deployment.GitCredential) (deployment.GitCredential, []*deployment.FieldError)
+}
+
+// DNS is what the API asks about domains.
+type DNS interface {
+	// TXT returns the values of a name's TXT records, none when there are none.
+	TXT(ctx context.Context, name string) ([]string, error)
 }

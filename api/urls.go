@@ -10,6 +10,7 @@ import (
 // URLs says how the addresses in answers are made.
 type URLs struct {
 	Gateway    deployment.Gateway // as people reach it
+	Domain     string             // below which previews have their host names
 	TemporalUI string             // base URL of the Temporal Web UI without a slash at the end; empty when there is none
 	Namespace  string             // of the deploy workflows; empty means "default"
 }

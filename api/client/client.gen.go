@@ -44,6 +44,24 @@ func (e Builder) Valid() bool {
 	}
 }
 
+// Defines values for DNSPurpose.
+const (
+	DNSPurposeRoute  DNSPurpose = "route"
+	DNSPurposeVerify DNSPurpose = "verify"
+)
+
+// Valid indicates whether the value is a known member of the DNSPurpose enum.
+func (e DNSPurpose) Valid() bool {
+	switch e {
+	case DNSPurposeRoute:
+		return true
+	case DNSPurposeVerify:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeletionKind.
 const (
 	DeletionKindEnvironment DeletionKind = "environment"
@@ -380,6 +398,25 @@ type CurrentStep struct {
 	WaitingFor *string `json:"waiting_for"`
 }
 
+// DNSPurpose `verify` (it shows whose the domain is) or `route` (it leads visitors to the gateway).
+type DNSPurpose string
+
+// DNSRecord defines model for DNSRecord.
+type DNSRecord struct {
+	// Name The whole name, without a dot at the end.
+	Name string `json:"name"`
+
+	// Note What else is possible.
+	Note *string `json:"note"`
+
+	// Purpose `verify` (it shows whose the domain is) or `route` (it leads visitors to the gateway).
+	Purpose DNSPurpose `json:"purpose"`
+
+	// Type `TXT` or `CNAME`.
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
 // Deletion A project or environment that is deleted, as long as something of it is left.
 type Deletion struct {
 	// ID A UUIDv7 in lower case.
@@ -523,6 +560,45 @@ type DockerfileSettings struct {
 
 	// Target Empty: the last stage.
 	Target string `json:"target"`
+}
+
+// Domain A host name of somebody's own for an environment.
+type Domain struct {
+	// CheckError Why that did not verify it.
+	CheckError *string `json:"check_error"`
+
+	// CheckedAt When DNS was asked last.
+	CheckedAt *time.Time `json:"checked_at"`
+	CreatedAt time.Time  `json:"created_at"`
+
+	// EnvironmentID A UUIDv7 in lower case.
+	EnvironmentID ID `json:"environment_id"`
+
+	// Name In lower case and ASCII.
+	Name string `json:"name"`
+
+	// Records What DNS has to hold.
+	Records []DNSRecord `json:"records"`
+
+	// URL Where it is reached once it is verified and DNS leads to the gateway.
+	URL string `json:"url"`
+
+	// VerifiedAt Null while it leads nowhere.
+	VerifiedAt *time.Time `json:"verified_at"`
+}
+
+// DomainCreate defines model for DomainCreate.
+type DomainCreate struct {
+	// Name Such as `shop.example.com`.
+	Name string `json:"name"`
+}
+
+// DomainList defines model for DomainList.
+type DomainList struct {
+	Items []Domain `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
 }
 
 // EndEvent The data of the log stream's `end` event.
@@ -1339,6 +1415,9 @@ type Cursor = string
 // DeploymentPath A UUIDv7 in lower case.
 type DeploymentPath = ID
 
+// DomainPath defines model for DomainPath.
+type DomainPath = string
+
 // EnvEnvironment defines model for EnvEnvironment.
 type EnvEnvironment = string
 
@@ -1400,6 +1479,15 @@ type GetLogsParams struct {
 
 	// LastEventID The last `id` that the stream gave.
 	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
+}
+
+// ListDomainsParams defines parameters for ListDomains.
+type ListDomainsParams struct {
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // PromoteDeploymentParams defines parameters for PromoteDeployment.
@@ -1477,6 +1565,9 @@ type ListTokensParams struct {
 
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentUpdate
+
+// AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
+type AddDomainJSONRequestBody = DomainCreate
 
 // PromoteDeploymentJSONRequestBody defines body for PromoteDeployment for application/json ContentType.
 type PromoteDeploymentJSONRequestBody = Promotion
@@ -1737,6 +1828,63 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironment(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDomains List an environment's domains
+	//
+	// By name, those that are not verified too.
+	//
+	// Corresponds with GET /v1/environments/{id}/domains (the `ListDomains` operationId).
+	ListDomains(ctx context.Context, id EnvironmentPath, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDomainWithBody Add a domain
+	//
+	// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+	// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+	// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+	// environment has already answers 200 with it as it stands.
+	//
+	//     {"name": "shop.example.com"}
+	//
+	// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+	// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+	AddDomainWithBody(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDomain Add a domain
+	//
+	// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+	// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+	// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+	// environment has already answers 200 with it as it stands.
+	//
+	//     {"name": "shop.example.com"}
+	//
+	// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+	// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+	AddDomain(ctx context.Context, id EnvironmentPath, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDomain Remove a domain
+	//
+	// It leads nowhere at once, and others may add it.
+	//
+	// Corresponds with DELETE /v1/environments/{id}/domains/{name} (the `DeleteDomain` operationId).
+	DeleteDomain(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyDomain Verify a domain
+	//
+	// Looks for the domain's TXT record, now. When it is there the domain leads to the environment at once, and for good: the
+	// record may be removed afterwards. Otherwise 409 `domain_not_verified`, which says what was found; DNS servers may keep an older
+	// answer for as long as its time to live. A domain that is verified already is answered without a look.
+	//
+	// Corresponds with POST /v1/environments/{id}/domains/{name}/verify (the `VerifyDomain` operationId).
+	VerifyDomain(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PromoteDeploymentWithBody Promote a deployment to this environment
 	//
@@ -2418,6 +2566,113 @@ func (c *Client) UpdateEnvironmentWithBody(ctx context.Context, id EnvironmentPa
 // Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
 func (c *Client) UpdateEnvironment(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateEnvironmentRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDomains List an environment's domains
+//
+// By name, those that are not verified too.
+//
+// Corresponds with GET /v1/environments/{id}/domains (the `ListDomains` operationId).
+func (c *Client) ListDomains(ctx context.Context, id EnvironmentPath, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDomainsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDomainWithBody Add a domain
+//
+// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+// environment has already answers 200 with it as it stands.
+//
+//	{"name": "shop.example.com"}
+//
+// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+func (c *Client) AddDomainWithBody(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDomain Add a domain
+//
+// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+// environment has already answers 200 with it as it stands.
+//
+//	{"name": "shop.example.com"}
+//
+// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+func (c *Client) AddDomain(ctx context.Context, id EnvironmentPath, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDomain Remove a domain
+//
+// It leads nowhere at once, and others may add it.
+//
+// Corresponds with DELETE /v1/environments/{id}/domains/{name} (the `DeleteDomain` operationId).
+func (c *Client) DeleteDomain(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDomainRequest(c.Server, id, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyDomain Verify a domain
+//
+// Looks for the domain's TXT record, now. When it is there the domain leads to the environment at once, and for good: the
+// record may be removed afterwards. Otherwise 409 `domain_not_verified`, which says what was found; DNS servers may keep an older
+// answer for as long as its time to live. A domain that is verified already is answered without a look.
+//
+// Corresponds with POST /v1/environments/{id}/domains/{name}/verify (the `VerifyDomain` operationId).
+func (c *Client) VerifyDomain(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyDomainRequest(c.Server, id, name)
 	if err != nil {
 		return nil, err
 	}
@@ -3721,6 +3976,208 @@ func NewUpdateEnvironmentRequestWithBody(server string, id EnvironmentPath, cont
 	return req, nil
 }
 
+// NewListDomainsRequest constructs an http.Request for the ListDomains method
+func NewListDomainsRequest(server string, id EnvironmentPath, params *ListDomainsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s/domains", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDomainRequest calls the generic AddDomain builder with application/json body
+func NewAddDomainRequest(server string, id EnvironmentPath, body AddDomainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDomainRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewAddDomainRequestWithBody constructs an http.Request for the AddDomain method, with any body, and a specified content type
+func NewAddDomainRequestWithBody(server string, id EnvironmentPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s/domains", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteDomainRequest constructs an http.Request for the DeleteDomain method
+func NewDeleteDomainRequest(server string, id EnvironmentPath, name DomainPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s/domains/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyDomainRequest constructs an http.Request for the VerifyDomain method
+func NewVerifyDomainRequest(server string, id EnvironmentPath, name DomainPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/environments/%s/domains/%s/verify", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPromoteDeploymentRequest calls the generic PromoteDeployment builder with application/json body
 func NewPromoteDeploymentRequest(server string, id EnvironmentPath, params *PromoteDeploymentParams, body PromoteDeploymentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4932,6 +5389,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/environments/{id} (the `UpdateEnvironment` operationId).
 	UpdateEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, body UpdateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateEnvironmentResponse, error)
 
+	// ListDomainsWithResponse List an environment's domains
+	//
+	// By name, those that are not verified too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/environments/{id}/domains (the `ListDomains` operationId).
+	ListDomainsWithResponse(ctx context.Context, id EnvironmentPath, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*ListDomainsResponse, error)
+
+	// AddDomainWithBodyWithResponse Add a domain
+	//
+	// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+	// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+	// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+	// environment has already answers 200 with it as it stands.
+	//
+	//     {"name": "shop.example.com"}
+	//
+	// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+	// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+	AddDomainWithBodyWithResponse(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+
+	// AddDomainWithResponse Add a domain
+	//
+	// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+	// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+	// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+	// environment has already answers 200 with it as it stands.
+	//
+	//     {"name": "shop.example.com"}
+	//
+	// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+	// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+	AddDomainWithResponse(ctx context.Context, id EnvironmentPath, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+
+	// DeleteDomainWithResponse Remove a domain
+	//
+	// It leads nowhere at once, and others may add it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/environments/{id}/domains/{name} (the `DeleteDomain` operationId).
+	DeleteDomainWithResponse(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*DeleteDomainResponse, error)
+
+	// VerifyDomainWithResponse Verify a domain
+	//
+	// Looks for the domain's TXT record, now. When it is there the domain leads to the environment at once, and for good: the
+	// record may be removed afterwards. Otherwise 409 `domain_not_verified`, which says what was found; DNS servers may keep an older
+	// answer for as long as its time to live. A domain that is verified already is answered without a look.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/environments/{id}/domains/{name}/verify (the `VerifyDomain` operationId).
+	VerifyDomainWithResponse(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*VerifyDomainResponse, error)
+
 	// PromoteDeploymentWithBodyWithResponse Promote a deployment to this environment
 	//
 	// A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
@@ -6052,6 +6572,205 @@ func (r UpdateEnvironmentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateEnvironmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDomainsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DomainList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDomainsResponse) GetJSON200() *DomainList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDomainsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDomainsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDomainsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDomainsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDomainsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddDomainResponse201Headers the declared response headers of an HTTP 201 response for AddDomain
+type AddDomainResponse201Headers struct {
+	Location *string
+}
+
+type AddDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Domain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddDomainResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddDomainResponse) GetJSON200() *Domain {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddDomainResponse) GetJSON201() *Domain {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddDomainResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteDomainResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type VerifyDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyDomainResponse) GetJSON200() *Domain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r VerifyDomainResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyDomainResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7237,6 +7956,99 @@ func (c *ClientWithResponses) UpdateEnvironmentWithResponse(ctx context.Context,
 	return ParseUpdateEnvironmentResponse(rsp)
 }
 
+// ListDomainsWithResponse List an environment's domains
+//
+// By name, those that are not verified too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/environments/{id}/domains (the `ListDomains` operationId).
+func (c *ClientWithResponses) ListDomainsWithResponse(ctx context.Context, id EnvironmentPath, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*ListDomainsResponse, error) {
+	rsp, err := c.ListDomains(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDomainsResponse(rsp)
+}
+
+// AddDomainWithBodyWithResponse Add a domain
+//
+// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+// environment has already answers 200 with it as it stands.
+//
+//	{"name": "shop.example.com"}
+//
+// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+func (c *ClientWithResponses) AddDomainWithBodyWithResponse(ctx context.Context, id EnvironmentPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomainWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDomainResponse(rsp)
+}
+
+// AddDomainWithResponse Add a domain
+//
+// A host name of your own that leads to what is live in the environment, as its `url` does, once it is verified. The answer
+// names the DNS records to make: a TXT record that shows that the domain is yours, and the record that leads visitors to
+// the gateway. Names with letters beyond ASCII are taken, and answered in their ASCII form (`xn--…`). Adding a domain that the
+// environment has already answers 200 with it as it stands.
+//
+//	{"name": "shop.example.com"}
+//
+// Several environments, also of other projects, may add a name that nobody has verified: whoever verifies it first has it. 409
+// `domain_taken` when another environment has. 422 for wildcards, addresses, and names below the preview domain.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/domains (the `AddDomain` operationId).
+func (c *ClientWithResponses) AddDomainWithResponse(ctx context.Context, id EnvironmentPath, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomain(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDomainResponse(rsp)
+}
+
+// DeleteDomainWithResponse Remove a domain
+//
+// It leads nowhere at once, and others may add it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/environments/{id}/domains/{name} (the `DeleteDomain` operationId).
+func (c *ClientWithResponses) DeleteDomainWithResponse(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*DeleteDomainResponse, error) {
+	rsp, err := c.DeleteDomain(ctx, id, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDomainResponse(rsp)
+}
+
+// VerifyDomainWithResponse Verify a domain
+//
+// Looks for the domain's TXT record, now. When it is there the domain leads to the environment at once, and for good: the
+// record may be removed afterwards. Otherwise 409 `domain_not_verified`, which says what was found; DNS servers may keep an older
+// answer for as long as its time to live. A domain that is verified already is answered without a look.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/environments/{id}/domains/{name}/verify (the `VerifyDomain` operationId).
+func (c *ClientWithResponses) VerifyDomainWithResponse(ctx context.Context, id EnvironmentPath, name DomainPath, reqEditors ...RequestEditorFn) (*VerifyDomainResponse, error) {
+	rsp, err := c.VerifyDomain(ctx, id, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyDomainResponse(rsp)
+}
+
 // PromoteDeploymentWithBodyWithResponse Promote a deployment to this environment
 //
 // A new deployment in this environment with the image of one that became `ready` in another environment of the same project:
@@ -8273,6 +9085,154 @@ func ParseUpdateEnvironmentResponse(rsp *http.Response) (*UpdateEnvironmentRespo
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Environment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDomainsResponse parses an HTTP response from a ListDomainsWithResponse call
+func ParseListDomainsResponse(rsp *http.Response) (*ListDomainsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDomainsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DomainList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddDomainResponse parses an HTTP response from a AddDomainWithResponse call
+func ParseAddDomainResponse(rsp *http.Response) (*AddDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddDomainResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDomainResponse parses an HTTP response from a DeleteDomainWithResponse call
+func ParseDeleteDomainResponse(rsp *http.Response) (*DeleteDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseVerifyDomainResponse parses an HTTP response from a VerifyDomainWithResponse call
+func ParseVerifyDomainResponse(rsp *http.Response) (*VerifyDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

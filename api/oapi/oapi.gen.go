@@ -39,6 +39,24 @@ func (e Builder) Valid() bool {
 	}
 }
 
+// Defines values for DNSPurpose.
+const (
+	DNSPurposeRoute  DNSPurpose = "route"
+	DNSPurposeVerify DNSPurpose = "verify"
+)
+
+// Valid indicates whether the value is a known member of the DNSPurpose enum.
+func (e DNSPurpose) Valid() bool {
+	switch e {
+	case DNSPurposeRoute:
+		return true
+	case DNSPurposeVerify:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeletionKind.
 const (
 	DeletionKindEnvironment DeletionKind = "environment"
@@ -375,6 +393,25 @@ type CurrentStep struct {
 	WaitingFor *string `json:"waiting_for"`
 }
 
+// DNSPurpose `verify` (it shows whose the domain is) or `route` (it leads visitors to the gateway).
+type DNSPurpose string
+
+// DNSRecord defines model for DNSRecord.
+type DNSRecord struct {
+	// Name The whole name, without a dot at the end.
+	Name string `json:"name"`
+
+	// Note What else is possible.
+	Note *string `json:"note"`
+
+	// Purpose `verify` (it shows whose the domain is) or `route` (it leads visitors to the gateway).
+	Purpose DNSPurpose `json:"purpose"`
+
+	// Type `TXT` or `CNAME`.
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
 // Deletion A project or environment that is deleted, as long as something of it is left.
 type Deletion struct {
 	// ID A UUIDv7 in lower case.
@@ -518,6 +555,45 @@ type DockerfileSettings struct {
 
 	// Target Empty: the last stage.
 	Target string `json:"target"`
+}
+
+// Domain A host name of somebody's own for an environment.
+type Domain struct {
+	// CheckError Why that did not verify it.
+	CheckError *string `json:"check_error"`
+
+	// CheckedAt When DNS was asked last.
+	CheckedAt *time.Time `json:"checked_at"`
+	CreatedAt time.Time  `json:"created_at"`
+
+	// EnvironmentID A UUIDv7 in lower case.
+	EnvironmentID ID `json:"environment_id"`
+
+	// Name In lower case and ASCII.
+	Name string `json:"name"`
+
+	// Records What DNS has to hold.
+	Records []DNSRecord `json:"records"`
+
+	// URL Where it is reached once it is verified and DNS leads to the gateway.
+	URL string `json:"url"`
+
+	// VerifiedAt Null while it leads nowhere.
+	VerifiedAt *time.Time `json:"verified_at"`
+}
+
+// DomainCreate defines model for DomainCreate.
+type DomainCreate struct {
+	// Name Such as `shop.example.com`.
+	Name string `json:"name"`
+}
+
+// DomainList defines model for DomainList.
+type DomainList struct {
+	Items []Domain `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
 }
 
 // EndEvent The data of the log stream's `end` event.
@@ -1334,6 +1410,9 @@ type Cursor = string
 // DeploymentPath A UUIDv7 in lower case.
 type DeploymentPath = ID
 
+// DomainPath defines model for DomainPath.
+type DomainPath = string
+
 // EnvEnvironment defines model for EnvEnvironment.
 type EnvEnvironment = string
 
@@ -1395,6 +1474,15 @@ type GetLogsParams struct {
 
 	// LastEventID The last `id` that the stream gave.
 	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
+}
+
+// ListDomainsParams defines parameters for ListDomains.
+type ListDomainsParams struct {
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // PromoteDeploymentParams defines parameters for PromoteDeployment.
@@ -1473,6 +1561,9 @@ type ListTokensParams struct {
 // UpdateEnvironmentJSONRequestBody defines body for UpdateEnvironment for application/json ContentType.
 type UpdateEnvironmentJSONRequestBody = EnvironmentUpdate
 
+// AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
+type AddDomainJSONRequestBody = DomainCreate
+
 // PromoteDeploymentJSONRequestBody defines body for PromoteDeployment for application/json ContentType.
 type PromoteDeploymentJSONRequestBody = Promotion
 
@@ -1550,6 +1641,18 @@ type ServerInterface interface {
 	// UpdateEnvironment Change an environment
 	// (PATCH /v1/environments/{id})
 	UpdateEnvironment(c *gin.Context, id EnvironmentPath)
+	// ListDomains List an environment's domains
+	// (GET /v1/environments/{id}/domains)
+	ListDomains(c *gin.Context, id EnvironmentPath, params ListDomainsParams)
+	// AddDomain Add a domain
+	// (POST /v1/environments/{id}/domains)
+	AddDomain(c *gin.Context, id EnvironmentPath)
+	// DeleteDomain Remove a domain
+	// (DELETE /v1/environments/{id}/domains/{name})
+	DeleteDomain(c *gin.Context, id EnvironmentPath, name DomainPath)
+	// VerifyDomain Verify a domain
+	// (POST /v1/environments/{id}/domains/{name}/verify)
+	VerifyDomain(c *gin.Context, id EnvironmentPath, name DomainPath)
 	// PromoteDeployment Promote a deployment to this environment
 	// (POST /v1/environments/{id}/promote)
 	PromoteDeployment(c *gin.Context, id EnvironmentPath, params PromoteDeploymentParams)
@@ -2047,6 +2150,143 @@ func (siw *ServerInterfaceWrapper) UpdateEnvironment(c *gin.Context) {
 	}
 
 	siw.Handler.UpdateEnvironment(c, id)
+}
+
+// ListDomains operation middleware
+func (siw *ServerInterfaceWrapper) ListDomains(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDomainsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListDomains(c, id, params)
+}
+
+// AddDomain operation middleware
+func (siw *ServerInterfaceWrapper) AddDomain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AddDomain(c, id)
+}
+
+// DeleteDomain operation middleware
+func (siw *ServerInterfaceWrapper) DeleteDomain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name DomainPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", c.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter name: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteDomain(c, id, name)
+}
+
+// VerifyDomain operation middleware
+func (siw *ServerInterfaceWrapper) VerifyDomain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id EnvironmentPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name DomainPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", c.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter name: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.VerifyDomain(c, id, name)
 }
 
 // PromoteDeployment operation middleware
@@ -2677,6 +2917,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PATCH(options.BaseURL+"/v1/environments/:id", wrapper.UpdateEnvironment)
 	router.POST(options.BaseURL+"/v1/environments/:id/rollback", wrapper.RollbackEnvironment)
 	router.POST(options.BaseURL+"/v1/environments/:id/promote", wrapper.PromoteDeployment)
+	router.GET(options.BaseURL+"/v1/environments/:id/domains", wrapper.ListDomains)
+	router.POST(options.BaseURL+"/v1/environments/:id/domains", wrapper.AddDomain)
+	router.DELETE(options.BaseURL+"/v1/environments/:id/domains/:name", wrapper.DeleteDomain)
+	router.POST(options.BaseURL+"/v1/environments/:id/domains/:name/verify", wrapper.VerifyDomain)
 	router.GET(options.BaseURL+"/v1/deletions", wrapper.ListDeletions)
 	router.GET(options.BaseURL+"/v1/deletions/:id", wrapper.GetDeletion)
 	router.GET(options.BaseURL+"/v1/projects/:project/env", wrapper.ListEnv)

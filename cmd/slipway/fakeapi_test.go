@@ -57,6 +57,7 @@ type fakeAPI struct {
 	deletions    []oapi.Deletion            // what looks at one see, one after the other; then it is over
 	warning      *oapi.GitCredentialWarning // of a credential that is set
 	tokens       []oapi.Token
+	domains      []oapi.Domain
 }
 
 func newFakeAPI(t *testing.T) *fakeAPI {

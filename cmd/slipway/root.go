@@ -52,7 +52,7 @@ func (c *cli) newRoot() *cobra.Command {
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
 		c.planCommand(), c.buildCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.rollbackCommand(),
 		c.promoteCommand(), c.openCommand(), c.temporalCommand())
-	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.environmentsCommand(), c.envCommand(),
+	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.environmentsCommand(), c.domainsCommand(), c.envCommand(),
 		c.credentialsCommand(), c.deletionsCommand())
 	addGrouped(root, groupServer, c.adminCommand(), c.doctorCommand())
 	addGrouped(root, groupRoles, c.migrateCommand(), c.apiCommand(), c.workerCommand(), c.gatewayCommand())

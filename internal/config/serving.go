@@ -35,6 +35,7 @@ type API struct {
 	Addr         string        // where it listens, host:port
 	PingInterval time.Duration // between signs of life on a log stream
 	MaxQueued    int           // deployments that have not ended, from which on no more are taken; 0 for no bound
+	DNSServers   []string      // host:port, asked about domains; none: the system's
 }
 
 func (a *API) keys(addr addrCheck) []key {
@@ -51,6 +52,11 @@ func (a *API) keys(addr addrCheck) []key {
 			env: "SLIPWAY_MAX_QUEUED", path: "api.max_queued", initial: "1000", value: number(&a.MaxQueued, 0, 1_000_000),
 			doc: "When so many deployments of all projects have not ended, another is answered with 429 and `Retry-After`, and not stored. " +
 				"0 for no bound.",
+		},
+		{
+			env: "SLIPWAY_DNS_SERVERS", path: "api.dns_servers", value: hostPorts(&a.DNSServers),
+			doc: "DNS servers (`host:port`, separated by commas) that are asked, in this order, whether a domain is verified; empty for the system's. One that knows what was " +
+				"changed a moment ago saves people from waiting.",
 		},
 	}
 }

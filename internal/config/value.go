@@ -210,6 +210,20 @@ func origins(into *[]string) value {
 	}
 }
 
+// hostPorts takes a list of host:port, comma-separated, which may be empty.
+func hostPorts(into *[]string) value {
+	return func(s string) error {
+		list := split(s)
+		for _, one := range list {
+			if hostPort(one) != nil {
+				return fmt.Errorf("%q is no address: give host:port such as 192.0.2.53:53, separated by commas", one)
+			}
+		}
+		*into = list
+		return nil
+	}
+}
+
 // split cuts a comma-separated list and leaves empty parts out.
 func split(s string) []string {
 	var list []string

@@ -24,6 +24,7 @@ var (
 	ErrCancelRequested     = errors.New("cancel was requested")
 	ErrInvalidCursor       = errors.New("invalid cursor")
 	ErrLastToken           = errors.New("no token would be left that does not expire")
+	ErrDomainTaken         = errors.New("another environment has shown that the domain is its own")
 	ErrHostLives           = errors.New("the host is there")
 	ErrInvalidMove         = errors.New("status cannot follow the present one")
 )

@@ -27,7 +27,7 @@ type Router interface {
 type Options struct {
 	Routes       Router
 	Logger       *slog.Logger  // nil for slog.Default
-	Domain       string        // previews' host names end in it; others are unknown without asking. Empty: ask for all
+	Domain       string        // previews' host names end in it; others that cannot be a domain of somebody's are unknown without asking. Empty: ask for all
 	PublicScheme string        // "http" or "https", as visitors see the gateway; empty: as the connection is
 	CacheFor     time.Duration // how long a live route is used without asking again; 0 for a second
 
@@ -141,7 +141,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v visit, seen 
 }
 
 func (g *Gateway) route(ctx context.Context, host string) (deployment.Route, error) {
-	if host == "" || (g.domain != "" && !strings.HasSuffix(host, "."+g.domain)) {
+	if host == "" || g.domain != "" && !strings.HasSuffix(host, "."+g.domain) && !deployment.CanBeDomain(host) {
 		return deployment.Route{}, deployment.ErrNotFound
 	}
 	return g.routes.route(ctx, host)

@@ -92,6 +92,13 @@ func everything(t *testing.T) (b bench, p deployment.Project, live, underWay dep
 	b.exec("INSERT INTO preview_traffic (environment_id, last_request_at, answered_2xx) VALUES ($1, now(), 7)", live.EnvironmentID)
 	b.exec("INSERT INTO preview_samples (deployment_id, sampled_at, cpu_cores, memory_bytes, memory_limit, pids, restarts) VALUES ($1, now(), 0.5, 1, 2, 3, 4)", live.ID)
 
+	_, _, err = b.AddDomain(t.Context(), live.EnvironmentID, "shop.example.com", "token")
+	require.NoError(t, err)
+
+	require.NoError(t, b.SaveAsset(t.Context(), "certificates/ca/shop.example.com/shop.example.com.key", []byte("key")))
+	_, err = b.TakeLock(t.Context(), "issue_cert_shop.example.com", "gateway", time.Minute)
+	require.NoError(t, err)
+
 	canceled := b.built(p, "branch/a", "sha256:2")
 	b.own(canceled, deployment.ResourceNetwork, "net-"+canceled.ID)
 	_, err = b.RequestCancel(t.Context(), canceled.ID)

@@ -22,7 +22,7 @@ func limitOf(p deployment.Page) int {
 	return min(p.Limit, maxLimit)
 }
 
-// A cursor names its list and the place where the last page ended: "p:<name>", "e:<name>" or "d:<microseconds>,<id>", in
+// A cursor names its list and the place where the last page ended: "p:<name>", "e:<name>", "m:<name>" or "d:<microseconds>,<id>", in
 // base64 so that nobody builds on what is inside.
 
 func encodeCursor(kind, place string) string {
@@ -46,6 +46,7 @@ func decodeCursor(kind, cursor string) (string, error) {
 const (
 	cursorProjects     = "p"
 	cursorEnvironments = "e"
+	cursorDomains      = "m"
 )
 
 // decodeNameCursor returns the name after which a page begins, "" for the first.

@@ -11,7 +11,7 @@ import (
 // ErrStillOwned means that the ledger still holds rows of what was to be purged, or that a deployment has not ended.
 var ErrStillOwned = errors.New("something is still owned")
 
-// Delete hides a project with its environments, or one environment: names and host names are free again at once, the
+// Delete hides a project with its environments, or one environment: names, host names and domains are free again at once, the
 // gateway is told, and what is under way is canceled. The rows stay until Purge. What is not there, or deleted already, is
 // deployment.ErrNotFound.
 func (s *Store) Delete(ctx context.Context, scope deployment.Scope) (d deployment.Deletion, err error) {
@@ -33,6 +33,9 @@ func (s *Store) Delete(ctx context.Context, scope deployment.Scope) (d deploymen
 			return deployment.ErrNotFound
 		}
 		if err != nil {
+			return err
+		}
+		if err := q.FreeDomains(ctx, scope.ProjectID); err != nil {
 			return err
 		}
 		waiting := db.CancelWaitingInParams{ProjectID: scope.ProjectID, EnvironmentID: environment}

@@ -52,6 +52,16 @@ func (s *Store) Reseal(ctx context.Context, key []byte) (n int, err error) {
 		}
 		n++
 	}
+	assets, err := s.q.AssetsUnderOthers(ctx, key)
+	if err != nil {
+		return n, at(err, "list certificates to reseal")
+	}
+	for _, asset := range assets {
+		if err := s.inTx(ctx, func(q *db.Queries) error { return s.resealAsset(ctx, q, asset) }); err != nil {
+			return n, at(err, "reseal %s", asset)
+		}
+		n++
+	}
 	return n, nil
 }
 
@@ -84,6 +94,20 @@ func (s *Store) resealGitCredential(ctx context.Context, q *db.Queries, projectI
 		return err
 	}
 	return q.ResealGitCredential(ctx, db.ResealGitCredentialParams{ProjectID: projectID, Secret: sealed})
+}
+
+func (s *Store) resealAsset(ctx context.Context, q *db.Queries, key string) error {
+	sealed, err := q.LockAsset(ctx, key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if sealed, err = s.reseal(sealed, assetPlace(key)); err != nil {
+		return err
+	}
+	return q.ResealAsset(ctx, db.ResealAssetParams{Key: key, Value: sealed})
 }
 
 func (s *Store) reseal(sealed, place []byte) ([]byte, error) {

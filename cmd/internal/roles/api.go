@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/api"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/domains"
 	"github.com/slipway-dev/slipway/internal/logs"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/source"
@@ -37,9 +38,9 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	defer reader.Close()
 	closing := make(chan struct{})
 	handler, err := api.New(api.Options{
-		Store: p.Store, Logs: reader, Guard: p.Git, Closing: closing,
+		Store: p.Store, Logs: reader, Guard: p.Git, DNS: domains.NewResolver(c.API.DNSServers), Closing: closing,
 		Deploys: &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)},
-		URLs:    api.URLs{Gateway: PublicGateway(c.Gateway), TemporalUI: c.Temporal.UIURL, Namespace: c.Temporal.Namespace},
+		URLs:    api.URLs{Gateway: PublicGateway(c.Gateway), Domain: c.Gateway.Domain, TemporalUI: c.Temporal.UIURL, Namespace: c.Temporal.Namespace},
 		Version: p.Version, Logger: p.Log, PingInterval: c.API.PingInterval, MaxQueued: c.API.MaxQueued,
 		Tracer: p.Telemetry.Tracer(), Answered: p.Telemetry.Metrics.APIAnswered,
 	})

@@ -184,7 +184,7 @@ WITH target AS (
     SELECT coalesce(e.live_deployment_id,
                     (SELECT n.id FROM deployments n WHERE n.environment_id = e.id ORDER BY n.generation DESC LIMIT 1)),
            e.id, true
-      FROM environments e WHERE e.host = $1::text
+      FROM environments e WHERE e.host = $1::text OR e.id = (SELECT m.environment_id FROM domains m WHERE m.name = $1::text AND m.verified_at IS NOT NULL)
 )
 SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environment, t.stable,
        coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
@@ -213,7 +213,7 @@ type RouteToRow struct {
 	LiveNumber  int32
 }
 
-// A deployment's own name wins over an environment's; that leads to what is live or, before anything was, to the newest.
+// A deployment's own name wins over an environment's and its domains; those lead to what is live or, before anything was, to the newest.
 func (q *Queries) RouteTo(ctx context.Context, hostname string) (RouteToRow, error) {
 	row := q.db.QueryRow(ctx, routeTo, hostname)
 	var i RouteToRow
@@ -303,7 +303,9 @@ SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project,
   JOIN projects p ON p.id = e.project_id
   LEFT JOIN deployments d ON d.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
- CROSS JOIN LATERAL (VALUES (e.host, true), (d.preview_host, false)) AS h (host, stable)
+ CROSS JOIN LATERAL (VALUES (e.host, true), (d.preview_host, false)
+                     UNION ALL
+                     SELECT m.name, true FROM domains m WHERE m.environment_id = e.id AND m.verified_at IS NOT NULL) AS h (host, stable)
  WHERE e.deleted_at IS NULL AND h.host IS NOT NULL
  ORDER BY 1
 `
@@ -320,7 +322,7 @@ type StandingRoutesRow struct {
 	LiveSeconds float64
 }
 
-// The host names of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
+// The host names and domains of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
 func (q *Queries) StandingRoutes(ctx context.Context) ([]StandingRoutesRow, error) {
 	rows, err := q.db.Query(ctx, standingRoutes)
 	if err != nil {

@@ -9,6 +9,30 @@ import (
 	"context"
 )
 
+const assetsUnderOthers = `-- name: AssetsUnderOthers :many
+SELECT key FROM tls_assets WHERE substr(value, 1, octet_length($1::bytea)) <> $1::bytea
+`
+
+func (q *Queries) AssetsUnderOthers(ctx context.Context, key []byte) ([]string, error) {
+	rows, err := q.db.Query(ctx, assetsUnderOthers, key)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const envVarsUnderOthers = `-- name: EnvVarsUnderOthers :many
 SELECT project_id, environment_id, name FROM env_vars WHERE substr(value, 1, octet_length($1::bytea)) <> $1::bytea
 `
@@ -63,6 +87,17 @@ func (q *Queries) GitCredentialsUnderOthers(ctx context.Context, key []byte) ([]
 	return items, nil
 }
 
+const lockAsset = `-- name: LockAsset :one
+SELECT value FROM tls_assets WHERE key = $1 FOR UPDATE
+`
+
+func (q *Queries) LockAsset(ctx context.Context, key string) ([]byte, error) {
+	row := q.db.QueryRow(ctx, lockAsset, key)
+	var value []byte
+	err := row.Scan(&value)
+	return value, err
+}
+
 const lockEnvVar = `-- name: LockEnvVar :one
 SELECT value FROM env_vars
  WHERE project_id = $1 AND environment_id IS NOT DISTINCT FROM $2::uuid AND name = $3
@@ -97,6 +132,20 @@ func (q *Queries) LockGitCredential(ctx context.Context, projectID string) (Lock
 	var i LockGitCredentialRow
 	err := row.Scan(&i.Kind, &i.Origin, &i.Secret)
 	return i, err
+}
+
+const resealAsset = `-- name: ResealAsset :exec
+UPDATE tls_assets SET value = $2 WHERE key = $1
+`
+
+type ResealAssetParams struct {
+	Key   string
+	Value []byte
+}
+
+func (q *Queries) ResealAsset(ctx context.Context, arg ResealAssetParams) error {
+	_, err := q.db.Exec(ctx, resealAsset, arg.Key, arg.Value)
+	return err
 }
 
 const resealEnvVar = `-- name: ResealEnvVar :exec
@@ -137,7 +186,8 @@ func (q *Queries) ResealGitCredential(ctx context.Context, arg ResealGitCredenti
 
 const sealedBy = `-- name: SealedBy :many
 SELECT substr(sealed, 1, $1::integer)::bytea AS key, count(*)::integer AS secrets
-  FROM (SELECT value AS sealed FROM env_vars UNION ALL SELECT secret FROM git_credentials) AS secrets
+  FROM (SELECT value AS sealed FROM env_vars UNION ALL SELECT secret FROM git_credentials
+        UNION ALL SELECT value FROM tls_assets) AS secrets
  GROUP BY 1
 `
 

@@ -54,14 +54,14 @@ SELECT extract(epoch FROM now() - n.ready_at)::float8 AS seconds
  WHERE d.id = $1;
 
 -- name: RouteTo :one
--- A deployment's own name wins over an environment's; that leads to what is live or, before anything was, to the newest.
+-- A deployment's own name wins over an environment's and its domains; those lead to what is live or, before anything was, to the newest.
 WITH target AS (
     SELECT d.id, d.environment_id, false AS stable FROM deployments d WHERE d.preview_host = @hostname::text
     UNION ALL
     SELECT coalesce(e.live_deployment_id,
                     (SELECT n.id FROM deployments n WHERE n.environment_id = e.id ORDER BY n.generation DESC LIMIT 1)),
            e.id, true
-      FROM environments e WHERE e.host = @hostname::text
+      FROM environments e WHERE e.host = @hostname::text OR e.id = (SELECT m.environment_id FROM domains m WHERE m.name = @hostname::text AND m.verified_at IS NOT NULL)
 )
 SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environment, t.stable,
        coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
@@ -76,7 +76,7 @@ SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environ
  LIMIT 1;
 
 -- name: StandingRoutes :many
--- The host names of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
+-- The host names and domains of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
 SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
        coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
        coalesce(extract(epoch FROM now() - d.ready_at), 0)::float8 AS live_seconds
@@ -84,6 +84,8 @@ SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project,
   JOIN projects p ON p.id = e.project_id
   LEFT JOIN deployments d ON d.id = e.live_deployment_id
   LEFT JOIN previews v ON v.deployment_id = d.id
- CROSS JOIN LATERAL (VALUES (e.host, true), (d.preview_host, false)) AS h (host, stable)
+ CROSS JOIN LATERAL (VALUES (e.host, true), (d.preview_host, false)
+                     UNION ALL
+                     SELECT m.name, true FROM domains m WHERE m.environment_id = e.id AND m.verified_at IS NOT NULL) AS h (host, stable)
  WHERE e.deleted_at IS NULL AND h.host IS NOT NULL
  ORDER BY 1;

@@ -1,7 +1,8 @@
 -- name: SealedBy :many
 -- How many secrets there are under each key: what is sealed begins with its key.
 SELECT substr(sealed, 1, @length::integer)::bytea AS key, count(*)::integer AS secrets
-  FROM (SELECT value AS sealed FROM env_vars UNION ALL SELECT secret FROM git_credentials) AS secrets
+  FROM (SELECT value AS sealed FROM env_vars UNION ALL SELECT secret FROM git_credentials
+        UNION ALL SELECT value FROM tls_assets) AS secrets
  GROUP BY 1;
 
 -- name: EnvVarsUnderOthers :many
@@ -24,3 +25,12 @@ SELECT kind, origin, secret FROM git_credentials WHERE project_id = $1 FOR UPDAT
 
 -- name: ResealGitCredential :exec
 UPDATE git_credentials SET secret = $2 WHERE project_id = $1;
+
+-- name: AssetsUnderOthers :many
+SELECT key FROM tls_assets WHERE substr(value, 1, octet_length(@key::bytea)) <> @key::bytea;
+
+-- name: LockAsset :one
+SELECT value FROM tls_assets WHERE key = $1 FOR UPDATE;
+
+-- name: ResealAsset :exec
+UPDATE tls_assets SET value = $2 WHERE key = $1;
