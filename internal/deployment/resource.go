@@ -61,6 +61,7 @@ type Route struct {
 	DeploymentID     string
 	DeploymentNumber int
 	Project          string
+	EnvironmentID    string
 	Environment      string
 	Status           Status
 	State            PreviewState // empty when no container was ever started

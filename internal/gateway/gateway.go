@@ -38,6 +38,9 @@ type Options struct {
 
 	Counter   Counter // nil for none
 	AccessLog string  // which requests are logged; empty for AccessLogOff
+
+	Traffic      TrafficStore  // nil for none
+	TrafficEvery time.Duration // between two writes to it; 0 for ten seconds
 }
 
 // Gateway is the http.Handler of all previews.
@@ -56,6 +59,7 @@ type Gateway struct {
 	maxBody   int64
 	counter   Counter
 	accessLog string
+	traffic   *traffic
 }
 
 var _ http.Handler = (*Gateway)(nil)
@@ -81,6 +85,7 @@ func New(o Options) *Gateway {
 		maxBody:   o.MaxBody,
 		counter:   o.Counter,
 		accessLog: cmp.Or(o.AccessLog, AccessLogOff),
+		traffic:   newTraffic(o.Traffic, cmp.Or(o.TrafficEvery, trafficInterval)),
 	}
 	if g.counter == nil {
 		g.counter = uncounted{}
@@ -127,6 +132,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // forward proxies a request to its live preview, unless its body is too large.
 func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v visit, seen *watched) {
+	ended := g.traffic.began(v.route.EnvironmentID)
+	defer func() { ended(seen.status) }()
 	if g.maxBody > 0 && r.ContentLength > g.maxBody {
 		g.render(w, r, v, tooLarge(v.route, g.maxBody))
 		return

@@ -170,7 +170,7 @@ func TestRoute(t *testing.T) {
 	}
 	own := deployment.Route{
 		Hostname: first.PreviewHost, DeploymentID: first.ID, DeploymentNumber: 1, Project: "app", Environment: "production",
-		Status: deployment.StatusQueued,
+		EnvironmentID: first.EnvironmentID, Status: deployment.StatusQueued,
 	}
 	require.Equal(t, own, route(first.PreviewHost))
 	stable := own

@@ -24,7 +24,7 @@ func (s *Store) Route(ctx context.Context, hostname string) (deployment.Route, e
 	}
 	r := deployment.Route{
 		Hostname: hostname, DeploymentID: row.ID, DeploymentNumber: int(row.Number), Project: row.Project,
-		Environment: row.Environment, Status: deployment.Status(row.Status), State: deployment.PreviewState(row.State),
+		EnvironmentID: row.EnvironmentID, Environment: row.Environment, Status: deployment.Status(row.Status), State: deployment.PreviewState(row.State),
 		Failure: failure, Stable: row.Stable,
 	}
 	if r.State == deployment.PreviewLive {
@@ -44,7 +44,7 @@ func (s *Store) Routes(ctx context.Context) ([]deployment.Route, error) {
 	for i, row := range rows {
 		r := deployment.Route{
 			Hostname: row.Hostname, DeploymentID: row.ID, DeploymentNumber: int(row.Number), Project: row.Project,
-			Environment: row.Environment, State: deployment.PreviewState(row.State), Stable: row.Stable,
+			EnvironmentID: row.EnvironmentID, Environment: row.Environment, State: deployment.PreviewState(row.State), Stable: row.Stable,
 		}
 		if r.State == deployment.PreviewLive {
 			r.Status, r.Address = deployment.StatusReady, row.Address

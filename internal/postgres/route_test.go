@@ -56,7 +56,7 @@ func TestRoutes_AreThoseOfWhatStands(t *testing.T) {
 	of := func(host string, stable bool) deployment.Route {
 		return deployment.Route{
 			Hostname: host, DeploymentID: live.ID, DeploymentNumber: live.Number, Project: "app", Environment: "production",
-			Status: deployment.StatusReady, State: deployment.PreviewLive, Address: preview(live).Address, Stable: stable,
+			EnvironmentID: live.EnvironmentID, Status: deployment.StatusReady, State: deployment.PreviewLive, Address: preview(live).Address, Stable: stable,
 		}
 	}
 	for i := range routes {
@@ -66,6 +66,6 @@ func TestRoutes_AreThoseOfWhatStands(t *testing.T) {
 	}
 	require.ElementsMatch(t, []deployment.Route{
 		of(live.EnvHost, true), of(live.PreviewHost, false),
-		{Hostname: waiting.EnvHost, Project: "app", Environment: "branch/a", Stable: true},
+		{Hostname: waiting.EnvHost, Project: "app", EnvironmentID: waiting.EnvironmentID, Environment: "branch/a", Stable: true},
 	}, routes)
 }

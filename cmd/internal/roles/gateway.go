@@ -14,7 +14,7 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 	handler := gateway.New(gateway.Options{
 		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
 		TrustedProxies: c.Gateway.TrustedProxies, MaxBody: c.Gateway.MaxRequestBody,
-		Drain: c.Timeouts.DrainWait, Counter: t.Metrics, AccessLog: c.Gateway.AccessLog,
+		Drain: c.Timeouts.DrainWait, Counter: t.Metrics, AccessLog: c.Gateway.AccessLog, Traffic: store,
 	})
 	listener, err := Listen(ctx, c.Gateway.Addr)
 	if err != nil {
@@ -22,7 +22,16 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 	}
 	go handler.Follow(ctx)
 	go store.ListenRoutes(ctx, log, handler.InvalidateAll, func(host string) { handler.Invalidate(host) })
+	defer writingTraffic(ctx, handler)()
 	t.Ops.Needs(postgresCheck(store), schemaCheck(store), listenerCheck("gateway", listener.Addr()))
 	log.Info("gateway listens", "addr", listener.Addr())
 	return gateway.Serve(ctx, listener, handler, c.Timeouts.Shutdown)
+}
+
+// writingTraffic has what is visited written until stop is called, which waits for the rest.
+func writingTraffic(ctx context.Context, g *gateway.Gateway) (stop func()) {
+	writing, end := context.WithCancel(context.WithoutCancel(ctx)) // requests outlive ctx
+	written := make(chan struct{})
+	go func() { defer close(written); g.WriteTraffic(writing) }()
+	return func() { end(); <-written }
 }

@@ -59,14 +59,22 @@ func goLive(t *testing.T, store *postgres.Store, project deployment.Project, env
 // gatewayOn runs `slipway gateway` on a database and returns how it answers for a host name, and its listener for operators.
 func gatewayOn(t *testing.T, url string) (ask func(host string) (int, string), ops string) {
 	t.Helper()
+	ask, ops, _ = gatewayUntil(t, url)
+	return ask, ops
+}
+
+// gatewayUntil runs `slipway gateway` until stop is called, at the latest until the test ends.
+func gatewayUntil(t *testing.T, url string) (ask func(host string) (int, string), ops string, stop func()) {
+	t.Helper()
 	ops = freeAddr(t)
 	g, err := config.LoadGateway(append(environ(t), "SLIPWAY_OPS_ADDR="+ops))
 	require.NoError(t, err)
 	g.Postgres.URL = url
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- roles.RunGateway(ctx, g, "1", slog.New(slog.DiscardHandler)) }()
-	t.Cleanup(func() { stop(); require.NoError(t, <-ended) })
+	stop = sync.OnceFunc(func() { end(); require.NoError(t, <-ended) })
+	t.Cleanup(stop)
 	return func(host string) (int, string) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.Gateway.Addr, nil)
 		require.NoError(t, err)
@@ -79,7 +87,7 @@ func gatewayOn(t *testing.T, url string) (ask func(host string) (int, string), o
 		body, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
 		return answer.StatusCode, string(body)
-	}, ops
+	}, ops, stop
 }
 
 func TestGateway_KeepsItsRoutesWhilePostgresIsAway(t *testing.T) {

@@ -186,7 +186,7 @@ WITH target AS (
            e.id, true
       FROM environments e WHERE e.host = $1::text OR e.id = (SELECT m.environment_id FROM domains m WHERE m.name = $1::text AND m.verified_at IS NOT NULL)
 )
-SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environment, t.stable,
+SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.id AS environment_id, e.name AS environment, t.stable,
        coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
        coalesce(l.number, 0)::integer AS live_number
   FROM target t
@@ -200,17 +200,18 @@ SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environ
 `
 
 type RouteToRow struct {
-	ID          string
-	Number      int32
-	Status      string
-	Failure     []byte
-	Project     string
-	Environment string
-	Stable      bool
-	State       string
-	Address     string
-	Live        bool
-	LiveNumber  int32
+	ID            string
+	Number        int32
+	Status        string
+	Failure       []byte
+	Project       string
+	EnvironmentID string
+	Environment   string
+	Stable        bool
+	State         string
+	Address       string
+	Live          bool
+	LiveNumber    int32
 }
 
 // A deployment's own name wins over an environment's and its domains; those lead to what is live or, before anything was, to the newest.
@@ -223,6 +224,7 @@ func (q *Queries) RouteTo(ctx context.Context, hostname string) (RouteToRow, err
 		&i.Status,
 		&i.Failure,
 		&i.Project,
+		&i.EnvironmentID,
 		&i.Environment,
 		&i.Stable,
 		&i.State,
@@ -296,8 +298,8 @@ func (q *Queries) SetPreviewState(ctx context.Context, arg SetPreviewStateParams
 }
 
 const standingRoutes = `-- name: StandingRoutes :many
-SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
-       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
+SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.id AS environment_id, e.name AS environment,
+       coalesce(d.id::text, '')::text AS id, coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
        coalesce(extract(epoch FROM now() - d.ready_at), 0)::float8 AS live_seconds
   FROM environments e
   JOIN projects p ON p.id = e.project_id
@@ -311,15 +313,16 @@ SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project,
 `
 
 type StandingRoutesRow struct {
-	Hostname    string
-	Stable      bool
-	Project     string
-	Environment string
-	ID          string
-	Number      int32
-	State       string
-	Address     string
-	LiveSeconds float64
+	Hostname      string
+	Stable        bool
+	Project       string
+	EnvironmentID string
+	Environment   string
+	ID            string
+	Number        int32
+	State         string
+	Address       string
+	LiveSeconds   float64
 }
 
 // The host names and domains of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
@@ -336,6 +339,7 @@ func (q *Queries) StandingRoutes(ctx context.Context) ([]StandingRoutesRow, erro
 			&i.Hostname,
 			&i.Stable,
 			&i.Project,
+			&i.EnvironmentID,
 			&i.Environment,
 			&i.ID,
 			&i.Number,

@@ -63,7 +63,7 @@ WITH target AS (
            e.id, true
       FROM environments e WHERE e.host = @hostname::text OR e.id = (SELECT m.environment_id FROM domains m WHERE m.name = @hostname::text AND m.verified_at IS NOT NULL)
 )
-SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environment, t.stable,
+SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.id AS environment_id, e.name AS environment, t.stable,
        coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
        coalesce(l.number, 0)::integer AS live_number
   FROM target t
@@ -77,8 +77,8 @@ SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.name AS environ
 
 -- name: StandingRoutes :many
 -- The host names and domains of every environment and, where one is live, of its deployment: what a gateway has to know before Postgres goes away.
-SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.name AS environment, coalesce(d.id::text, '')::text AS id,
-       coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
+SELECT h.host::text AS hostname, h.stable::boolean AS stable, p.name AS project, e.id AS environment_id, e.name AS environment,
+       coalesce(d.id::text, '')::text AS id, coalesce(d.number, 0)::integer AS number, coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address,
        coalesce(extract(epoch FROM now() - d.ready_at), 0)::float8 AS live_seconds
   FROM environments e
   JOIN projects p ON p.id = e.project_id
