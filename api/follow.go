@@ -26,14 +26,14 @@ type follower struct {
 	events *eventWriter
 	id     string
 	after  int64
-	app    bool              // go on with what the live app prints
+	query  logQuery
 	shown  *oapi.StatusEvent // what the client knows of the status
 }
 
-func (s *server) followLogs(c *gin.Context, d deployment.Deployment, after int64, app bool) {
+func (s *server) followLogs(c *gin.Context, d deployment.Deployment, q logQuery) {
 	ctx, cancel := s.untilClosing(c.Request.Context())
 	defer cancel()
-	f := &follower{server: s, events: newEventWriter(c.Writer, s.PingInterval), id: d.ID, after: after, app: app}
+	f := &follower{server: s, events: newEventWriter(c.Writer, s.PingInterval), id: d.ID, after: q.after, query: q}
 	defer f.events.close()
 	err := f.run(ctx, d)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errClient) {
@@ -86,7 +86,7 @@ func (f *follower) run(ctx context.Context, d deployment.Deployment) error {
 // over reports whether nothing more is to be waited for.
 func (f *follower) over(d deployment.Deployment) bool {
 	live := d.Status == deployment.StatusReady && d.SupersededBy == ""
-	return d.Status.Ended() && !(f.app && live)
+	return d.Status.Ended() && !(f.query.app && live)
 }
 
 func (f *follower) sendStatus(d deployment.Deployment) error {
@@ -106,10 +106,13 @@ func (f *follower) sendLines(ctx context.Context) error {
 			return err
 		}
 		for _, line := range lines {
+			f.after = line.Seq
+			if f.query.shows != nil && !f.query.shows(line) {
+				continue
+			}
 			if err := f.events.buffer("log", line.Seq, wireLogLine(line)); err != nil {
 				return err
 			}
-			f.after = line.Seq
 		}
 		if err := f.events.flush(); err != nil {
 			return err

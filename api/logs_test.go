@@ -55,9 +55,14 @@ type stream struct {
 
 func (w *world) follow(id, query string, headers ...header) *stream {
 	w.t.Helper()
+	return w.followAt("/v1/deployments/"+id+"/logs", query, headers...)
+}
+
+func (w *world) followAt(path, query string, headers ...header) *stream {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	w.t.Cleanup(cancel)
-	req := w.request("GET", "/v1/deployments/"+id+"/logs"+query, "", append(headers, header{"Accept", "text/event-stream"})...)
+	req := w.request("GET", path+query, "", append(headers, header{"Accept", "text/event-stream"})...)
 	resp, err := w.server.Client().Do(req.WithContext(ctx))
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { _ = resp.Body.Close() })

@@ -97,6 +97,14 @@ var sentinels = []struct {
 		detail: "the image was removed from the registry: newer ones have been live since, and only the last few of an environment are kept",
 		fix:    "deploy its commit again (`slipway deploy PROJECT --commit COMMIT --environment ENVIRONMENT`), or name a newer deployment",
 	}},
+	{deployment.ErrNoEnd, problemError{
+		status: http.StatusConflict, code: "no_end", detail: "the preview never expires, so there is no end to put off: production's has none", field: "id",
+		fix: "nothing is to be done; stop it when it is not wanted any more",
+	}},
+	{deployment.ErrPinned, problemError{
+		status: http.StatusConflict, code: "pinned", detail: "the preview is pinned, and does not expire", field: "id",
+		fix: "nothing is to be done; unpin it to give it an end again",
+	}},
 	{deployment.ErrLastToken, problemError{
 		status: http.StatusConflict, code: "last_token", field: "id",
 		detail: "the token is the last one that does not expire: without it a day would come when nobody can make another",

@@ -54,12 +54,17 @@ func (l *memLogs) Wait(ctx context.Context, id string, after int64, _ bool, time
 }
 
 // add appends lines with the next numbers and wakes readers; without lines it only wakes them.
-func (l *memLogs) add(id string, texts ...string) {
+func (l *memLogs) add(id string, texts ...string) { l.append(id, deployment.StepBuild, texts) }
+
+// addApp appends lines that the app printed.
+func (l *memLogs) addApp(id string, texts ...string) { l.append(id, deployment.StepApp, texts) }
+
+func (l *memLogs) append(id string, step deployment.StepName, texts []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, text := range texts {
 		l.lines[id] = append(l.lines[id], deployment.LogLine{
-			Seq: int64(len(l.lines[id]) + 1), Time: time.Now(), Step: deployment.StepBuild, Attempt: 1,
+			Seq: int64(len(l.lines[id]) + 1), Time: time.Now(), Step: step, Attempt: 1,
 			Stream: deployment.StreamStdout, Text: text,
 		})
 	}

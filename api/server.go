@@ -35,6 +35,7 @@ type Options struct {
 	Version      string // shown by /readyz
 	Logger       *slog.Logger
 	PingInterval time.Duration // of log streams; 0 means DefaultPingInterval
+	PreviewIdle  time.Duration // without a request, after which a preview that may sleep does; 0 for never
 	MaxQueued    int           // deployments that have not ended, from which on no more are taken; 0 for no bound
 
 	Tracer   trace.Tracer                                               // nil traces nothing

@@ -77,6 +77,18 @@ type Store interface {
 	CancelingFor(ctx context.Context, id string) ([]string, error)
 	temporal.RetryRows // the second half of a retry
 
+	// Preview returns the preview of a deployment; deployment.ErrNotFound when it has none.
+	Preview(ctx context.Context, deploymentID string) (deployment.PreviewDetail, error)
+	Previews(ctx context.Context, f deployment.PreviewFilter, page Page) (items []deployment.PreviewDetail, next string, err error)
+	// StopPreview and the others below change the lease of a preview, and nothing when it is so already. Of a deployment that is not
+	// the live one of its environment they answer deployment.ErrNotLive.
+	StopPreview(ctx context.Context, deploymentID string) (deployment.PreviewDetail, error)
+	StartPreview(ctx context.Context, deploymentID string) (deployment.PreviewDetail, error)
+	PinPreview(ctx context.Context, deploymentID string) (deployment.PreviewDetail, error)
+	UnpinPreview(ctx context.Context, deploymentID string) (deployment.PreviewDetail, error)
+	// ExtendPreview answers deployment.ErrNoEnd or deployment.ErrPinned for one that does not expire.
+	ExtendPreview(ctx context.Context, deploymentID string, until time.Time) (deployment.PreviewDetail, error)
+
 	// TokenByHash returns the token with that SHA-256, expired ones too, deployment.ErrNotFound for none, and notes its use.
 	TokenByHash(ctx context.Context, hash []byte) (deployment.Token, error)
 	CreateToken(ctx context.Context, t deployment.Token, hash []byte) (deployment.Token, error)

@@ -239,6 +239,33 @@ func (e OrderPolicy) Valid() bool {
 	}
 }
 
+// Defines values for PreviewState.
+const (
+	PreviewStateAsleep   PreviewState = "asleep"
+	PreviewStateFailed   PreviewState = "failed"
+	PreviewStateLive     PreviewState = "live"
+	PreviewStateStarting PreviewState = "starting"
+	PreviewStateStopped  PreviewState = "stopped"
+)
+
+// Valid indicates whether the value is a known member of the PreviewState enum.
+func (e PreviewState) Valid() bool {
+	switch e {
+	case PreviewStateAsleep:
+		return true
+	case PreviewStateFailed:
+		return true
+	case PreviewStateLive:
+		return true
+	case PreviewStateStarting:
+		return true
+	case PreviewStateStopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StepName.
 const (
 	StepNameBuild   StepName = "build"
@@ -990,6 +1017,157 @@ type Plan struct {
 	Warnings []Warning         `json:"warnings"`
 }
 
+// Preview defines model for Preview.
+type Preview struct {
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	Condition *PreviewCondition `json:"condition"`
+	CreatedAt time.Time         `json:"created_at"`
+
+	// DeploymentID A UUIDv7 in lower case.
+	DeploymentID ID                 `json:"deployment_id"`
+	Environment  PreviewEnvironment `json:"environment"`
+
+	// ExpiresAt When it is stopped; null for never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Failure Why a step or a deployment failed.
+	Failure *Failure `json:"failure"`
+
+	// Host The host whose Docker engine runs it.
+	Host string `json:"host"`
+
+	// IdleSeconds Since the last request, or since it is live.
+	IdleSeconds *int64 `json:"idle_seconds"`
+
+	// LastRequestAt To its environment; null for none ever. Gateways tell it within ten seconds.
+	LastRequestAt *time.Time `json:"last_request_at"`
+
+	// Live Its deployment is the live one of its environment. Only then it has a lease: without it `wanted`, `expires_at`, `sleeps_at`, `last_request_at` and `idle_seconds` are null.
+	Live bool `json:"live"`
+
+	// Number Of the deployment.
+	Number int `json:"number"`
+
+	// Pinned It neither sleeps nor expires.
+	Pinned bool `json:"pinned"`
+
+	// Project The project's name.
+	Project string `json:"project"`
+
+	// ProjectID A UUIDv7 in lower case.
+	ProjectID ID `json:"project_id"`
+
+	// SleepsAt When it falls asleep unless a request comes; null for one that does not run or never sleeps.
+	SleepsAt *time.Time `json:"sleeps_at"`
+
+	// State `starting` (its container does not answer yet), `live`, `asleep` (stopped until the next request, which wakes it), `stopped` (its container is removed), `failed` (it could not be started, or its container is gone).
+	State PreviewState `json:"state"`
+
+	// UpdatedAt When its container or its state changed last.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL The deployment's own address.
+	URL string `json:"url"`
+
+	// Usage The newest look of its host at the container, which comes every 15 seconds; null before the first.
+	Usage *PreviewUsage `json:"usage"`
+
+	// Wanted Whether it is to run; one that is wanted running may be asleep.
+	Wanted *string `json:"wanted"`
+}
+
+// PreviewCondition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+type PreviewCondition = string
+
+// PreviewEnvironment defines model for PreviewEnvironment.
+type PreviewEnvironment struct {
+	// ID A UUIDv7 in lower case.
+	ID   ID              `json:"id"`
+	Kind EnvironmentKind `json:"kind"`
+
+	// Name `production`, `branch/<name>` or `pr/<number>`.
+	Name string `json:"name"`
+
+	// URL The stable address; leads to what is live.
+	URL string `json:"url"`
+}
+
+// PreviewExtension defines model for PreviewExtension.
+type PreviewExtension struct {
+	// Until A time to come, as RFC 3339.
+	//
+	// Example: 2027-01-31T18:00:00Z
+	Until time.Time `json:"until"`
+}
+
+// PreviewList defines model for PreviewList.
+type PreviewList struct {
+	Items []Preview `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
+}
+
+// PreviewRequests What the gateways have answered for its environment ever since there is one, by the class of the status; null when another deployment is live there.
+type PreviewRequests struct {
+	// Answered1Xx Upgrades, such as WebSockets.
+	Answered1Xx int64 `json:"answered_1xx"`
+	Answered2Xx int64 `json:"answered_2xx"`
+	Answered3Xx int64 `json:"answered_3xx"`
+	Answered4Xx int64 `json:"answered_4xx"`
+	Answered5Xx int64 `json:"answered_5xx"`
+	Total       int64 `json:"total"`
+}
+
+// PreviewState `starting` (its container does not answer yet), `live`, `asleep` (stopped until the next request, which wakes it), `stopped` (its container is removed), `failed` (it could not be started, or its container is gone).
+type PreviewState string
+
+// PreviewStats defines model for PreviewStats.
+type PreviewStats struct {
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	Condition *PreviewCondition `json:"condition"`
+
+	// DeploymentID A UUIDv7 in lower case.
+	DeploymentID  ID         `json:"deployment_id"`
+	IdleSeconds   *int64     `json:"idle_seconds"`
+	LastRequestAt *time.Time `json:"last_request_at"`
+
+	// Requests What the gateways have answered for its environment ever since there is one, by the class of the status; null when another deployment is live there.
+	Requests *PreviewRequests `json:"requests"`
+
+	// State `starting` (its container does not answer yet), `live`, `asleep` (stopped until the next request, which wakes it), `stopped` (its container is removed), `failed` (it could not be started, or its container is gone).
+	State PreviewState `json:"state"`
+
+	// Usage The newest look of its host at the container, which comes every 15 seconds; null before the first.
+	Usage *PreviewUsage `json:"usage"`
+}
+
+// PreviewUsage The newest look of its host at the container, which comes every 15 seconds; null before the first.
+type PreviewUsage struct {
+	// CPUCores Used, on average since the look before.
+	CPUCores float64 `json:"cpu_cores"`
+
+	// Current False when the look is old or the preview does not run: the figures are those of then.
+	Current bool `json:"current"`
+
+	// LastExitCode Of the app's last end; null when it has not ended, or nobody saw it.
+	LastExitCode *int `json:"last_exit_code"`
+
+	// MemoryBytes Without files that the kernel keeps in memory and can drop.
+	MemoryBytes int64 `json:"memory_bytes"`
+
+	// MemoryLimitBytes Null for none.
+	MemoryLimitBytes *int64 `json:"memory_limit_bytes"`
+
+	// Pids Processes and threads.
+	Pids int64 `json:"pids"`
+
+	// Restarts By the engine, after the app had ended, since the container was started by slipway.
+	Restarts  int        `json:"restarts"`
+	SampledAt time.Time  `json:"sampled_at"`
+	StartedAt *time.Time `json:"started_at"`
+}
+
 // Problem RFC 9457 with slipway's own members.
 type Problem struct {
 	// Code Stable, e.g. `name_taken`.
@@ -1430,6 +1608,9 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// PreviewPath A UUIDv7 in lower case.
+type PreviewPath = ID
+
 // ProjectPath defines model for ProjectPath.
 type ProjectPath = string
 
@@ -1441,6 +1622,9 @@ type DeletionAnswer = Deletion
 
 // EnvAnswer defines model for EnvAnswer.
 type EnvAnswer = Env
+
+// PreviewAnswer defines model for PreviewAnswer.
+type PreviewAnswer = Preview
 
 // ProblemAnswer RFC 9457 with slipway's own members.
 type ProblemAnswer = Problem
@@ -1500,6 +1684,36 @@ type PromoteDeploymentParams struct {
 type RollbackEnvironmentParams struct {
 	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListPreviewsParams defines parameters for ListPreviews.
+type ListPreviewsParams struct {
+	// Project Only of this project (id or name).
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Environment Only in this environment (id, or a name such as `production` or `branch/main`).
+	Environment *string `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// State Only in this state.
+	State *PreviewState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetPreviewLogsParams defines parameters for GetPreviewLogs.
+type GetPreviewLogsParams struct {
+	// After Lines up to this `seq` are left out.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The most lines in one JSON page. Has no effect on a stream.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// LastEventID The last `id` that the stream gave.
+	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
 
 // ListProjectsParams defines parameters for ListProjects.
@@ -1574,6 +1788,9 @@ type PromoteDeploymentJSONRequestBody = Promotion
 
 // RollbackEnvironmentJSONRequestBody defines body for RollbackEnvironment for application/json ContentType.
 type RollbackEnvironmentJSONRequestBody = Rollback
+
+// ExtendPreviewJSONRequestBody defines body for ExtendPreview for application/json ContentType.
+type ExtendPreviewJSONRequestBody = PreviewExtension
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
@@ -1961,6 +2178,94 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
 	RollbackEnvironment(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPreviews List previews, newest deployment first
+	//
+	// What is live in each environment, asleep or stopped too, and what was replaced and still stands.
+	//
+	// Corresponds with GET /v1/previews (the `ListPreviews` operationId).
+	ListPreviews(ctx context.Context, params *ListPreviewsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPreview Show a preview
+	//
+	// Of any deployment that ever had one, also when another has replaced it: `live` says so. 404 `no_preview` for a deployment
+	// whose release has not made a container.
+	//
+	// Corresponds with GET /v1/previews/{id} (the `GetPreview` operationId).
+	GetPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExtendPreviewWithBody Let a preview run longer
+	//
+	// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+	// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+	//
+	//     {"until": "2027-01-31T18:00:00Z"}
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+	ExtendPreviewWithBody(ctx context.Context, id PreviewPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExtendPreview Let a preview run longer
+	//
+	// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+	// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+	//
+	//     {"until": "2027-01-31T18:00:00Z"}
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+	ExtendPreview(ctx context.Context, id PreviewPath, body ExtendPreviewJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPreviewLogs Read or follow what the app prints
+	//
+	// The lines of the deployment's log (`GET /v1/deployments/{id}/logs`) that the app has printed since it is live, with what
+	// slipway says about it, under the same numbers, which therefore have gaps. A page and a stream are as there; the stream goes on for
+	// as long as the deployment is live, asleep or stopped too.
+	//
+	// Corresponds with GET /v1/previews/{id}/logs (the `GetPreviewLogs` operationId).
+	GetPreviewLogs(ctx context.Context, id PreviewPath, params *GetPreviewLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PinPreview Keep a preview running
+	//
+	// It neither sleeps nor expires until it is unpinned. One that is asleep wakes; one that is stopped stays so. The pin is the environment's: it goes
+	// on to what is deployed there next.
+	//
+	// Corresponds with POST /v1/previews/{id}/pin (the `PinPreview` operationId).
+	PinPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartPreview Start or wake a preview
+	//
+	// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
+	// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+	//
+	// Corresponds with POST /v1/previews/{id}/start (the `StartPreview` operationId).
+	StartPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPreviewStats Show what a preview uses and answers
+	//
+	// Corresponds with GET /v1/previews/{id}/stats (the `GetPreviewStats` operationId).
+	GetPreviewStats(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StopPreview Stop a preview
+	//
+	// The container is removed and the preview is `stopped`; its addresses say so to visitors. `start` makes it anew from its image, and
+	// so does the next deploy to the environment. The answer is the preview as it is at once: its container is verified gone when its
+	// `state` is `stopped` and its `condition` is not `stopping` any more.
+	//
+	// What is so already stays so: this and the other requests below can be repeated. 409 `not_live` when the deployment is not the
+	// live one of its environment, since only that one has a lease.
+	//
+	// Corresponds with POST /v1/previews/{id}/stop (the `StopPreview` operationId).
+	StopPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnpinPreview Let a preview sleep and expire again
+	//
+	// Its time begins anew (SLIPWAY_PREVIEW_TTL); production's has no end. One that is not pinned keeps its end.
+	//
+	// Corresponds with POST /v1/previews/{id}/unpin (the `UnpinPreview` operationId).
+	UnpinPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProjects List projects
 	//
@@ -2789,6 +3094,194 @@ func (c *Client) RollbackEnvironmentWithBody(ctx context.Context, id Environment
 // Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
 func (c *Client) RollbackEnvironment(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRollbackEnvironmentRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPreviews List previews, newest deployment first
+//
+// What is live in each environment, asleep or stopped too, and what was replaced and still stands.
+//
+// Corresponds with GET /v1/previews (the `ListPreviews` operationId).
+func (c *Client) ListPreviews(ctx context.Context, params *ListPreviewsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPreviewsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPreview Show a preview
+//
+// Of any deployment that ever had one, also when another has replaced it: `live` says so. 404 `no_preview` for a deployment
+// whose release has not made a container.
+//
+// Corresponds with GET /v1/previews/{id} (the `GetPreview` operationId).
+func (c *Client) GetPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPreviewRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExtendPreviewWithBody Let a preview run longer
+//
+// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+//
+//	{"until": "2027-01-31T18:00:00Z"}
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+func (c *Client) ExtendPreviewWithBody(ctx context.Context, id PreviewPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExtendPreviewRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExtendPreview Let a preview run longer
+//
+// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+//
+//	{"until": "2027-01-31T18:00:00Z"}
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+func (c *Client) ExtendPreview(ctx context.Context, id PreviewPath, body ExtendPreviewJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExtendPreviewRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPreviewLogs Read or follow what the app prints
+//
+// The lines of the deployment's log (`GET /v1/deployments/{id}/logs`) that the app has printed since it is live, with what
+// slipway says about it, under the same numbers, which therefore have gaps. A page and a stream are as there; the stream goes on for
+// as long as the deployment is live, asleep or stopped too.
+//
+// Corresponds with GET /v1/previews/{id}/logs (the `GetPreviewLogs` operationId).
+func (c *Client) GetPreviewLogs(ctx context.Context, id PreviewPath, params *GetPreviewLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPreviewLogsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PinPreview Keep a preview running
+//
+// It neither sleeps nor expires until it is unpinned. One that is asleep wakes; one that is stopped stays so. The pin is the environment's: it goes
+// on to what is deployed there next.
+//
+// Corresponds with POST /v1/previews/{id}/pin (the `PinPreview` operationId).
+func (c *Client) PinPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPinPreviewRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartPreview Start or wake a preview
+//
+// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
+// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+//
+// Corresponds with POST /v1/previews/{id}/start (the `StartPreview` operationId).
+func (c *Client) StartPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartPreviewRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPreviewStats Show what a preview uses and answers
+//
+// Corresponds with GET /v1/previews/{id}/stats (the `GetPreviewStats` operationId).
+func (c *Client) GetPreviewStats(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPreviewStatsRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StopPreview Stop a preview
+//
+// The container is removed and the preview is `stopped`; its addresses say so to visitors. `start` makes it anew from its image, and
+// so does the next deploy to the environment. The answer is the preview as it is at once: its container is verified gone when its
+// `state` is `stopped` and its `condition` is not `stopping` any more.
+//
+// What is so already stays so: this and the other requests below can be repeated. 409 `not_live` when the deployment is not the
+// live one of its environment, since only that one has a lease.
+//
+// Corresponds with POST /v1/previews/{id}/stop (the `StopPreview` operationId).
+func (c *Client) StopPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStopPreviewRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnpinPreview Let a preview sleep and expire again
+//
+// Its time begins anew (SLIPWAY_PREVIEW_TTL); production's has no end. One that is not pinned keeps its end.
+//
+// Corresponds with POST /v1/previews/{id}/unpin (the `UnpinPreview` operationId).
+func (c *Client) UnpinPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnpinPreviewRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -4302,6 +4795,447 @@ func NewRollbackEnvironmentRequestWithBody(server string, id EnvironmentPath, pa
 	return req, nil
 }
 
+// NewListPreviewsRequest constructs an http.Request for the ListPreviews method
+func NewListPreviewsRequest(server string, params *ListPreviewsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPreviewRequest constructs an http.Request for the GetPreview method
+func NewGetPreviewRequest(server string, id PreviewPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExtendPreviewRequest calls the generic ExtendPreview builder with application/json body
+func NewExtendPreviewRequest(server string, id PreviewPath, body ExtendPreviewJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExtendPreviewRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewExtendPreviewRequestWithBody constructs an http.Request for the ExtendPreview method, with any body, and a specified content type
+func NewExtendPreviewRequestWithBody(server string, id PreviewPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/extend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPreviewLogsRequest constructs an http.Request for the GetPreviewLogs method
+func NewGetPreviewLogsRequest(server string, id PreviewPath, params *GetPreviewLogsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/logs", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPinPreviewRequest constructs an http.Request for the PinPreview method
+func NewPinPreviewRequest(server string, id PreviewPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/pin", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStartPreviewRequest constructs an http.Request for the StartPreview method
+func NewStartPreviewRequest(server string, id PreviewPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPreviewStatsRequest constructs an http.Request for the GetPreviewStats method
+func NewGetPreviewStatsRequest(server string, id PreviewPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/stats", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStopPreviewRequest constructs an http.Request for the StopPreview method
+func NewStopPreviewRequest(server string, id PreviewPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/stop", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnpinPreviewRequest constructs an http.Request for the UnpinPreview method
+func NewUnpinPreviewRequest(server string, id PreviewPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/previews/%s/unpin", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListProjectsRequest constructs an http.Request for the ListProjects method
 func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Request, error) {
 	var err error
@@ -5527,6 +6461,110 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/environments/{id}/rollback (the `RollbackEnvironment` operationId).
 	RollbackEnvironmentWithResponse(ctx context.Context, id EnvironmentPath, params *RollbackEnvironmentParams, body RollbackEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackEnvironmentResponse, error)
+
+	// ListPreviewsWithResponse List previews, newest deployment first
+	//
+	// What is live in each environment, asleep or stopped too, and what was replaced and still stands.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/previews (the `ListPreviews` operationId).
+	ListPreviewsWithResponse(ctx context.Context, params *ListPreviewsParams, reqEditors ...RequestEditorFn) (*ListPreviewsResponse, error)
+
+	// GetPreviewWithResponse Show a preview
+	//
+	// Of any deployment that ever had one, also when another has replaced it: `live` says so. 404 `no_preview` for a deployment
+	// whose release has not made a container.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/previews/{id} (the `GetPreview` operationId).
+	GetPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*GetPreviewResponse, error)
+
+	// ExtendPreviewWithBodyWithResponse Let a preview run longer
+	//
+	// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+	// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+	//
+	//     {"until": "2027-01-31T18:00:00Z"}
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+	ExtendPreviewWithBodyWithResponse(ctx context.Context, id PreviewPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExtendPreviewResponse, error)
+
+	// ExtendPreviewWithResponse Let a preview run longer
+	//
+	// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+	// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+	//
+	//     {"until": "2027-01-31T18:00:00Z"}
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+	ExtendPreviewWithResponse(ctx context.Context, id PreviewPath, body ExtendPreviewJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendPreviewResponse, error)
+
+	// GetPreviewLogsWithResponse Read or follow what the app prints
+	//
+	// The lines of the deployment's log (`GET /v1/deployments/{id}/logs`) that the app has printed since it is live, with what
+	// slipway says about it, under the same numbers, which therefore have gaps. A page and a stream are as there; the stream goes on for
+	// as long as the deployment is live, asleep or stopped too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/previews/{id}/logs (the `GetPreviewLogs` operationId).
+	GetPreviewLogsWithResponse(ctx context.Context, id PreviewPath, params *GetPreviewLogsParams, reqEditors ...RequestEditorFn) (*GetPreviewLogsResponse, error)
+
+	// PinPreviewWithResponse Keep a preview running
+	//
+	// It neither sleeps nor expires until it is unpinned. One that is asleep wakes; one that is stopped stays so. The pin is the environment's: it goes
+	// on to what is deployed there next.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/previews/{id}/pin (the `PinPreview` operationId).
+	PinPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*PinPreviewResponse, error)
+
+	// StartPreviewWithResponse Start or wake a preview
+	//
+	// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
+	// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/previews/{id}/start (the `StartPreview` operationId).
+	StartPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*StartPreviewResponse, error)
+
+	// GetPreviewStatsWithResponse Show what a preview uses and answers
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/previews/{id}/stats (the `GetPreviewStats` operationId).
+	GetPreviewStatsWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*GetPreviewStatsResponse, error)
+
+	// StopPreviewWithResponse Stop a preview
+	//
+	// The container is removed and the preview is `stopped`; its addresses say so to visitors. `start` makes it anew from its image, and
+	// so does the next deploy to the environment. The answer is the preview as it is at once: its container is verified gone when its
+	// `state` is `stopped` and its `condition` is not `stopping` any more.
+	//
+	// What is so already stays so: this and the other requests below can be repeated. 409 `not_live` when the deployment is not the
+	// live one of its environment, since only that one has a lease.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/previews/{id}/stop (the `StopPreview` operationId).
+	StopPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*StopPreviewResponse, error)
+
+	// UnpinPreviewWithResponse Let a preview sleep and expire again
+	//
+	// Its time begins anew (SLIPWAY_PREVIEW_TTL); production's has no end. One that is not pinned keeps its end.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/previews/{id}/unpin (the `UnpinPreview` operationId).
+	UnpinPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*UnpinPreviewResponse, error)
 
 	// ListProjectsWithResponse List projects
 	//
@@ -6889,6 +7927,438 @@ func (r RollbackEnvironmentResponse) ContentType() string {
 	return ""
 }
 
+type ListPreviewsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PreviewList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPreviewsResponse) GetJSON200() *PreviewList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPreviewsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPreviewsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPreviewsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPreviewsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPreviewsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Preview
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPreviewResponse) GetJSON200() *Preview {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPreviewResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExtendPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PreviewAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ExtendPreviewResponse) GetJSON202() *PreviewAnswer {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExtendPreviewResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExtendPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExtendPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExtendPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExtendPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPreviewLogsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LogPage
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPreviewLogsResponse) GetJSON200() *LogPage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPreviewLogsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPreviewLogsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPreviewLogsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPreviewLogsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPreviewLogsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PinPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PreviewAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r PinPreviewResponse) GetJSON202() *PreviewAnswer {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PinPreviewResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PinPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PinPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PinPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PinPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PreviewAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StartPreviewResponse) GetJSON202() *PreviewAnswer {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartPreviewResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPreviewStatsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PreviewStats
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPreviewStatsResponse) GetJSON200() *PreviewStats {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPreviewStatsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPreviewStatsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPreviewStatsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPreviewStatsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPreviewStatsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StopPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PreviewAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StopPreviewResponse) GetJSON202() *PreviewAnswer {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StopPreviewResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StopPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StopPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StopPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StopPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnpinPreviewResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PreviewAnswer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r UnpinPreviewResponse) GetJSON202() *PreviewAnswer {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnpinPreviewResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnpinPreviewResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnpinPreviewResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnpinPreviewResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnpinPreviewResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListProjectsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8149,6 +9619,170 @@ func (c *ClientWithResponses) RollbackEnvironmentWithResponse(ctx context.Contex
 	return ParseRollbackEnvironmentResponse(rsp)
 }
 
+// ListPreviewsWithResponse List previews, newest deployment first
+//
+// What is live in each environment, asleep or stopped too, and what was replaced and still stands.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/previews (the `ListPreviews` operationId).
+func (c *ClientWithResponses) ListPreviewsWithResponse(ctx context.Context, params *ListPreviewsParams, reqEditors ...RequestEditorFn) (*ListPreviewsResponse, error) {
+	rsp, err := c.ListPreviews(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPreviewsResponse(rsp)
+}
+
+// GetPreviewWithResponse Show a preview
+//
+// Of any deployment that ever had one, also when another has replaced it: `live` says so. 404 `no_preview` for a deployment
+// whose release has not made a container.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/previews/{id} (the `GetPreview` operationId).
+func (c *ClientWithResponses) GetPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*GetPreviewResponse, error) {
+	rsp, err := c.GetPreview(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPreviewResponse(rsp)
+}
+
+// ExtendPreviewWithBodyWithResponse Let a preview run longer
+//
+// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+//
+//	{"until": "2027-01-31T18:00:00Z"}
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+func (c *ClientWithResponses) ExtendPreviewWithBodyWithResponse(ctx context.Context, id PreviewPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExtendPreviewResponse, error) {
+	rsp, err := c.ExtendPreviewWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExtendPreviewResponse(rsp)
+}
+
+// ExtendPreviewWithResponse Let a preview run longer
+//
+// Until the time that is given; a preview that may run longer already keeps its later end, so that repeating the request does no
+// harm. 409 `no_end` for one that never expires, as production's, and 409 `pinned` for one that is pinned.
+//
+//	{"until": "2027-01-31T18:00:00Z"}
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/previews/{id}/extend (the `ExtendPreview` operationId).
+func (c *ClientWithResponses) ExtendPreviewWithResponse(ctx context.Context, id PreviewPath, body ExtendPreviewJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendPreviewResponse, error) {
+	rsp, err := c.ExtendPreview(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExtendPreviewResponse(rsp)
+}
+
+// GetPreviewLogsWithResponse Read or follow what the app prints
+//
+// The lines of the deployment's log (`GET /v1/deployments/{id}/logs`) that the app has printed since it is live, with what
+// slipway says about it, under the same numbers, which therefore have gaps. A page and a stream are as there; the stream goes on for
+// as long as the deployment is live, asleep or stopped too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/previews/{id}/logs (the `GetPreviewLogs` operationId).
+func (c *ClientWithResponses) GetPreviewLogsWithResponse(ctx context.Context, id PreviewPath, params *GetPreviewLogsParams, reqEditors ...RequestEditorFn) (*GetPreviewLogsResponse, error) {
+	rsp, err := c.GetPreviewLogs(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPreviewLogsResponse(rsp)
+}
+
+// PinPreviewWithResponse Keep a preview running
+//
+// It neither sleeps nor expires until it is unpinned. One that is asleep wakes; one that is stopped stays so. The pin is the environment's: it goes
+// on to what is deployed there next.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/previews/{id}/pin (the `PinPreview` operationId).
+func (c *ClientWithResponses) PinPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*PinPreviewResponse, error) {
+	rsp, err := c.PinPreview(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePinPreviewResponse(rsp)
+}
+
+// StartPreviewWithResponse Start or wake a preview
+//
+// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
+// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/previews/{id}/start (the `StartPreview` operationId).
+func (c *ClientWithResponses) StartPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*StartPreviewResponse, error) {
+	rsp, err := c.StartPreview(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartPreviewResponse(rsp)
+}
+
+// GetPreviewStatsWithResponse Show what a preview uses and answers
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/previews/{id}/stats (the `GetPreviewStats` operationId).
+func (c *ClientWithResponses) GetPreviewStatsWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*GetPreviewStatsResponse, error) {
+	rsp, err := c.GetPreviewStats(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPreviewStatsResponse(rsp)
+}
+
+// StopPreviewWithResponse Stop a preview
+//
+// The container is removed and the preview is `stopped`; its addresses say so to visitors. `start` makes it anew from its image, and
+// so does the next deploy to the environment. The answer is the preview as it is at once: its container is verified gone when its
+// `state` is `stopped` and its `condition` is not `stopping` any more.
+//
+// What is so already stays so: this and the other requests below can be repeated. 409 `not_live` when the deployment is not the
+// live one of its environment, since only that one has a lease.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/previews/{id}/stop (the `StopPreview` operationId).
+func (c *ClientWithResponses) StopPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*StopPreviewResponse, error) {
+	rsp, err := c.StopPreview(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStopPreviewResponse(rsp)
+}
+
+// UnpinPreviewWithResponse Let a preview sleep and expire again
+//
+// Its time begins anew (SLIPWAY_PREVIEW_TTL); production's has no end. One that is not pinned keeps its end.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/previews/{id}/unpin (the `UnpinPreview` operationId).
+func (c *ClientWithResponses) UnpinPreviewWithResponse(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*UnpinPreviewResponse, error) {
+	rsp, err := c.UnpinPreview(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnpinPreviewResponse(rsp)
+}
+
 // ListProjectsWithResponse List projects
 //
 // Returns a wrapper object for the known response body format(s).
@@ -9351,6 +10985,306 @@ func ParseRollbackEnvironmentResponse(rsp *http.Response) (*RollbackEnvironmentR
 			headers.Location = &value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPreviewsResponse parses an HTTP response from a ListPreviewsWithResponse call
+func ParseListPreviewsResponse(rsp *http.Response) (*ListPreviewsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPreviewsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PreviewList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPreviewResponse parses an HTTP response from a GetPreviewWithResponse call
+func ParseGetPreviewResponse(rsp *http.Response) (*GetPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Preview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExtendPreviewResponse parses an HTTP response from a ExtendPreviewWithResponse call
+func ParseExtendPreviewResponse(rsp *http.Response) (*ExtendPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExtendPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PreviewAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPreviewLogsResponse parses an HTTP response from a GetPreviewLogsWithResponse call
+func ParseGetPreviewLogsResponse(rsp *http.Response) (*GetPreviewLogsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPreviewLogsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LogPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/event-stream) unsupported
+
+	}
+
+	return response, nil
+}
+
+// ParsePinPreviewResponse parses an HTTP response from a PinPreviewWithResponse call
+func ParsePinPreviewResponse(rsp *http.Response) (*PinPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PinPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PreviewAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartPreviewResponse parses an HTTP response from a StartPreviewWithResponse call
+func ParseStartPreviewResponse(rsp *http.Response) (*StartPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PreviewAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPreviewStatsResponse parses an HTTP response from a GetPreviewStatsWithResponse call
+func ParseGetPreviewStatsResponse(rsp *http.Response) (*GetPreviewStatsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPreviewStatsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PreviewStats
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStopPreviewResponse parses an HTTP response from a StopPreviewWithResponse call
+func ParseStopPreviewResponse(rsp *http.Response) (*StopPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StopPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PreviewAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnpinPreviewResponse parses an HTTP response from a UnpinPreviewWithResponse call
+func ParseUnpinPreviewResponse(rsp *http.Response) (*UnpinPreviewResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnpinPreviewResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PreviewAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

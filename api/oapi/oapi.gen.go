@@ -234,6 +234,33 @@ func (e OrderPolicy) Valid() bool {
 	}
 }
 
+// Defines values for PreviewState.
+const (
+	PreviewStateAsleep   PreviewState = "asleep"
+	PreviewStateFailed   PreviewState = "failed"
+	PreviewStateLive     PreviewState = "live"
+	PreviewStateStarting PreviewState = "starting"
+	PreviewStateStopped  PreviewState = "stopped"
+)
+
+// Valid indicates whether the value is a known member of the PreviewState enum.
+func (e PreviewState) Valid() bool {
+	switch e {
+	case PreviewStateAsleep:
+		return true
+	case PreviewStateFailed:
+		return true
+	case PreviewStateLive:
+		return true
+	case PreviewStateStarting:
+		return true
+	case PreviewStateStopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StepName.
 const (
 	StepNameBuild   StepName = "build"
@@ -985,6 +1012,157 @@ type Plan struct {
 	Warnings []Warning         `json:"warnings"`
 }
 
+// Preview defines model for Preview.
+type Preview struct {
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	Condition *PreviewCondition `json:"condition"`
+	CreatedAt time.Time         `json:"created_at"`
+
+	// DeploymentID A UUIDv7 in lower case.
+	DeploymentID ID                 `json:"deployment_id"`
+	Environment  PreviewEnvironment `json:"environment"`
+
+	// ExpiresAt When it is stopped; null for never.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Failure Why a step or a deployment failed.
+	Failure *Failure `json:"failure"`
+
+	// Host The host whose Docker engine runs it.
+	Host string `json:"host"`
+
+	// IdleSeconds Since the last request, or since it is live.
+	IdleSeconds *int64 `json:"idle_seconds"`
+
+	// LastRequestAt To its environment; null for none ever. Gateways tell it within ten seconds.
+	LastRequestAt *time.Time `json:"last_request_at"`
+
+	// Live Its deployment is the live one of its environment. Only then it has a lease: without it `wanted`, `expires_at`, `sleeps_at`, `last_request_at` and `idle_seconds` are null.
+	Live bool `json:"live"`
+
+	// Number Of the deployment.
+	Number int `json:"number"`
+
+	// Pinned It neither sleeps nor expires.
+	Pinned bool `json:"pinned"`
+
+	// Project The project's name.
+	Project string `json:"project"`
+
+	// ProjectID A UUIDv7 in lower case.
+	ProjectID ID `json:"project_id"`
+
+	// SleepsAt When it falls asleep unless a request comes; null for one that does not run or never sleeps.
+	SleepsAt *time.Time `json:"sleeps_at"`
+
+	// State `starting` (its container does not answer yet), `live`, `asleep` (stopped until the next request, which wakes it), `stopped` (its container is removed), `failed` (it could not be started, or its container is gone).
+	State PreviewState `json:"state"`
+
+	// UpdatedAt When its container or its state changed last.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL The deployment's own address.
+	URL string `json:"url"`
+
+	// Usage The newest look of its host at the container, which comes every 15 seconds; null before the first.
+	Usage *PreviewUsage `json:"usage"`
+
+	// Wanted Whether it is to run; one that is wanted running may be asleep.
+	Wanted *string `json:"wanted"`
+}
+
+// PreviewCondition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+type PreviewCondition = string
+
+// PreviewEnvironment defines model for PreviewEnvironment.
+type PreviewEnvironment struct {
+	// ID A UUIDv7 in lower case.
+	ID   ID              `json:"id"`
+	Kind EnvironmentKind `json:"kind"`
+
+	// Name `production`, `branch/<name>` or `pr/<number>`.
+	Name string `json:"name"`
+
+	// URL The stable address; leads to what is live.
+	URL string `json:"url"`
+}
+
+// PreviewExtension defines model for PreviewExtension.
+type PreviewExtension struct {
+	// Until A time to come, as RFC 3339.
+	//
+	// Example: 2027-01-31T18:00:00Z
+	Until time.Time `json:"until"`
+}
+
+// PreviewList defines model for PreviewList.
+type PreviewList struct {
+	Items []Preview `json:"items"`
+
+	// NextCursor For `?cursor=` of the next page; null on the last one.
+	NextCursor *NextCursor `json:"next_cursor"`
+}
+
+// PreviewRequests What the gateways have answered for its environment ever since there is one, by the class of the status; null when another deployment is live there.
+type PreviewRequests struct {
+	// Answered1Xx Upgrades, such as WebSockets.
+	Answered1Xx int64 `json:"answered_1xx"`
+	Answered2Xx int64 `json:"answered_2xx"`
+	Answered3Xx int64 `json:"answered_3xx"`
+	Answered4Xx int64 `json:"answered_4xx"`
+	Answered5Xx int64 `json:"answered_5xx"`
+	Total       int64 `json:"total"`
+}
+
+// PreviewState `starting` (its container does not answer yet), `live`, `asleep` (stopped until the next request, which wakes it), `stopped` (its container is removed), `failed` (it could not be started, or its container is gone).
+type PreviewState string
+
+// PreviewStats defines model for PreviewStats.
+type PreviewStats struct {
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	Condition *PreviewCondition `json:"condition"`
+
+	// DeploymentID A UUIDv7 in lower case.
+	DeploymentID  ID         `json:"deployment_id"`
+	IdleSeconds   *int64     `json:"idle_seconds"`
+	LastRequestAt *time.Time `json:"last_request_at"`
+
+	// Requests What the gateways have answered for its environment ever since there is one, by the class of the status; null when another deployment is live there.
+	Requests *PreviewRequests `json:"requests"`
+
+	// State `starting` (its container does not answer yet), `live`, `asleep` (stopped until the next request, which wakes it), `stopped` (its container is removed), `failed` (it could not be started, or its container is gone).
+	State PreviewState `json:"state"`
+
+	// Usage The newest look of its host at the container, which comes every 15 seconds; null before the first.
+	Usage *PreviewUsage `json:"usage"`
+}
+
+// PreviewUsage The newest look of its host at the container, which comes every 15 seconds; null before the first.
+type PreviewUsage struct {
+	// CPUCores Used, on average since the look before.
+	CPUCores float64 `json:"cpu_cores"`
+
+	// Current False when the look is old or the preview does not run: the figures are those of then.
+	Current bool `json:"current"`
+
+	// LastExitCode Of the app's last end; null when it has not ended, or nobody saw it.
+	LastExitCode *int `json:"last_exit_code"`
+
+	// MemoryBytes Without files that the kernel keeps in memory and can drop.
+	MemoryBytes int64 `json:"memory_bytes"`
+
+	// MemoryLimitBytes Null for none.
+	MemoryLimitBytes *int64 `json:"memory_limit_bytes"`
+
+	// Pids Processes and threads.
+	Pids int64 `json:"pids"`
+
+	// Restarts By the engine, after the app had ended, since the container was started by slipway.
+	Restarts  int        `json:"restarts"`
+	SampledAt time.Time  `json:"sampled_at"`
+	StartedAt *time.Time `json:"started_at"`
+}
+
 // Problem RFC 9457 with slipway's own members.
 type Problem struct {
 	// Code Stable, e.g. `name_taken`.
@@ -1425,6 +1603,9 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// PreviewPath A UUIDv7 in lower case.
+type PreviewPath = ID
+
 // ProjectPath defines model for ProjectPath.
 type ProjectPath = string
 
@@ -1436,6 +1617,9 @@ type DeletionAnswer = Deletion
 
 // EnvAnswer defines model for EnvAnswer.
 type EnvAnswer = Env
+
+// PreviewAnswer defines model for PreviewAnswer.
+type PreviewAnswer = Preview
 
 // ProblemAnswer RFC 9457 with slipway's own members.
 type ProblemAnswer = Problem
@@ -1495,6 +1679,36 @@ type PromoteDeploymentParams struct {
 type RollbackEnvironmentParams struct {
 	// IdempotencyKey Up to 255 printable ASCII characters that name this request, e.g. a CI job's id.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListPreviewsParams defines parameters for ListPreviews.
+type ListPreviewsParams struct {
+	// Project Only of this project (id or name).
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Environment Only in this environment (id, or a name such as `production` or `branch/main`).
+	Environment *string `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// State Only in this state.
+	State *PreviewState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit The most items on one page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetPreviewLogsParams defines parameters for GetPreviewLogs.
+type GetPreviewLogsParams struct {
+	// After Lines up to this `seq` are left out.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The most lines in one JSON page. Has no effect on a stream.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// LastEventID The last `id` that the stream gave.
+	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
 
 // ListProjectsParams defines parameters for ListProjects.
@@ -1569,6 +1783,9 @@ type PromoteDeploymentJSONRequestBody = Promotion
 
 // RollbackEnvironmentJSONRequestBody defines body for RollbackEnvironment for application/json ContentType.
 type RollbackEnvironmentJSONRequestBody = Rollback
+
+// ExtendPreviewJSONRequestBody defines body for ExtendPreview for application/json ContentType.
+type ExtendPreviewJSONRequestBody = PreviewExtension
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = ProjectCreate
@@ -1659,6 +1876,33 @@ type ServerInterface interface {
 	// RollbackEnvironment Roll back
 	// (POST /v1/environments/{id}/rollback)
 	RollbackEnvironment(c *gin.Context, id EnvironmentPath, params RollbackEnvironmentParams)
+	// ListPreviews List previews, newest deployment first
+	// (GET /v1/previews)
+	ListPreviews(c *gin.Context, params ListPreviewsParams)
+	// GetPreview Show a preview
+	// (GET /v1/previews/{id})
+	GetPreview(c *gin.Context, id PreviewPath)
+	// ExtendPreview Let a preview run longer
+	// (POST /v1/previews/{id}/extend)
+	ExtendPreview(c *gin.Context, id PreviewPath)
+	// GetPreviewLogs Read or follow what the app prints
+	// (GET /v1/previews/{id}/logs)
+	GetPreviewLogs(c *gin.Context, id PreviewPath, params GetPreviewLogsParams)
+	// PinPreview Keep a preview running
+	// (POST /v1/previews/{id}/pin)
+	PinPreview(c *gin.Context, id PreviewPath)
+	// StartPreview Start or wake a preview
+	// (POST /v1/previews/{id}/start)
+	StartPreview(c *gin.Context, id PreviewPath)
+	// GetPreviewStats Show what a preview uses and answers
+	// (GET /v1/previews/{id}/stats)
+	GetPreviewStats(c *gin.Context, id PreviewPath)
+	// StopPreview Stop a preview
+	// (POST /v1/previews/{id}/stop)
+	StopPreview(c *gin.Context, id PreviewPath)
+	// UnpinPreview Let a preview sleep and expire again
+	// (POST /v1/previews/{id}/unpin)
+	UnpinPreview(c *gin.Context, id PreviewPath)
 	// ListProjects List projects
 	// (GET /v1/projects)
 	ListProjects(c *gin.Context, params ListProjectsParams)
@@ -2387,6 +2631,305 @@ func (siw *ServerInterfaceWrapper) RollbackEnvironment(c *gin.Context) {
 	siw.Handler.RollbackEnvironment(c, id, params)
 }
 
+// ListPreviews operation middleware
+func (siw *ServerInterfaceWrapper) ListPreviews(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPreviewsParams
+
+	// ------------- Optional query parameter "project" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "project", c.Request.URL.Query(), &params.Project, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter project: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment", c.Request.URL.Query(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter environment: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPreviews(c, params)
+}
+
+// GetPreview operation middleware
+func (siw *ServerInterfaceWrapper) GetPreview(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPreview(c, id)
+}
+
+// ExtendPreview operation middleware
+func (siw *ServerInterfaceWrapper) ExtendPreview(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExtendPreview(c, id)
+}
+
+// GetPreviewLogs operation middleware
+func (siw *ServerInterfaceWrapper) GetPreviewLogs(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPreviewLogsParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID int64
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Last-Event-ID, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int64"})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Last-Event-ID: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPreviewLogs(c, id, params)
+}
+
+// PinPreview operation middleware
+func (siw *ServerInterfaceWrapper) PinPreview(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PinPreview(c, id)
+}
+
+// StartPreview operation middleware
+func (siw *ServerInterfaceWrapper) StartPreview(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.StartPreview(c, id)
+}
+
+// GetPreviewStats operation middleware
+func (siw *ServerInterfaceWrapper) GetPreviewStats(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPreviewStats(c, id)
+}
+
+// StopPreview operation middleware
+func (siw *ServerInterfaceWrapper) StopPreview(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.StopPreview(c, id)
+}
+
+// UnpinPreview operation middleware
+func (siw *ServerInterfaceWrapper) UnpinPreview(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id PreviewPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UnpinPreview(c, id)
+}
+
 // ListProjects operation middleware
 func (siw *ServerInterfaceWrapper) ListProjects(c *gin.Context) {
 
@@ -2938,6 +3481,15 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/deployments/:id/logs", wrapper.GetLogs)
 	router.POST(options.BaseURL+"/v1/deployments/:id/cancel", wrapper.CancelDeployment)
 	router.POST(options.BaseURL+"/v1/deployments/:id/retry", wrapper.RetryDeployment)
+	router.GET(options.BaseURL+"/v1/previews", wrapper.ListPreviews)
+	router.GET(options.BaseURL+"/v1/previews/:id", wrapper.GetPreview)
+	router.POST(options.BaseURL+"/v1/previews/:id/stop", wrapper.StopPreview)
+	router.POST(options.BaseURL+"/v1/previews/:id/start", wrapper.StartPreview)
+	router.POST(options.BaseURL+"/v1/previews/:id/extend", wrapper.ExtendPreview)
+	router.POST(options.BaseURL+"/v1/previews/:id/pin", wrapper.PinPreview)
+	router.POST(options.BaseURL+"/v1/previews/:id/unpin", wrapper.UnpinPreview)
+	router.GET(options.BaseURL+"/v1/previews/:id/logs", wrapper.GetPreviewLogs)
+	router.GET(options.BaseURL+"/v1/previews/:id/stats", wrapper.GetPreviewStats)
 	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens)
 	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken)
 	router.DELETE(options.BaseURL+"/v1/tokens/:id", wrapper.DeleteToken)

@@ -27,6 +27,9 @@ var (
 	ErrDomainTaken         = errors.New("another environment has shown that the domain is its own")
 	ErrHostLives           = errors.New("the host is there")
 	ErrInvalidMove         = errors.New("status cannot follow the present one")
+	ErrNotLive             = errors.New("deployment is not the live one of its environment")
+	ErrNoEnd               = errors.New("preview has no end")
+	ErrPinned              = errors.New("preview is pinned")
 )
 
 // ProjectFullError says that a project holds as many build slots as it may.

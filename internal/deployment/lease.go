@@ -39,4 +39,18 @@ type Sample struct {
 	Restarts     int // by the engine, since the container was made
 	StartedAt    *time.Time
 	ExitCode     *int // of the last end; nil when it has not ended
+	CrashLooping bool // the engine had to restart it again and again lately
+}
+
+// Usage is a look at a container: what it uses now, and how it has fared.
+type Usage struct {
+	At          time.Time
+	CPU         time.Duration // used since StartedAt, by all its cores
+	MemoryBytes int64
+	MemoryLimit int64 // bytes; 0 for none
+	PIDs        int64
+	Restarts    int // by the engine, since slipway started it
+	MadeAt      time.Time
+	StartedAt   time.Time // by the engine too
+	ExitCode    *int      // of its last end, where the engine still knows it; nil when it has not ended
 }

@@ -22,7 +22,7 @@ func limitOf(p deployment.Page) int {
 	return min(p.Limit, maxLimit)
 }
 
-// A cursor names its list and the place where the last page ended: "p:<name>", "e:<name>", "m:<name>" or "d:<microseconds>,<id>", in
+// A cursor names its list and the place where the last page ended: "p:<name>", "e:<name>", "m:<name>", "v:<id>" or "d:<microseconds>,<id>", in
 // base64 so that nobody builds on what is inside.
 
 func encodeCursor(kind, place string) string {
@@ -40,6 +40,21 @@ func decodeCursor(kind, cursor string) (string, error) {
 		return "", deployment.ErrInvalidCursor
 	}
 	return place, nil
+}
+
+// cursorPreviews is the kind of cursors of lists of previews, whose place is a deployment's id.
+const cursorPreviews = "v"
+
+// decodePreviewCursor returns the id below which a page begins.
+func decodePreviewCursor(cursor string) (string, error) {
+	if cursor == "" {
+		return maxID, nil
+	}
+	id, err := decodeCursor(cursorPreviews, cursor)
+	if err == nil && !isID(id) {
+		err = deployment.ErrInvalidCursor
+	}
+	return id, err
 }
 
 // The kinds of cursors of lists that are sorted by name.

@@ -32,7 +32,8 @@ CREATE TABLE preview_samples (
     pids          bigint           NOT NULL,
     restarts      integer          NOT NULL, -- by the engine, since the container was made
     started_at    timestamptz,
-    exit_code     integer                     -- of the last end; null when it has not ended
+    exit_code     integer,                    -- of the last end; null when it has not ended
+    crash_looping boolean          NOT NULL DEFAULT false -- it was restarted again and again lately
 );
 
 -- Who keeps leases is woken by the database itself: the payload is the environment's id.
