@@ -25,8 +25,8 @@ func (h *host) sweepPredecessor(ctx context.Context) error {
 }
 
 // tend looks after this host until ctx ends: it starts the live previews that stand still, logs what they print, and sweeps
-// what deployments could not remove themselves. That it lives it notes beside that, however long any of it takes, and it
-// watches its disks.
+// what deployments could not remove themselves. That it lives it notes beside that, however long any of it takes, it watches its
+// disks, and it looks at what previews use.
 func (h *host) tend(ctx context.Context) {
 	var beside sync.WaitGroup
 	defer beside.Wait()
@@ -34,6 +34,7 @@ func (h *host) tend(ctx context.Context) {
 	beside.Go(func() { h.watchDisk(ctx) })
 	beside.Go(func() { h.guardDisk(ctx) })
 	beside.Go(func() { h.builder.Watch(ctx) })
+	beside.Go(func() { h.samplePreviews(ctx) })
 	defer h.outputs.Wait()
 	look := time.NewTicker(h.c.Timeouts.HostSeen)
 	defer look.Stop()

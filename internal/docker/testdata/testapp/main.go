@@ -2,10 +2,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +30,11 @@ func main() {
 		wait()
 	case "oom":
 		eat()
+	case "burn":
+		burn()
+	case "crash":
+		time.Sleep(400 * time.Millisecond)
+		os.Exit(7)
 	case "output":
 		output()
 	case "broken":
@@ -77,6 +84,30 @@ func waiting() {
 	fmt.Println("got SIGTERM")
 }
 
+// burn keeps 20 MB and uses as much CPU as it gets.
+func burn() {
+	kept := make([]byte, 21<<20)
+	for i := 0; ; i++ {
+		kept[i%len(kept)]++
+	}
+}
+
+// write makes a file as large as FILE says, in MB, which the kernel keeps in memory as long as there is room.
+func write(w http.ResponseWriter, _ *http.Request) {
+	size, err := strconv.Atoi(os.Getenv("FILE"))
+	file, openErr := os.Create("/file")
+	err = errors.Join(err, openErr)
+	block := make([]byte, 1<<20)
+	for n := 0; n < size && err == nil; n++ {
+		_, err = file.Write(block)
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprint(w, "written")
+}
+
 func eat() {
 	var kept [][]byte
 	for {
@@ -111,6 +142,7 @@ func app() http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/self/status") })
 	mux.HandleFunc("GET /init", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/1/comm") })
 	mux.HandleFunc("GET /threads", threads)
+	mux.HandleFunc("GET /write", write)
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
 	mux.HandleFunc("POST /exit", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
 	return mux
