@@ -52,7 +52,7 @@ func (c *cli) adminTokenCreate() *cobra.Command {
   slipway admin token create ci/shop --expires 90d > token.txt
   slipway admin token create guest --expires 2027-01-31`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			end, err := c.expiry(expires)
+			end, err := c.timeToCome("--expires", expires)
 			if err != nil {
 				return err
 			}
@@ -74,18 +74,12 @@ func (c *cli) adminTokenCreate() *cobra.Command {
 	return command
 }
 
-// expiry reads --expires; nil for never.
-func (c *cli) expiry(given string) (*time.Time, error) {
+// timeToCome reads a flag that says how long or until when; nil for one that was not given.
+func (c *cli) timeToCome(flag, given string) (*time.Time, error) {
 	if given == "" {
 		return nil, nil //nolint:nilnil // a token need not end
 	}
-	lasts, err := time.ParseDuration(given)
-	if days, ok := strings.CutSuffix(given, "d"); ok {
-		var n int
-		n, err = strconv.Atoi(days)
-		lasts = time.Duration(n) * 24 * time.Hour
-	}
-	if err == nil && lasts > 0 {
+	if lasts, err := lengthOf(given); err == nil && lasts > 0 {
 		return new(c.now().Add(lasts).UTC().Truncate(time.Second)), nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
@@ -93,7 +87,17 @@ func (c *cli) expiry(given string) (*time.Time, error) {
 			return new(at.UTC()), nil
 		}
 	}
-	return nil, &shownError{message: fmt.Sprintf("--expires %q is no time to come", given), fix: "give one like 90d, 12h, 2027-01-31 or 2027-01-31T18:00:00Z", exit: exitUsage}
+	return nil, &shownError{message: fmt.Sprintf("%s %q is no time to come", flag, given), fix: "give one like 90d, 12h, 2027-01-31 or 2027-01-31T18:00:00Z", exit: exitUsage}
+}
+
+// lengthOf reads a length of time, in days too.
+func lengthOf(given string) (time.Duration, error) {
+	days, inDays := strings.CutSuffix(given, "d")
+	if !inDays {
+		return time.ParseDuration(given)
+	}
+	n, err := strconv.Atoi(days)
+	return time.Duration(n) * 24 * time.Hour, err
 }
 
 func (c *cli) untilWords(end *time.Time) string {

@@ -24,6 +24,7 @@ type cli struct {
 	pace           pace
 	waitBusy       time.Duration // how long a request is sent again while the API is busy
 	pollEvery      time.Duration // between two looks at a deployment that is waited for
+	statsEvery     time.Duration // between two looks at figures that are followed
 	completeWithin time.Duration // how long a shell waits for proposals
 	started        bool          // the command line was understood: an error from here on is no usage error
 }
@@ -42,7 +43,7 @@ func newCLI(stdin io.Reader, stdout, stderr io.Writer, env func(string) string) 
 			stdin: isTerminal(stdin), stdout: isTerminal(stdout) && !dumb, stderr: isTerminal(stderr) && !dumb,
 			width: func() int { return terminalWidth(stdout) },
 		},
-		now: time.Now, location: time.Local, pace: defaultPace, pollEvery: 500 * time.Millisecond, completeWithin: defaultCompleteWithin,
+		now: time.Now, location: time.Local, pace: defaultPace, pollEvery: 500 * time.Millisecond, statsEvery: 5 * time.Second, completeWithin: defaultCompleteWithin,
 	}
 }
 

@@ -168,7 +168,7 @@ func argument(args []string) string {
 }
 
 // filled returns nil for a flag that was not given.
-func filled(s string) *string {
+func filled[T ~string](s T) *T {
 	if s == "" {
 		return nil
 	}

@@ -33,13 +33,17 @@ func withHistory(t *testing.T) *fakeAPI {
 func TestPs(t *testing.T) {
 	t.Parallel()
 	api := withHistory(t)
+	asleep := previewOf(1, "production")
+	asleep.State, asleep.Usage.Current = "asleep", false
+	api.previews = []oapi.Preview{asleep}
 	code, stdout, stderr := user(t, api).run("ps", "shop")
 	require.Zero(t, code, stderr)
-	require.Equal(t, `DEPLOYMENT  ENVIRONMENT  STATUS    STEP   REF   COMMIT   AGE    PREVIEW
-shop#3      production   building  build  main  3f2a9c1  1m00s  -
-shop#2      production   failed    plan   main  3f2a9c1  1m00s  -
-shop#1      production   ready     -      main  3f2a9c1  1m00s  http://1-preview.localhost:8000
+	require.Equal(t, `DEPLOYMENT  ENVIRONMENT  STATUS    STEP   REF   COMMIT   AGE    STATE   IDLE   CPU  MEMORY  EXPIRES  PREVIEW
+shop#3      production   building  build  main  3f2a9c1  1m00s  -       -      -    -       -        -
+shop#2      production   failed    plan   main  3f2a9c1  1m00s  -       -      -    -       -        -
+shop#1      production   ready     -      main  3f2a9c1  1m00s  asleep  1m30s  -    -       in 2d    http://1-preview.localhost:8000
 `, stdout)
+	require.Equal(t, 1, strings.Count(strings.Join(api.requests(), "\n"), "GET /v1/previews?"))
 
 	code, stdout, _ = user(t, api).run("ps", "--status", "ready,building", "--status", "ready", "-o", "json")
 	require.Zero(t, code)
@@ -47,6 +51,7 @@ shop#1      production   ready     -      main  3f2a9c1  1m00s  http://1-preview
 	require.NoError(t, json.Unmarshal([]byte(stdout), &found))
 	require.Len(t, found.Items, 2)
 	require.Equal(t, []int{3, 1}, []int{found.Items[0].Number, found.Items[1].Number})
+	require.Contains(t, stdout, `"expires_at": "2026-11-25T13:00:00Z"`, "with its preview")
 
 	_, stdout, _ = user(t, api).run("ps", "-n", "1")
 	require.Equal(t, 2, strings.Count(stdout, "\n"))

@@ -58,6 +58,11 @@ type fakeAPI struct {
 	warning      *oapi.GitCredentialWarning // of a credential that is set
 	tokens       []oapi.Token
 	domains      []oapi.Domain
+	previews     []oapi.Preview                  // newest first
+	onPreview    func(p *oapi.Preview)           // before a preview is given
+	onStats      func(p *oapi.Preview, look int) // before its figures are, with the number of the look
+	statsLooks   int
+	requestsOf   oapi.PreviewRequests
 }
 
 func newFakeAPI(t *testing.T) *fakeAPI {

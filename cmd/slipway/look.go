@@ -30,7 +30,7 @@ func (s *stream) look(ctx context.Context) (end client.DeploymentStatus, reached
 // pages reads the lines there are and reports whether the deployment has ended and no more will come.
 func (s *stream) pages(ctx context.Context) (ended bool, err error) {
 	for {
-		page, err := ask[client.LogPage](s.api.GetLogsWithResponse(ctx, s.id, &client.GetLogsParams{After: &s.last, Limit: new(maxLines)}))
+		page, err := s.page(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -41,6 +41,13 @@ func (s *stream) pages(ctx context.Context) (ended bool, err error) {
 			return page.Ended, nil
 		}
 	}
+}
+
+func (s *stream) page(ctx context.Context) (*client.LogPage, error) {
+	if s.app {
+		return ask[client.LogPage](s.api.GetPreviewLogsWithResponse(ctx, s.id, &client.GetPreviewLogsParams{After: &s.last, Limit: new(maxLines)}))
+	}
+	return ask[client.LogPage](s.api.GetLogsWithResponse(ctx, s.id, &client.GetLogsParams{After: &s.last, Limit: new(maxLines)}))
 }
 
 // final returns the deployment after its end. The stream may have ended because the API restarts, so that one failure counts

@@ -21,12 +21,16 @@ func (c *cli) psCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "ps [PROJECT]", Aliases: []string{"deployments"}, Short: "List deployments, newest first", Args: cobra.MaximumNArgs(1),
 		Long: `List the newest deployments of a project. Without PROJECT, in a git checkout, of the project that deploys its repository;
-outside of one, and with --all, of all projects.`,
+outside of one, and with --all, of all projects.
+
+Of those that are live it shows how their previews stand: the state, the time since the last request, the CPU (in cores) and memory
+that they use, and when they are stopped. In --output json that is "preview" of each; "slipway previews" shows the rest.`,
 		Example: `  slipway ps
   slipway ps --all
   slipway ps shop --environment production --limit 5
   slipway ps --status building,releasing
-  slipway ps shop --status failed --output json | jq -r '.items[].failure.message'`,
+  slipway ps shop --status failed --output json | jq -r '.items[].failure.message'
+  slipway ps --status ready --output json | jq '.items[].preview.usage.memory_bytes'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if everywhere && len(args) > 0 {
 				return usageError(cmd, "--all and PROJECT exclude each other")
@@ -54,7 +58,11 @@ outside of one, and with --all, of all projects.`,
 			if err != nil {
 				return err
 			}
-			return c.print(found, func() error { return c.printDeployments(found.Items) })
+			shown, err := withPreviews(cmd.Context(), api, *found, client.ListPreviewsParams{Project: filter.Project, Environment: filter.Environment})
+			if err != nil {
+				return err
+			}
+			return c.print(shown, func() error { return c.printDeployments(shown.Items) })
 		},
 	}
 	flags := command.Flags()
@@ -98,12 +106,46 @@ func deploymentsIn(ctx context.Context, api *client.ClientWithResponses, filter 
 	return all, nil
 }
 
-func (c *cli) printDeployments(items []client.Deployment) error {
+// deploymentList is the API's list, each deployment with its preview.
+type deploymentList struct {
+	Items      []previewedDeployment `json:"items"`
+	NextCursor *string               `json:"next_cursor"`
+}
+
+type previewedDeployment struct {
+	client.Deployment
+	Preview *client.Preview `json:"preview"` // nil for one that is not live and has left nothing that stands
+}
+
+// withPreviews adds to deployments their previews.
+func withPreviews(ctx context.Context, api *client.ClientWithResponses, found client.DeploymentList, filter client.ListPreviewsParams) (deploymentList, error) {
+	list := deploymentList{Items: make([]previewedDeployment, len(found.Items)), NextCursor: found.NextCursor}
+	for i, d := range found.Items {
+		list.Items[i].Deployment = d
+	}
+	if !slices.ContainsFunc(found.Items, live) {
+		return list, nil
+	}
+	previews, err := listPreviews(ctx, api, filter, 0)
+	if err != nil {
+		return list, err
+	}
+	byID := map[string]*client.Preview{}
+	for i, p := range previews.Items {
+		byID[p.DeploymentID] = &previews.Items[i]
+	}
+	for i := range list.Items {
+		list.Items[i].Preview = byID[list.Items[i].ID]
+	}
+	return list, nil
+}
+
+func (c *cli) printDeployments(items []previewedDeployment) error {
 	if len(items) == 0 {
 		c.say("no deployments: `slipway deploy PROJECT` makes one")
 		return nil
 	}
-	t := newTable("DEPLOYMENT", "ENVIRONMENT", "STATUS", "STEP", "REF", "COMMIT", "AGE", "PREVIEW")
+	t := newTable("DEPLOYMENT", "ENVIRONMENT", "STATUS", "STEP", "REF", "COMMIT", "AGE", "STATE", "IDLE", "CPU", "MEMORY", "EXPIRES", "PREVIEW")
 	t.paint = 2
 	for _, d := range items {
 		step := ""
@@ -116,9 +158,18 @@ func (c *cli) printDeployments(items []client.Deployment) error {
 		if d.Status != client.DeploymentStatusReady {
 			url = ""
 		}
-		t.add(name(d), d.Environment.Name, string(d.Status), step, text(d.Ref), short(d.Commit), took(c.now().Sub(d.CreatedAt)), url)
+		row := []string{name(d.Deployment), d.Environment.Name, string(d.Status), step, text(d.Ref), short(d.Commit), took(c.now().Sub(d.CreatedAt))}
+		t.add(append(append(row, c.previewCells(d.Preview)...), url)...)
 	}
 	return c.printTable(t)
+}
+
+// previewCells are the columns that a list of deployments has of their previews.
+func (c *cli) previewCells(p *client.Preview) []string {
+	if p == nil {
+		return make([]string, 5)
+	}
+	return []string{stateWords(*p), idleWords(p.IdleSeconds), cpuWords(p.Usage), memoryWords(p.Usage), c.expiresWords(*p)}
 }
 
 func joined[T ~string](values []T) string {

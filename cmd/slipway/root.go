@@ -51,7 +51,7 @@ func (c *cli) newRoot() *cobra.Command {
 	c.waitBusyFlag(root)
 	addGrouped(root, groupDeploy, c.deployCommand(), c.logsCommand(), c.psCommand(), c.showCommand(), c.stepsCommand(),
 		c.planCommand(), c.buildCommand(), c.dockerfileCommand(), c.cancelCommand(), c.retryCommand(), c.rollbackCommand(),
-		c.promoteCommand(), c.openCommand(), c.temporalCommand())
+		c.promoteCommand(), c.previewsCommand(), c.openCommand(), c.temporalCommand())
 	addGrouped(root, groupSettings, c.loginCommand(), c.logoutCommand(), c.projectsCommand(), c.environmentsCommand(), c.domainsCommand(), c.envCommand(),
 		c.credentialsCommand(), c.deletionsCommand())
 	addGrouped(root, groupServer, c.adminCommand(), c.doctorCommand())

@@ -56,7 +56,7 @@ func (p *person) cli(stdout, stderr io.Writer) *cli {
 	c := newCLI(strings.NewReader(p.stdin), stdout, stderr, func(name string) string { return p.vars[name] })
 	c.now, c.location = func() time.Time { return noon }, time.UTC
 	c.pace = pace{first: time.Millisecond, max: 4 * time.Millisecond, patience: 20 * time.Second, silence: 20 * time.Second}
-	c.pollEvery = time.Millisecond
+	c.pollEvery, c.statsEvery = time.Millisecond, time.Millisecond
 	if c.dir = p.dir; c.dir == "" {
 		c.dir = p.t.TempDir()
 	}

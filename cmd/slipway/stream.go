@@ -35,7 +35,7 @@ type stream struct {
 	api  *client.ClientWithResponses
 	id   string
 	last int64 // the seq of the last line given to sink
-	app  bool  // go on with what the app prints while the deployment is live
+	app  bool  // what the app prints alone, for as long as the deployment is live
 	sink sink
 	pace pace
 }
@@ -91,14 +91,7 @@ func (s *stream) run(ctx context.Context) (client.DeploymentStatus, error) {
 func (s *stream) connect(ctx context.Context) (end client.DeploymentStatus, heard bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	params := &client.GetLogsParams{After: &s.last, App: &s.app}
-	if s.last > 0 {
-		params.LastEventID = &s.last
-	}
-	resp, err := s.api.GetLogs(ctx, s.id, params, func(_ context.Context, req *http.Request) error {
-		req.Header.Set("Accept", "text/event-stream")
-		return nil
-	})
+	resp, err := s.open(ctx)
 	if err != nil {
 		return "", false, err
 	}
@@ -121,6 +114,22 @@ func (s *stream) connect(ctx context.Context) (end client.DeploymentStatus, hear
 		heard = true
 	}
 	return "", heard, errCut
+}
+
+// open asks for a stream of what comes after the last line.
+func (s *stream) open(ctx context.Context) (*http.Response, error) {
+	var last *int64
+	if s.last > 0 {
+		last = &s.last
+	}
+	events := func(_ context.Context, req *http.Request) error {
+		req.Header.Set("Accept", "text/event-stream")
+		return nil
+	}
+	if s.app {
+		return s.api.GetPreviewLogs(ctx, s.id, &client.GetPreviewLogsParams{After: &s.last, LastEventID: last}, events)
+	}
+	return s.api.GetLogs(ctx, s.id, &client.GetLogsParams{After: &s.last, LastEventID: last}, events)
 }
 
 // take hands one event on. Events that this program does not know are left out.

@@ -120,9 +120,9 @@ func TestFollowingGoesOnWithoutAStream(t *testing.T) {
 func TestTheAppIsFollowedForAsLongAsItIsLive(t *testing.T) {
 	t.Parallel()
 	api := withDeployment(t, "ready")
-	api.lines = []oapi.LogLine{logLine(1)}
+	api.lines, api.previews = []oapi.LogLine{logLine(1)}, []oapi.Preview{previewOf(1, "production")}
 	api.stream = func(c *gin.Context, connection int, _ int64) {
-		require.Equal(t, "true", c.Query("app"))
+		require.Equal(t, "/v1/previews/"+deploymentID(1)+"/logs", c.Request.URL.Path)
 		if connection == 1 {
 			send(c, "log", logLine(1))
 			return // cut: the deployment has ended, and yet this goes on
@@ -134,15 +134,12 @@ func TestTheAppIsFollowedForAsLongAsItIsLive(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, []string{"line 1", "line 2"}, texts(stdout))
 	require.True(t, strings.HasSuffix(stderr, "shop#1 is not live any more\n"), stderr)
-
-	code, _, stderr = user(t, api).run("logs", "--app", "shop#1")
-	require.Equal(t, exitUsage, code)
-	require.Contains(t, stderr, "--app goes on with -f only")
 }
 
 func TestCtrlCLeavesTheAppAlone(t *testing.T) {
 	t.Parallel()
 	api := withDeployment(t, "ready")
+	api.previews = []oapi.Preview{previewOf(1, "production")}
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
 	api.stream = func(c *gin.Context, _ int, _ int64) {

@@ -59,15 +59,16 @@ func (c *cli) printPairs(p pairs) error {
 	return w.Flush()
 }
 
-// statusColour is the colour of a deployment's or step's status.
+// statusColour is the colour of a deployment's or step's status, or of a preview's state.
 func statusColour(status string) colour {
 	switch status {
-	case string(client.DeploymentStatusReady), string(client.StepStatusSucceeded), string(client.StepStatusReused), string(doctor.OK):
+	case string(client.DeploymentStatusReady), string(client.StepStatusSucceeded), string(client.StepStatusReused), string(doctor.OK),
+		string(client.PreviewStateLive):
 		return green
-	case string(client.DeploymentStatusFailed), string(client.StepStatusLost):
+	case string(client.DeploymentStatusFailed), string(client.StepStatusLost), crashLooping:
 		return red
 	case string(client.DeploymentStatusCanceled), string(client.DeploymentStatusCanceling), string(client.DeploymentStatusSuperseded),
-		string(doctor.Warning):
+		string(doctor.Warning), string(client.PreviewStateStopped), string(client.PreviewStateAsleep), replaced:
 		return yellow
 	default:
 		return blue
