@@ -18,6 +18,7 @@ type Timeouts struct {
 	Short     time.Duration // steps that only talk to Postgres
 	DrainWait time.Duration // from the switch to the SIGTERM of the preview that was replaced
 	StopWait  time.Duration // from SIGTERM to SIGKILL of a preview
+	WakeWait  time.Duration // of a request to a preview that is asleep
 
 	ProbeInterval     time.Duration // between two tries of a health check
 	Heartbeat         time.Duration // silence after which a step's worker counts as dead
@@ -49,6 +50,7 @@ func (t *Timeouts) keys() []key {
 		after("SLIPWAY_SHORT_TIMEOUT", "short", "10s", &t.Short, "One attempt at a step that only talks to Postgres."),
 		after("SLIPWAY_DRAIN_WAIT", "drain_wait", "30s", &t.DrainWait, "How long requests to a preview that was replaced may go on; its WebSockets are closed then with code 1001, and it is told to end a second later."),
 		after("SLIPWAY_STOP_WAIT", "stop_wait", "10s", &t.StopWait, "How long a preview may take to end after SIGTERM."),
+		after("SLIPWAY_WAKE_WAIT", "wake_wait", "30s", &t.WakeWait, "How long a gateway holds a request to a preview that is asleep until that is woken; beyond it answers 503. A browser is shown a page after 5 s."),
 		after("SLIPWAY_PROBE_INTERVAL", "probe_interval", "250ms", &t.ProbeInterval, "Between two tries of a preview's health check."),
 		after("SLIPWAY_HEARTBEAT_TIMEOUT", "heartbeat", "15s", &t.Heartbeat, "Silence after which a step's worker counts as dead."),
 		after("SLIPWAY_HEARTBEAT_INTERVAL", "heartbeat_interval", "1s", &t.HeartbeatInterval, "Between two heartbeats of a step: how fast a cancel is seen on a server that does not push it."),

@@ -64,10 +64,13 @@ type Route struct {
 	EnvironmentID    string
 	Environment      string
 	Status           Status
-	State            PreviewState // empty when no container was ever started
-	Address          string       // empty unless State is live
-	Failure          *Failure
+	State            PreviewState  // empty when no container was ever started
+	Address          string        // empty unless State is live
+	Step             *StepNow      // nil before the first one and after the end
+	Failure          *Failure      // of the deployment, or why it could not be started again
 	LiveFor          time.Duration // since its deployment became ready; of what is live
 	ReplacedBy       int           // number of the deployment that took over, 0 when none did
 	Stable           bool          // the environment's name rather than a deployment's own
+	Wanted           Wanted        // of what is live in the environment, likewise below
+	ExpiredAt        *time.Time    // nil unless its time is over
 }

@@ -10,12 +10,16 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
+// notReady is the code of what is under way.
+const notReady = "gateway.not_ready"
+
 // answer is what the gateway itself says about a host name, as a page or as a problem document.
 type answer struct {
 	status  int
 	code    string // stable, e.g. "gateway.unknown_host"
 	title   string
 	detail  string
+	fix     string
 	refresh int // seconds after which it is worth asking again; 0 for never
 	route   *deployment.Route
 	failure *deployment.Failure
@@ -68,7 +72,7 @@ func notLive(r deployment.Route) answer {
 	case r.Status == deployment.StatusReady:
 		return notRunning(a)
 	default:
-		a.status, a.code, a.title, a.refresh = http.StatusServiceUnavailable, "gateway.not_ready", underWay(r.Status), 3
+		a.status, a.code, a.title, a.refresh = http.StatusServiceUnavailable, notReady, underWay(r.Status), 3
 		a.detail = "The preview opens here by itself when it is ready."
 	}
 	return a
@@ -76,21 +80,45 @@ func notLive(r deployment.Route) answer {
 
 // notRunning says why a deployment that was ready has no container now.
 func notRunning(a answer) answer {
-	switch a.route.State {
-	case deployment.PreviewFailed:
-		a.status, a.code, a.title, a.failure = http.StatusBadGateway, "gateway.crashed", "This preview has crashed", a.route.Failure
-		a.detail = "The app ran and then ended. Read its log, and deploy again."
-	case deployment.PreviewAsleep:
-		a.status, a.code, a.title = http.StatusServiceUnavailable, "gateway.asleep", "This preview is asleep"
-		a.detail = "It was not used for a while. Start it, or deploy again."
-	case deployment.PreviewStopped:
-		a.status, a.code, a.title = http.StatusServiceUnavailable, "gateway.stopped", "This preview is stopped"
-		a.detail = "Its container was stopped. Start it, or deploy again."
+	r := a.route
+	start := fmt.Sprintf("Start it with `slipway previews start %s`, or deploy again.", r.DeploymentID)
+	a.status, a.failure = http.StatusServiceUnavailable, r.Failure
+	switch {
+	case r.State == deployment.PreviewFailed:
+		a.status, a.code, a.title = http.StatusBadGateway, "gateway.crashed", "This preview has crashed"
+		a.detail, a.fix = "The app ran and then ended.", fmt.Sprintf("Read its log with `slipway logs %s`. ", r.DeploymentID)+start
+	case r.ExpiredAt != nil:
+		a.code, a.title, a.fix = "gateway.expired", "This preview has expired", start
+		a.detail = "Its time was over on " + r.ExpiredAt.UTC().Format("2 January 2006 at 15:04 UTC") + ", and its container was removed."
+	case r.Failure != nil:
+		a.code, a.title, a.fix = "gateway.start_failed", "This preview could not be started", start
+		a.detail = "Its container was stopped, and could not be started again."
+	case r.State == deployment.PreviewAsleep && r.Wanted != deployment.WantedStopped:
+		a.code, a.title, a.fix = "gateway.asleep", "This preview is asleep", start
+		a.detail = "It was not used for a while."
+	case r.Wanted == deployment.WantedStopped || r.State == deployment.PreviewStopped:
+		a.code, a.title, a.fix = "gateway.stopped", "This preview is stopped", start
+		a.detail = "Somebody stopped it, and a visit does not start it."
 	default: // between the switch and the next look
-		a.status, a.code, a.title, a.refresh = http.StatusServiceUnavailable, "gateway.not_ready", "Starting", 1
+		a.code, a.title, a.refresh = notReady, "Starting", 1
 		a.detail = "The preview opens here by itself when it is ready."
 	}
 	return a
+}
+
+// waking says that a preview is still being woken when its visitor has waited long.
+func waking(r deployment.Route) *answer {
+	return &answer{
+		status: http.StatusServiceUnavailable, code: "preview.waking", title: "Waking up", route: &r, refresh: 1, failure: r.Failure,
+		detail: "This preview was asleep, since nobody had used it for a while, and is being started. It opens here by itself.",
+	}
+}
+
+func crowded(r deployment.Route) *answer {
+	return &answer{
+		status: http.StatusServiceUnavailable, code: "preview.crowded", title: "Waking up", route: &r, refresh: 2,
+		detail: "This preview is being started, and as many requests as the gateway holds wait for it. Ask again in a moment.",
+	}
 }
 
 func underWay(s deployment.Status) string {

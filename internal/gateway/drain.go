@@ -63,20 +63,20 @@ func (fs *flights) remove(f *flight) {
 }
 
 // drain gives requests whose preview is not live any more what is left of the drain time, since the preview that is live instead
-// became it. Where nothing is live instead, the container is about to go, and they end at once. routes are as they stood after
-// asked; a request that began later may be to a preview that is live only now.
+// became it. Where nothing is live instead, the container is about to go, and they end at once; of one that falls asleep just then they
+// go on until it has ended. routes are as they stood after asked; a request that began later may be to a preview that is live only now.
 func (fs *flights) drain(routes []deployment.Route, asked time.Time, after time.Duration) {
-	live, instead := map[string]bool{}, map[deployment.Place]time.Duration{}
+	standing, instead := map[string]bool{}, map[deployment.Place]time.Duration{}
 	for _, r := range routes {
+		standing[r.DeploymentID] = r.State == deployment.PreviewLive || r.State == deployment.PreviewAsleep || r.State == deployment.PreviewStarting
 		if r.State == deployment.PreviewLive {
-			live[r.DeploymentID] = true
 			instead[deployment.Place{Project: r.Project, Environment: r.Environment}] = r.LiveFor
 		}
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for f := range fs.all {
-		if f.timer != nil || live[f.deployment] || !f.since.Before(asked) {
+		if f.timer != nil || standing[f.deployment] || !f.since.Before(asked) {
 			continue
 		}
 		left := time.Duration(0)

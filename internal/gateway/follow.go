@@ -17,6 +17,7 @@ const (
 // Follow keeps up with what Invalidate says has changed, until ctx ends: all live routes are known, also when the Router goes away;
 // requests to previews that were replaced are drained, and what is counted of environments that are gone is forgotten.
 func (g *Gateway) Follow(ctx context.Context) {
+	defer g.progress.leave() // whoever looks on at a deploy comes back to another gateway
 	for {
 		select {
 		case <-g.changed:

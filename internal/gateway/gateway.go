@@ -41,6 +41,9 @@ type Options struct {
 
 	Traffic      TrafficStore  // nil for none
 	TrafficEvery time.Duration // between two writes to it; 0 for ten seconds
+
+	Waking       Waking
+	ProgressLook time.Duration // between two looks at a deploy that is followed, although nobody said that it has changed; 0 for two seconds
 }
 
 // Gateway is the http.Handler of all previews.
@@ -60,6 +63,8 @@ type Gateway struct {
 	counter   Counter
 	accessLog string
 	traffic   *traffic
+	wakes     *wakes
+	progress  progressing
 }
 
 var _ http.Handler = (*Gateway)(nil)
@@ -86,6 +91,8 @@ func New(o Options) *Gateway {
 		counter:   o.Counter,
 		accessLog: cmp.Or(o.AccessLog, AccessLogOff),
 		traffic:   newTraffic(o.Traffic, cmp.Or(o.TrafficEvery, trafficInterval)),
+		wakes:     newWakes(o.Waking),
+		progress:  progressing{look: cmp.Or(o.ProgressLook, 2*time.Second), all: map[*follower]struct{}{}, leaving: make(chan struct{})},
 	}
 	if g.counter == nil {
 		g.counter = uncounted{}
@@ -98,6 +105,7 @@ func New(o Options) *Gateway {
 func (g *Gateway) Invalidate(hostnames ...string) {
 	for _, name := range hostnames {
 		g.routes.invalidate(hostname(name))
+		g.wakes.tell(hostname(name))
 	}
 	g.note()
 }
@@ -105,10 +113,11 @@ func (g *Gateway) Invalidate(hostnames ...string) {
 // InvalidateAll makes the next request to any host name ask the Router again.
 func (g *Gateway) InvalidateAll() {
 	g.routes.invalidateAll()
+	g.wakes.tell("")
 	g.note()
 }
 
-// ServeHTTP proxies a request to its preview, or says why there is none.
+// ServeHTTP proxies a request to its preview, after that was woken if it is asleep, or says why there is none.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, begun, host := r.Context(), time.Now(), hostname(r.Host)
 	v := visit{hostname: host, requestID: requestID(r), from: g.originOf(r)}
@@ -116,6 +125,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.route = route
 	w, r, seen, ended := g.watch(w, r, v, begun)
 	defer ended() // also when the visitor leaves, which net/http is told by a panic
+	var instead *answer
+	if err == nil && g.wakes.canWake(route) {
+		route, instead, err = g.hold(r, v)
+		v.route = route
+	}
 	switch {
 	case errors.Is(err, deployment.ErrNotFound):
 		g.render(w, r, v, unknownHost(host))
@@ -123,11 +137,28 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		g.log.WarnContext(ctx, "cannot look up a route", "host", host, "request_id", v.requestID, "error", err)
 		g.render(w, r, v, noRoutes())
-	case route.State == deployment.PreviewLive && route.Address != "" && route.ReplacedBy == 0: // a replaced one is drained
+	case instead != nil:
+		g.render(w, r, v, *instead)
+	case isLive(route):
 		g.forward(w, r, v, seen) //nolint:contextcheck // it outlives the visitor's, by as long as it takes to say goodbye
 	default:
-		g.render(w, r, v, notLive(route))
+		g.explain(w, r, v)
 	}
+}
+
+// isLive reports whether a route leads to a container that takes requests; one that was replaced is drained.
+func isLive(r deployment.Route) bool {
+	return r.State == deployment.PreviewLive && r.Address != "" && r.ReplacedBy == 0
+}
+
+// explain says why nothing is live, and below a reserved path how far a deploy has come that is under way.
+func (g *Gateway) explain(w http.ResponseWriter, r *http.Request, v visit) {
+	a := notLive(v.route)
+	if a.code == notReady && r.URL.Path == progressPath && r.Method == http.MethodGet {
+		g.serveProgress(w, r, v)
+		return
+	}
+	g.render(w, r, v, a)
 }
 
 // forward proxies a request to its live preview, unless its body is too large.

@@ -31,7 +31,26 @@ func TestPages(t *testing.T) {
 			"building",
 			deployment.Route{Status: deployment.StatusBuilding},
 			503, "gateway.not_ready",
-			[]string{"Building", `<li class="done">plan</li>`, `<li class="now" aria-current="step">build</li>`, `<li class="next">release</li>`},
+			[]string{
+				"Building", `<li id="step-plan" class="done">plan</li>`, `<li id="step-build" class="now" aria-current="step">build</li>`,
+				`<li id="step-release" class="next">release</li>`,
+			},
+			true,
+		},
+		{
+			"building, as far as it is known",
+			deployment.Route{Status: deployment.StatusBuilding, Step: &deployment.StepNow{
+				Name: deployment.StepBuild, Attempt: 2, Progress: deployment.Progress{Phase: deployment.PhasePush, Percent: 40},
+			}},
+			503, "gateway.not_ready",
+			[]string{"build, push: 40 %, attempt 2", `<progress id="bar" max="100" value="40">`},
+			true,
+		},
+		{
+			"in line",
+			deployment.Route{Status: deployment.StatusQueued, Step: &deployment.StepNow{Name: deployment.StepResolve, Attempt: 1, WaitingFor: "a build slot"}},
+			503, "gateway.not_ready",
+			[]string{"resolve: waits for a build slot", `<progress id="bar" max="100">`},
 			true,
 		},
 		{
@@ -61,6 +80,13 @@ func TestPages(t *testing.T) {
 		},
 		{"asleep", deployment.Route{Status: deployment.StatusReady, State: deployment.PreviewAsleep}, 503, "gateway.asleep", []string{"is asleep"}, false},
 		{"stopped", deployment.Route{Status: deployment.StatusReady, State: deployment.PreviewStopped}, 503, "gateway.stopped", []string{"is stopped"}, false},
+		{
+			"about to be started",
+			deployment.Route{Status: deployment.StatusReady, State: deployment.PreviewStarting},
+			503, "gateway.not_ready",
+			[]string{`<li id="step-release" class="now" aria-current="step">release</li>`},
+			true,
+		},
 		{"crashed", deployment.Route{Status: deployment.StatusReady, State: deployment.PreviewFailed}, 502, "gateway.crashed", []string{"has crashed"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -151,7 +177,7 @@ func requirePage(t *testing.T, response answer, body string, status int, refresh
 	} else {
 		require.NotContains(t, body, `http-equiv="refresh"`)
 	}
-	require.NotContains(t, body, "<script", "hostile text was not escaped")
+	require.NotContains(t, body, "<script>alert", "hostile text was not escaped")
 	require.NotContains(t, body, "<img")
 	require.NotContains(t, body, "//", "a page loads nothing from elsewhere")
 	require.Contains(t, body, "</html>")

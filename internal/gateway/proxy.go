@@ -27,7 +27,7 @@ func (g *Gateway) newProxy() *httputil.ReverseProxy {
 		ErrorHandler:   g.proxyFailed,
 		FlushInterval:  -1, // a line of a stream is worth nothing in a buffer
 		ErrorLog:       slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
-		Transport: &http.Transport{
+		Transport: late{g, &http.Transport{
 			Proxy:                  nil, // HTTP_PROXY is for the way out, not to a container
 			DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 			MaxIdleConns:           idleConnections,
@@ -36,7 +36,7 @@ func (g *Gateway) newProxy() *httputil.ReverseProxy {
 			ExpectContinueTimeout:  time.Second,
 			MaxResponseHeaderBytes: maxResponseHeader,
 			DisableCompression:     true, // bytes pass as they are
-		},
+		}},
 	}
 }
 
@@ -60,6 +60,10 @@ func modifyResponse(r *http.Response) error {
 // have been replaced a moment ago.
 func (g *Gateway) proxyFailed(w http.ResponseWriter, r *http.Request, err error) {
 	v := visitOf(r.Context())
+	if said, ok := errors.AsType[*insteadError](err); ok {
+		g.render(w, r, v, *said.answer)
+		return
+	}
 	if long, ok := errors.AsType[*http.MaxBytesError](err); ok { // a body that did not say its length
 		g.render(w, r, v, tooLarge(v.route, long.Limit))
 		return

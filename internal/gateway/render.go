@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"html/template"
 	"mime"
@@ -16,19 +19,31 @@ import (
 //go:embed page.html
 var pageSource string
 
+//go:embed page.js
+var scriptSource string
+
+// liveScript is the one script that a page may run.
+var liveScript = template.JS(scriptSource) //nolint:gosec // it is no visitor's
+
+// contentPolicy lets nothing load but the page's own style and script, whatever a failure's text holds.
+var contentPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + digest(scriptSource) +
+	"'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
 var page = template.Must(template.New("page").Parse(pageSource))
 
 // pageData is what page.html shows.
 type pageData struct {
-	Title, Detail, Code, Hostname, RequestID string
-	Refresh                                  int
-	Steps                                    []pageStep
-	Route                                    *deployment.Route
-	Failure                                  *deployment.Failure
-}
-
-type pageStep struct {
-	Name, State string // State: done, now or next
+	Title, Detail, Fix, Code, Hostname, RequestID string
+	Refresh                                       int
+	Progress                                      *progress   // nil but for a deploy under way
+	Script                                        template.JS // likewise; it follows that
+	Route                                         *deployment.Route
+	Failure                                       *deployment.Failure
 }
 
 // problem is an RFC 9457 document with slipway's additions.
@@ -65,8 +80,7 @@ func (g *Gateway) render(w http.ResponseWriter, r *http.Request, v visit, a answ
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// Nothing but the page's own style may load, whatever a failure's text holds.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set(requestIDHeader, v.requestID)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -79,11 +93,15 @@ func (g *Gateway) render(w http.ResponseWriter, r *http.Request, v visit, a answ
 
 func (g *Gateway) html(v visit, a answer) []byte {
 	data := pageData{
-		Title: a.title, Detail: a.detail, Code: a.code, Hostname: v.hostname, RequestID: v.requestID,
+		Title: a.title, Detail: a.detail, Fix: a.fix, Code: a.code, Hostname: v.hostname, RequestID: v.requestID,
 		Refresh: a.refresh, Route: a.route, Failure: a.failure,
 	}
-	if a.code == "gateway.not_ready" {
-		data.Steps = pageSteps(a.route.Status)
+	if a.failure != nil && a.failure.Fix != "" {
+		data.Fix = ""
+	}
+	if a.code == notReady {
+		now := progressOf(*a.route)
+		data.Progress, data.Script = &now, liveScript
 	}
 	var out bytes.Buffer
 	if err := page.Execute(&out, data); err != nil { // only a fault in page.html can be the reason
@@ -95,10 +113,10 @@ func (g *Gateway) html(v visit, a answer) []byte {
 
 func (g *Gateway) json(v visit, a answer) []byte {
 	p := problem{
-		Type: "about:blank", Title: a.title, Status: a.status, Detail: a.detail, Code: a.code, RequestID: v.requestID, Failure: a.failure,
+		Type: "about:blank", Title: a.title, Status: a.status, Detail: a.detail, Code: a.code, Fix: a.fix, RequestID: v.requestID, Failure: a.failure,
 	}
 	if a.failure != nil {
-		p.Detail, p.Fix = a.failure.Message, a.failure.Fix
+		p.Detail, p.Fix = a.failure.Message, cmp.Or(a.failure.Fix, a.fix)
 	}
 	if r := a.route; r != nil {
 		p.DeploymentID, p.Number, p.Project, p.Environment = r.DeploymentID, r.DeploymentNumber, r.Project, r.Environment
@@ -112,30 +130,15 @@ func (g *Gateway) json(v visit, a answer) []byte {
 	return append(body, '\n')
 }
 
-func pageSteps(s deployment.Status) []pageStep {
-	now := step(s).Number()
-	if s == deployment.StatusReady {
-		now = deployment.StepRelease.Number()
-	}
-	var all []pageStep
-	for _, name := range deployment.Steps() {
-		state := "next"
-		if name.Number() < now {
-			state = "done"
-		} else if name.Number() == now {
-			state = "now"
-		}
-		all = append(all, pageStep{Name: string(name), State: state})
-	}
-	return all
-}
-
 // wantsHTML reports whether a client asks for HTML by name, as browsers do; "*/*" alone is an API client.
-func wantsHTML(r *http.Request) bool {
+func wantsHTML(r *http.Request) bool { return accepts(r, "text/html") }
+
+// accepts reports whether a client asks for a type by name.
+func accepts(r *http.Request, wanted string) bool {
 	for _, accept := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(accept, ",") {
 			kind, parameters, err := mime.ParseMediaType(part)
-			if err == nil && kind == "text/html" && !refused(parameters["q"]) {
+			if err == nil && kind == wanted && !refused(parameters["q"]) {
 				return true
 			}
 		}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -18,14 +19,10 @@ func (s *Store) Route(ctx context.Context, hostname string) (deployment.Route, e
 	if err != nil {
 		return deployment.Route{}, at(err, "route of %q", hostname)
 	}
-	failure, err := fromJSON[deployment.Failure](row.Failure, "failure")
-	if err != nil {
-		return deployment.Route{}, at(err, "route of %q", hostname)
-	}
 	r := deployment.Route{
 		Hostname: hostname, DeploymentID: row.ID, DeploymentNumber: int(row.Number), Project: row.Project,
-		EnvironmentID: row.EnvironmentID, Environment: row.Environment, Status: deployment.Status(row.Status), State: deployment.PreviewState(row.State),
-		Failure: failure, Stable: row.Stable,
+		EnvironmentID: row.EnvironmentID, Environment: row.Environment, Status: deployment.Status(row.Status),
+		State: deployment.PreviewState(row.State), Stable: row.Stable, Wanted: deployment.Wanted(row.Wanted),
 	}
 	if r.State == deployment.PreviewLive {
 		r.Address = row.Address
@@ -33,7 +30,17 @@ func (s *Store) Route(ctx context.Context, hostname string) (deployment.Route, e
 	if r.Status == deployment.StatusReady && !row.Live {
 		r.ReplacedBy = int(row.LiveNumber)
 	}
-	return r, nil
+	if row.Expired {
+		r.ExpiredAt = utc(row.ExpiresAt)
+	}
+	failure := row.Failure
+	if failure == nil {
+		failure = row.LeaseFailure
+	}
+	var failureErr, stepErr error
+	r.Failure, failureErr = fromJSON[deployment.Failure](failure, "failure")
+	r.Step, stepErr = fromJSON[deployment.StepNow](row.Step, "step")
+	return r, at(errors.Join(failureErr, stepErr), "route of %q", hostname)
 }
 
 // Routes returns where the host names of all environments lead, and those of the deployments that are live in them. What leads
@@ -59,4 +66,10 @@ func (s *Store) Routes(ctx context.Context) ([]deployment.Route, error) {
 // have been missed.
 func (s *Store) ListenRoutes(ctx context.Context, log *slog.Logger, all func(), changed func(hostname string)) {
 	notify.Listen(ctx, s.pool.Config().ConnConfig, ChannelRoutes, all, changed, log)
+}
+
+// ListenDeployments tells until ctx ends which deployments have changed, or their steps or logs: changed with an id, all when
+// notifications may have been missed.
+func (s *Store) ListenDeployments(ctx context.Context, log *slog.Logger, all func(), changed func(deploymentID string)) {
+	notify.Listen(ctx, s.pool.Config().ConnConfig, ChannelDeployment, all, changed, log)
 }

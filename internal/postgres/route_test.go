@@ -69,3 +69,20 @@ func TestRoutes_AreThoseOfWhatStands(t *testing.T) {
 		{Hostname: waiting.EnvHost, Project: "app", EnvironmentID: waiting.EnvironmentID, Environment: "branch/a", Stable: true},
 	}, routes)
 }
+
+func TestListenDeployments(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.running("run")
+	ctx, cancel := context.WithCancel(t.Context())
+	begun, changed, done := make(chan struct{}, 10), make(chan string, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		b.ListenDeployments(ctx, slog.New(slog.DiscardHandler), func() { begun <- struct{}{} }, func(id string) { changed <- id })
+	}()
+	<-begun
+	require.NoError(t, b.StepStarted(t.Context(), attempt(d, "run", deployment.StepResolve), time.Now()))
+	require.Equal(t, d.ID, <-changed)
+	cancel()
+	<-done
+}

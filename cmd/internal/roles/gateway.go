@@ -15,6 +15,7 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 		Routes: store, Logger: log, PublicScheme: c.Gateway.PublicScheme, Domain: c.Gateway.Domain,
 		TrustedProxies: c.Gateway.TrustedProxies, MaxBody: c.Gateway.MaxRequestBody,
 		Drain: c.Timeouts.DrainWait, Counter: t.Metrics, AccessLog: c.Gateway.AccessLog, Traffic: store,
+		Waking: gateway.Waking{Waker: store, Wait: c.Timeouts.WakeWait},
 	})
 	listener, err := Listen(ctx, c.Gateway.Addr)
 	if err != nil {
@@ -22,6 +23,7 @@ func ServeGateway(ctx context.Context, c config.GatewayRole, store *postgres.Sto
 	}
 	go handler.Follow(ctx)
 	go store.ListenRoutes(ctx, log, handler.InvalidateAll, func(host string) { handler.Invalidate(host) })
+	go store.ListenDeployments(ctx, log, func() { handler.Progressed("") }, handler.Progressed)
 	defer writingTraffic(ctx, handler)()
 	t.Ops.Needs(postgresCheck(store), schemaCheck(store), listenerCheck("gateway", listener.Addr()))
 	log.Info("gateway listens", "addr", listener.Addr())

@@ -65,13 +65,15 @@ WITH target AS (
 )
 SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.id AS environment_id, e.name AS environment, t.stable,
        coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
-       coalesce(l.number, 0)::integer AS live_number
+       coalesce(l.number, 0)::integer AS live_number, d.step, coalesce(w.wanted, '')::text AS wanted, w.failure AS lease_failure,
+       w.expires_at, coalesce(NOT w.pinned AND w.expires_at <= now(), false)::boolean AS expired
   FROM target t
   JOIN deployments d ON d.id = t.id
   JOIN environments e ON e.id = t.environment_id AND e.deleted_at IS NULL
   JOIN projects p ON p.id = d.project_id
   LEFT JOIN previews v ON v.deployment_id = d.id
   LEFT JOIN deployments l ON l.id = e.live_deployment_id
+  LEFT JOIN preview_leases w ON w.environment_id = e.id AND e.live_deployment_id = d.id
  ORDER BY t.stable
  LIMIT 1;
 
