@@ -15,6 +15,8 @@ type Control struct {
 	Ledger Ledger
 	Hosts  Hosts
 	Turns  *Turns
+	Leases PreviewLeases
+	Policy deployment.LeasePolicy
 }
 
 // PlacePreview chooses the host that will run a deployment's container. The build is over by now: the lease of a build

@@ -186,6 +186,7 @@ func TestSweepWorkspaces_RemovesWhatEndedWithoutThisHost(t *testing.T) {
 // reconciler is one whose workflows are on the real server, where nobody works on them.
 func (b *bench) reconciler() *activities.Reconciler {
 	return &activities.Reconciler{
+		Leases: b.store, Policy: idlePolicy,
 		Store: b.store, Ledger: b.store, Stuck: b.store, Deleted: b.store, Retention: b.store, Keep: activities.Keep{Images: 5, Unused: time.Hour},
 		Workflows: b.deploys, Images: b.shelf, PushHost: "registry:5000", Tags: b.store, Age: time.Hour, Grace: time.Hour,
 	}

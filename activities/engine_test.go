@@ -18,6 +18,8 @@ type engine struct {
 	b          *bench
 	mu         sync.Mutex
 	containers map[string]int // name → how often it was made
+	halted     map[string]bool
+	resumed    int
 	networks   map[string]int
 	stopped    []string
 	graces     []time.Duration         // that were given to them
@@ -129,6 +131,29 @@ func (e *engine) Logs(ctx context.Context, _ string, from deployment.OutputCurso
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (e *engine) Halt(ctx context.Context, container string, _ time.Duration) error {
+	if err := e.at(ctx, "halt"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.containers[container] > 0 {
+		e.halted[container] = true
+	}
+	return nil
+}
+
+func (e *engine) Resume(ctx context.Context, container string) (bool, error) {
+	if err := e.at(ctx, "resume"); err != nil {
+		return false, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.resumed++
+	delete(e.halted, container)
+	return e.containers[container] > 0, nil
 }
 
 func (e *engine) Secrets(context.Context, string) ([]string, error) {

@@ -137,7 +137,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.workspaces = activities.Workspaces{Root: filepath.Join(b.t.TempDir(), "workspaces")}
 	b.shelf = &shelf{digests: map[string]string{}, layers: map[string][]deployment.Layer{}}
 	b.builder = &builder{b: b, finished: map[string]string{}}
-	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}}
+	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}, halted: map[string]bool{}}
 	b.planner = &planner{}
 	b.beats = &beats{HeartbeatClient: b.client}
 	b.runs = &runs{Runs: &temporal.Deploys{Client: b.client}}
@@ -157,9 +157,9 @@ func (b *bench) addActivities(log *slog.Logger) {
 	turns := &activities.Turns{Line: b.store, Workflows: b.deploys, Log: log}
 	b.preview = &activities.Preview{
 		Store: b.store, Steps: b.store, Ledger: b.store, Logs: b.writer, Engine: b.engine, HostID: hostID, PullHost: "localhost:5000",
-		Turns: turns,
+		Turns: turns, Leases: b.store, Policy: idlePolicy, Hold: b.recorder.Hold,
 	}
-	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store, Turns: turns}
+	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store, Turns: turns, Leases: b.store, Policy: idlePolicy}
 }
 
 // work starts the worker; stopping it lets nothing linger.
@@ -214,6 +214,19 @@ func (b *bench) start(d deployment.Deployment, s script) sdkclient.WorkflowRun {
 	}, "script")
 	require.NoError(b.t, err)
 	return run
+}
+
+// runAs runs s to its end as a workflow of whichever id.
+func (b *bench) runAs(id string, s script) error {
+	b.t.Helper()
+	scripts.Store(id, s)
+	run, err := b.client.ExecuteWorkflow(b.t.Context(), sdkclient.StartWorkflowOptions{
+		ID: id, TaskQueue: b.queue, WorkflowTaskTimeout: 2 * time.Second,
+	}, "script")
+	if err != nil {
+		return err
+	}
+	return run.Get(b.t.Context(), nil)
 }
 
 // run runs s to its end.

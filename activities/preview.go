@@ -29,6 +29,9 @@ type Preview struct {
 	Gateway       deployment.Gateway // makes the addresses that apps are told
 	WentLive      func()             // tells the host that there is output to follow; may be nil
 	Turns         *Turns
+	Leases        PreviewLeases
+	Policy        deployment.LeasePolicy
+	Hold          func(deploymentID string) (release func()) // of the Recorder that writes with the same Logs
 }
 
 // ReleasePreview brings an image live: pull → run the release command → start → wait until healthy → switch the route. After the
@@ -267,8 +270,16 @@ const atOnce time.Duration = 0
 // onEngine are the kinds of what a deployment has on an engine: containers first, since a network with one in it cannot go.
 var onEngine = []deployment.ResourceKind{deployment.ResourceContainer, deployment.ResourceNetwork, deployment.ResourceBaseImage}
 
-// remove works from the ledger.
+// remove removes what a deployment has here, whose preview is in another state then.
 func (a *Preview) remove(ctx context.Context, deploymentID string, state deployment.PreviewState, grace time.Duration) error {
+	if err := a.removeThings(ctx, deploymentID, grace); err != nil {
+		return err
+	}
+	return a.Store.SetPreviewState(ctx, deploymentID, state)
+}
+
+// removeThings works from the ledger.
+func (a *Preview) removeThings(ctx context.Context, deploymentID string, grace time.Duration) error {
 	for _, kind := range onEngine {
 		owned, err := a.Ledger.Owned(ctx, deploymentID, a.HostID, kind)
 		if err != nil {
@@ -280,7 +291,7 @@ func (a *Preview) remove(ctx context.Context, deploymentID string, state deploym
 			}
 		}
 	}
-	return a.Store.SetPreviewState(ctx, deploymentID, state)
+	return nil
 }
 
 // undo removes a thing and gives it up once it is not there any more.

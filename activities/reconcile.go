@@ -35,6 +35,7 @@ type Workflows interface {
 	Teardown(ctx context.Context, d deployment.Deletion) error
 	// TeardownRuns reports whether the workflow that Teardown starts is there and goes on.
 	TeardownRuns(ctx context.Context, d deployment.Deletion) (bool, error)
+	LeaseWorkflows
 	// OpenRuns lists the open runs of deploy workflows that began longer ago than the given age.
 	OpenRuns(ctx context.Context, olderThan time.Duration) ([]deployment.Run, error)
 	// Terminate ends a run without a word to it; one that has ended is no error.
@@ -43,7 +44,7 @@ type Workflows interface {
 
 // Reconciler compares what should be with what is, and repairs: a row whose workflow never started, a turn that nobody took,
 // a retry that was not made, a row whose workflow was terminated or reset, a cancel that never arrived, a teardown that was
-// not begun, a workflow that no row needs; and it removes what is kept no longer: images, logs, deployments. What hosts hold is
+// not begun, a lease that nobody keeps, a workflow that no row needs; and it removes what is kept no longer: images, logs, deployments. What hosts hold is
 // compared by each host (Sweeper).
 type Reconciler struct {
 	Store     Store
@@ -56,6 +57,8 @@ type Reconciler struct {
 	Retention Retention
 	Tags      Tags
 	Known     KnownHosts
+	Leases    PreviewLeases
+	Policy    deployment.LeasePolicy
 	Past      Past
 	PastLogs  PastLogs
 	Keep      Keep
@@ -69,7 +72,7 @@ type Reconciler struct {
 func (r *Reconciler) Repair(ctx context.Context, in temporal.ReconcileInput) (temporal.ReconcileResult, error) {
 	p := passFor(in)
 	err := errors.Join(r.beginDue(ctx, p), r.followRuns(ctx, p), r.repeatCancels(ctx, p), r.endNeedless(ctx, p),
-		r.tearDown(ctx, p), r.removeExpiredImages(ctx, p), r.removePast(ctx, p))
+		r.tearDown(ctx, p), r.keepLeases(ctx, p), r.removeExpiredImages(ctx, p), r.removePast(ctx, p))
 	r.count(p.result)
 	return p.result, err
 }
@@ -81,7 +84,7 @@ func (r *Reconciler) count(result temporal.ReconcileResult) {
 	for kind, n := range map[string]int{
 		"started": result.Started, "retried": result.Retried, "moved": result.Moved, "closed": result.Closed, "canceled": result.Canceled,
 		"terminated": result.Terminated, "torn_down": result.Torn, "images_removed": result.Images, "tags_matched": result.Tags,
-		"logs_removed": result.Logs, "deployments_removed": result.Deployments,
+		"logs_removed": result.Logs, "deployments_removed": result.Deployments, "leases_begun": result.Leases,
 	} {
 		r.Repaired(kind, n)
 	}

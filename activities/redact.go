@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	sdktemporal "go.temporal.io/sdk/temporal"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 // The bounds in bytes of a failure's texts, which go into a history: with deployment.MaxFailureLines they stay far below
@@ -40,14 +42,18 @@ func (r *Recorder) redact(deploymentID string, err error) error {
 	if !errors.As(err, &app) || !app.HasDetails() {
 		return err
 	}
-	f := Failure(err, "")
-	f.Message = bounded(r.Logs.Redact(deploymentID, f.Message), maxFailureMessage)
-	var lines []string
+	return failureError(redacted(r.Logs, deploymentID, Failure(err, "")))
+}
+
+// redacted takes the secrets of a deployment out of a failure, and bounds it.
+func redacted(logs LogWriter, deploymentID string, f *deployment.Failure) *deployment.Failure {
+	clean := *f
+	clean.Message = bounded(logs.Redact(deploymentID, f.Message), maxFailureMessage)
+	clean.Lines = nil
 	for _, line := range f.Lines {
-		lines = append(lines, bounded(r.Logs.Redact(deploymentID, line), maxFailureLine))
+		clean.Lines = append(clean.Lines, bounded(logs.Redact(deploymentID, line), maxFailureLine))
 	}
-	f.Lines = lines
-	return failureError(f)
+	return &clean
 }
 
 // bounded cuts text, after it was redacted, and marks the cut.

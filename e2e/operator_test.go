@@ -190,7 +190,7 @@ func TestCommandsLook(t *testing.T) {
 	defer asWritten(t, `temporal schedule toggle --schedule-id reconcile --unpause --reason "…"`) // whatever fails: the other tests need it
 	pairs := []string{
 		"$W", d.WorkflowID, "shop", project, "production", "pr/4711", "failed", "ready", "building", "ready", "<40 digits>", *d.Commit,
-		"<host>", host, "h.json", history,
+		"<host>", host, "h.json", history, "<environment id>", d.Environment.ID,
 	}
 	for _, c := range []struct{ command, shows string }{
 		{`tctl workflow list --query "SlipwayProject='shop'"`, d.ID},
@@ -227,6 +227,8 @@ func TestCommandsLook(t *testing.T) {
 		{`tctl schedule toggle --schedule_id reconcile --unpause --reason "…"`, ""},
 		{"tctl schedule trigger --schedule_id reconcile", ""},
 		{"temporal schedule trigger --schedule-id reconcile", ""},
+		{`temporal workflow list --query "WorkflowType='Lease' AND SlipwayProject='shop'"`, "preview/" + d.Environment.ID},
+		{"temporal workflow signal --workflow-id preview/<environment id> --name changed", ""},
 	} {
 		require.Regexp(t, c.shows, asWritten(t, c.command, pairs...), c.command)
 	}

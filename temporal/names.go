@@ -9,12 +9,15 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// Names of workflow types, and of an activity that is looked for: what the Web UI shows and what histories store, so they never change.
+// Names of workflow types, of an activity that is looked for, and of a signal: what the Web UI shows and what histories store, so they
+// never change.
 const (
 	WorkflowDeploy    = "Deploy"
 	WorkflowReconcile = "Reconcile"
 	WorkflowTeardown  = "Teardown"
+	WorkflowLease     = "Lease"
 	ActivityClaimHost = "ClaimHost" // asks for a build slot
+	SignalChanged     = "changed"   // the row of the lease is to be looked at again
 )
 
 // Task queues that any host may serve.
@@ -52,6 +55,11 @@ func IsDeployWorkflow(workflowID string) bool { return strings.HasPrefix(workflo
 // DeploymentOf returns the id of the deployment whose workflow has that id.
 func DeploymentOf(workflowID string) string { return strings.TrimPrefix(workflowID, deployPrefix) }
 
+const leasePrefix = "preview/"
+
+// LeaseWorkflowID returns the id of the workflow that keeps the lease of an environment.
+func LeaseWorkflowID(environmentID string) string { return leasePrefix + environmentID }
+
 // TeardownWorkflowID returns the id of the workflow that removes everything a deleted project or environment owns.
 func TeardownWorkflowID(id string) string { return "teardown/" + id }
 
@@ -61,7 +69,7 @@ func ReconcileWorkflowID(id string) string { return "reconcile/" + id }
 // ReconcileScheduleID is the id of the schedule that starts the reconcile workflow.
 const ReconcileScheduleID = "reconcile"
 
-// Search attributes of a deploy workflow, all of type Keyword.
+// Search attributes of a deploy workflow, all of type Keyword. Other workflows have the first two.
 var (
 	AttrProject     = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayProject")
 	AttrEnvironment = sdktemporal.NewSearchAttributeKeyKeyword("SlipwayEnvironment")

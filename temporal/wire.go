@@ -198,6 +198,46 @@ type TeardownPlan struct {
 	Builds   []string `json:"builds,omitempty"`
 }
 
+// LeaseInput starts a Lease workflow.
+type LeaseInput struct {
+	EnvironmentID string `json:"environment_id"`
+	Limits        Limits `json:"limits"`
+}
+
+// LookInput is the input of LookAtLease.
+type LookInput struct {
+	EnvironmentID string `json:"environment_id"`
+}
+
+// LeaseLook is what a look at a lease has found. Times are those of Postgres' clock.
+type LeaseLook struct {
+	Gone bool `json:"gone,omitempty"` // the environment, or what was live in it
+
+	Act   deployment.LeaseAct `json:"act,omitempty"`   // that is due; empty for none
+	Why   string              `json:"why,omitempty"`   // it is, or what is waited for
+	After time.Duration       `json:"after,omitempty"` // something may be due; 0 for never
+
+	Project      string                  `json:"project,omitempty"`
+	Environment  string                  `json:"environment,omitempty"`
+	Number       int                     `json:"number,omitempty"`
+	DeploymentID string                  `json:"deployment_id,omitempty"`
+	State        deployment.PreviewState `json:"state,omitempty"`
+	Wanted       deployment.Wanted       `json:"wanted,omitempty"`
+	Pinned       bool                    `json:"pinned,omitempty"`
+	ExpiresAt    *time.Time              `json:"expires_at,omitempty"`
+	IdleSince    time.Time               `json:"idle_since,omitzero"`
+	HostID       string                  `json:"host_id,omitempty"`
+	HostLives    bool                    `json:"host_lives,omitempty"`
+	Health       time.Duration           `json:"health,omitempty"` // how long the project's health check may take
+	Failure      *deployment.Failure     `json:"failure,omitempty"`
+}
+
+// LeaseResult says whether an act has done what it was for. What has changed meanwhile is looked at again.
+type LeaseResult struct {
+	Done    bool                `json:"done,omitempty"`
+	Failure *deployment.Failure `json:"failure,omitempty"` // why the app could not be started, which is no fault of the platform's
+}
+
 // ReconcileInput starts a Reconcile workflow; it is its activities' input too.
 type ReconcileInput struct {
 	Limits Limits `json:"limits"`
@@ -224,6 +264,7 @@ type ReconcileResult struct {
 	Swept    int `json:"swept,omitempty"`  // things of hosts that were removed, or written into the ledger
 
 	Terminated int `json:"terminated,omitempty"` // workflows that no deployment needs
+	Leases     int `json:"leases,omitempty"`     // of previews that nobody kept
 
 	Logs        int `json:"logs,omitempty"` // that were removed after their retention, likewise below
 	Deployments int `json:"deployments,omitempty"`
@@ -249,6 +290,7 @@ func (r *ReconcileResult) Add(part ReconcileResult) {
 	r.Canceled += part.Canceled
 	r.Closed += part.Closed
 	r.Terminated += part.Terminated
+	r.Leases += part.Leases
 	r.Torn += part.Torn
 	r.Images += part.Images
 	r.Tags += part.Tags

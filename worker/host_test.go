@@ -37,6 +37,7 @@ type host struct {
 	perProject  int           // slots of all hosts that one project may hold; 0 for any number
 	unanswered  time.Duration // after which a lease is one that its deployment may not know of; 0 for long
 	deaf        atomic.Bool   // nothing is heard of the worker's activities any more
+	policy      deployment.LeasePolicy
 	patience    time.Duration // of the record with a Postgres that is away; 0 for its default
 	store       *postgres.Store
 	workspaces  activities.Workspaces
@@ -49,6 +50,7 @@ type host struct {
 	hooks      map[string]func(context.Context) error // what happens instead of the work, by point
 	pushed     bool
 	containers []string
+	still      []string // of them
 }
 
 // claims is the ledger of the build slots, with a point "claim" after a slot was taken.
@@ -195,6 +197,27 @@ func (h *host) Stop(_ context.Context, container string, _ time.Duration) error 
 	return nil
 }
 
+// Halt and Resume let a container stand still and run again.
+func (h *host) Halt(_ context.Context, container string, _ time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.still = append(h.still, container)
+	return nil
+}
+
+func (h *host) Resume(_ context.Context, container string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.still = slices.DeleteFunc(h.still, func(name string) bool { return name == container })
+	return slices.Contains(h.containers, container), nil
+}
+
+func (h *host) standsStill(container string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Contains(h.still, container)
+}
+
 func (h *host) RemoveNetwork(context.Context, string) error { return nil }
 
 func (h *host) Owned(context.Context) (owned []deployment.Resource, err error) {
@@ -245,18 +268,19 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 		every = 0
 	}
 	slots := worker.NewLeaseSlots(taken.Count, 1, 100*time.Millisecond, quiet)
+	recorder := &activities.Recorder{
+		Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet, Patience: h.patience,
+		Heartbeats: &activities.Heartbeats{Client: heart{client, h}, Interval: 200 * time.Millisecond, Limit: time.Second},
+	}
 	w, err := worker.New(worker.Options{
 		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
 		ReconcileEvery: every,
-		Recorder: &activities.Recorder{
-			Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet, Patience: h.patience,
-			Heartbeats: &activities.Heartbeats{Client: heart{client, h}, Interval: 200 * time.Millisecond, Limit: time.Second},
-		},
+		Recorder:       recorder,
 		Activities: worker.Activities{
-			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns},
+			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns, Leases: h.store, Policy: h.policy},
 			Reconciler: &activities.Reconciler{
 				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Retention: h.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Age: time.Hour, Workflows: deploys, Images: h,
-				PushHost: "r", Tags: h.store, Known: h.store, Grace: time.Minute,
+				PushHost: "r", Tags: h.store, Known: h.store, Grace: time.Minute, Leases: h.store, Policy: h.policy,
 			},
 			Source: &activities.Source{Store: h.store, Ledger: h.store, Logs: writer, Git: h, Workspaces: h.workspaces, Images: h, PushHost: "r", HostID: h.id},
 			Slots: &activities.Slots{
@@ -265,7 +289,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Plan:  &activities.Plan{Store: h.store, Logs: writer, Planner: h, Workspaces: h.workspaces},
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
 			Preview: &activities.Preview{
-				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r", Turns: turns,
+				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r", Turns: turns, Leases: h.store, Policy: h.policy, Hold: recorder.Hold,
 			},
 			Sweeper: &activities.Sweeper{
 				LeftOvers: h.store, Ledger: h.store, Engine: h, Workspaces: h.workspaces, Mirrors: mirrors, Projects: h.store, HostID: h.id, Age: time.Minute, Settled: time.Minute,

@@ -113,7 +113,7 @@ func (s *system) retry(ctx context.Context, d deployment.Deployment) error {
 }
 
 func (s *system) reconciler() *activities.Reconciler {
-	return &activities.Reconciler{Store: s.store, Ledger: s.store, Stuck: s.store, Deleted: s.store, Retention: s.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Workflows: s.deploys, Images: s.host, Grace: time.Minute}
+	return &activities.Reconciler{Store: s.store, Ledger: s.store, Stuck: s.store, Deleted: s.store, Retention: s.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Workflows: s.deploys, Images: s.host, Grace: time.Minute, Leases: s.store, Policy: s.host.policy}
 }
 
 func (s *system) history(d deployment.Deployment, run string) (list []*historypb.HistoryEvent) {

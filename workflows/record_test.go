@@ -117,9 +117,22 @@ func (s scenario) start(t *testing.T, client sdkclient.Client) sdkclient.Workflo
 	case temporal.WorkflowTeardown:
 		id, name, in = temporal.TeardownWorkflowID("p"), s.workflow, temporal.TeardownInput{ProjectID: "p", Limits: limits}
 	}
+	if s.workflow == temporal.WorkflowLease {
+		leases := &temporal.Deploys{Client: client, Limits: limits}
+		require.NoError(t, leases.PokeLease(t.Context(), "e"))
+		return client.GetWorkflow(t.Context(), temporal.LeaseWorkflowID("e"), current(t, client, temporal.LeaseWorkflowID("e")))
+	}
 	run, err := client.ExecuteWorkflow(t.Context(), sdkclient.StartWorkflowOptions{ID: id, TaskQueue: temporal.QueueControl}, name, in)
 	require.NoError(t, err)
 	return run
+}
+
+// current is the newest run of a workflow.
+func current(t *testing.T, client sdkclient.Client, id string) string {
+	t.Helper()
+	described, err := client.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 }
 
 // ended is closed when a run has closed; how stands in the history.

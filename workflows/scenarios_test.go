@@ -178,9 +178,40 @@ func scenarios() map[string]scenario {
 			end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, code: "deploy.deadline_exceeded", limits: func(l *temporal.Limits) { l.Deploy = time.Second },
 			arrange: func(s *standIns, begun chan<- struct{}) { s.on["BuildImage"] = untilCanceled(begun) },
 		},
+		"lease": {workflow: temporal.WorkflowLease, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.looks = []temporal.LeaseLook{
+				leaseLook("p1", "", 50*time.Millisecond), leaseLook("p1", deployment.LeaseSleep, 0), leaseLook("p1", deployment.LeaseStart, 0), leaseLook("p1", deployment.LeaseStop, 0),
+			}
+		}},
+		"lease_of_a_host_that_is_gone": {workflow: temporal.WorkflowLease, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.looks = []temporal.LeaseLook{leaseLook("gone", deployment.LeaseStart, 0), leaseLook("gone", deployment.LeaseStop, 0)}
+		}},
+		"lease_in_trouble": {
+			workflow: temporal.WorkflowLease, limits: func(l *temporal.Limits) {
+				l.Attempts, l.RetryInitial, l.RetryMaximum = 1, 50*time.Millisecond, 50*time.Millisecond
+			},
+			arrange: func(s *standIns, _ chan<- struct{}) {
+				s.looks = []temporal.LeaseLook{leaseLook("p1", deployment.LeaseStart, 0), leaseLook("p1", deployment.LeaseStart, 0)}
+				s.on["StartPreview"] = brokenOnce()
+			},
+		},
+		"cancel_of_a_lease": {
+			workflow: temporal.WorkflowLease, cancels: true, end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+			arrange: func(s *standIns, begun chan<- struct{}) {
+				s.looks = []temporal.LeaseLook{leaseLook("p1", deployment.LeaseSleep, 0), leaseLook("p1", "", time.Hour)}
+				s.on["SleepPreview"] = untilCanceled(begun)
+			},
+		},
 		"reset_while_it_goes_on": {resets: lastTask, arrange: func(s *standIns, begun chan<- struct{}) {
 			s.on["BuildImage"] = untilCanceled(begun)
 		}},
+	}
+}
+
+func leaseLook(host string, act deployment.LeaseAct, after time.Duration) temporal.LeaseLook {
+	return temporal.LeaseLook{
+		Act: act, Why: "nobody has asked for it", After: after, Project: "app", Environment: "branch/a", Number: 1, DeploymentID: deploymentID,
+		State: deployment.PreviewLive, Wanted: deployment.WantedRunning, HostID: host, HostLives: true,
 	}
 }
 

@@ -21,6 +21,7 @@ type standIns struct {
 	built   func() temporal.BuildResult // what resolve finds built already; nil for nothing
 	cached  string                      // the builder that has steps to be kept
 	newBase bool                        // the plan's base image runs nowhere
+	looks   []temporal.LeaseLook        // what is found of a lease, one after the other; afterwards that nothing is to be waited for
 }
 
 func (s *standIns) does(ctx context.Context) error {
@@ -44,7 +45,7 @@ func (s *standIns) ClaimHost(ctx context.Context, _ temporal.StepInput) (tempora
 }
 
 // next takes the first of a list, or what comes after it.
-func next(list *[]string, afterwards string) string {
+func next[T any](list *[]T, afterwards T) T {
 	if len(*list) == 0 {
 		return afterwards
 	}
@@ -97,6 +98,26 @@ func (s *standIns) CloseDeployment(ctx context.Context, in temporal.CloseInput) 
 		return s.close(in), nil
 	}
 	return temporal.CloseResult{Outcome: in.Outcome, RunID: activity.GetInfo(ctx).WorkflowExecution.RunID}, nil
+}
+
+func (s *standIns) LookAtLease(context.Context, temporal.LookInput) (temporal.LeaseLook, error) {
+	return next(&s.looks, temporal.LeaseLook{Project: "app", Environment: "branch/a"}), nil
+}
+
+func (s *standIns) SleepPreview(ctx context.Context, _ temporal.StepInput) (temporal.LeaseResult, error) {
+	return temporal.LeaseResult{Done: true}, s.does(ctx)
+}
+
+func (s *standIns) StartPreview(ctx context.Context, _ temporal.StepInput) (temporal.LeaseResult, error) {
+	return temporal.LeaseResult{Done: true}, s.does(ctx)
+}
+
+func (s *standIns) StopPreview(ctx context.Context, _ temporal.StepInput) (temporal.LeaseResult, error) {
+	return temporal.LeaseResult{Done: true}, s.does(ctx)
+}
+
+func (s *standIns) EndPreview(context.Context, temporal.StepInput) (temporal.LeaseResult, error) {
+	return temporal.LeaseResult{Done: true}, nil
 }
 
 func (s *standIns) Repair(context.Context, temporal.ReconcileInput) (temporal.ReconcileResult, error) {

@@ -63,8 +63,8 @@ func (c *cli) adminHostsForget() *cobra.Command {
 	command := &cobra.Command{
 		Use: "forget HOST", Short: "Give up a host that is gone for good", Args: cobra.ExactArgs(1),
 		Long: `Give up all that a host which will not come back is said to hold: its build slots, checkouts, containers and networks. Deletions
-that wait for it go on, and deploys do not wait for it any more. What was live on it is lost: its addresses lead nowhere until it is
-deployed again; the command lists each with the command for that. What is deployed later goes to other hosts.
+that wait for it go on, and deploys do not wait for it any more. What was live on it is started on another host, from its
+image; the command lists each with the command that brings it back where there is no other. What is deployed later goes to other hosts.
 
 Refused while the host is alive: stop its worker first. Asks before it does anything; where there is no terminal to ask on, --yes is
 needed. Run again it changes nothing more. Should the host come back after all, it starts as a new one and removes the containers,
@@ -145,7 +145,7 @@ func (c *cli) printForgotten(id string, forgotten domain.ForgottenHost, lost []l
 	if err := c.line("host %s is forgotten, with %s", clean(id), counted(forgotten.Things, "thing that it held", "things that it held")); err != nil || len(lost) == 0 {
 		return err
 	}
-	c.say("what was live on it is lost; this brings it back:")
+	c.say("what was live on it is started on another host; where there is none, this brings it back:")
 	t := newTable("PROJECT", "ENVIRONMENT", "DEPLOYMENT", "COMMAND")
 	for _, l := range lost {
 		t.add(l.Project, l.Environment, fmt.Sprintf("#%d", l.Number), l.Command)

@@ -50,6 +50,7 @@ func (h *host) tend(ctx context.Context) {
 		case <-h.wentLive:
 		case <-sweep.C:
 			h.sweepLeftOvers(ctx)
+			h.haltSleepers(ctx)
 			resumed = false
 		case <-ctx.Done():
 			return
@@ -118,7 +119,7 @@ func (h *host) resume(ctx context.Context, p deployment.Preview) error {
 		return err
 	}
 	h.Log.Warn("container of a live preview is gone", "deployment", p.DeploymentID, "container", p.Container)
-	return h.Store.SetPreviewState(ctx, p.DeploymentID, deployment.PreviewFailed)
+	return h.Store.LosePreview(ctx, p.DeploymentID, p.Host)
 }
 
 // followPreviews logs what previews of this host print from now on, and what they have printed since they were followed last.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	sdkclient "go.temporal.io/sdk/client"
@@ -56,6 +57,7 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 			return err
 		}
 		host.lookAtDisk(ctx) // before a claim is asked for
+		host.noteAlive(ctx)  // and before anybody looks whether it is lost
 		p.Telemetry.Metrics.Builders(host.builder.Status)
 	}
 	running, err := worker.New(host.options())
@@ -69,6 +71,8 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 		}
 		return err
 	}
+	var beside sync.WaitGroup
+	beside.Go(func() { host.keeper().Run(ctx) })
 	if c.Worker.ControlOnly {
 		p.Log.Info("worker runs workflows only", "build_id", c.Worker.BuildID)
 		<-ctx.Done()
@@ -77,6 +81,7 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 		host.tend(ctx)
 	}
 	running.Stop()
+	beside.Wait()
 	return nil
 }
 
@@ -215,11 +220,11 @@ func (h *host) options() worker.Options {
 		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: h.deploys.Limits, Log: h.Log,
 		Recorder: h.recorder,
 		Activities: worker.Activities{
-			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns()},
+			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns(), Leases: h.Store, Policy: policy(h.c.Leases)},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
 				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Past: h.Store, PastLogs: h.writer, Keep: keep(h.c.Retention), Known: h.Store,
-				PushHost: h.c.Registry.PushHost, Tags: h.Store, Grace: 5 * h.c.Timeouts.ScheduleToStart,
+				PushHost: h.c.Registry.PushHost, Tags: h.Store, Grace: 5 * h.c.Timeouts.ScheduleToStart, Leases: h.Store, Policy: policy(h.c.Leases),
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces,
@@ -236,6 +241,7 @@ func (h *host) options() worker.Options {
 				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,
 				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, Drain: h.c.Timeouts.DrainWait, StopGrace: h.c.Timeouts.StopWait,
 				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive, Turns: h.turns(),
+				Leases: h.Store, Policy: policy(h.c.Leases), Hold: h.recorder.Hold,
 			},
 			Sweeper: h.sweeper(),
 		},

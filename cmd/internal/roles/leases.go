@@ -1,0 +1,38 @@
+package roles
+
+import (
+	"context"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/worker"
+)
+
+func policy(l config.Leases) deployment.LeasePolicy {
+	return deployment.LeasePolicy{TTL: l.TTL, Idle: l.Idle, HostLost: l.HostLost}
+}
+
+func (h *host) keeper() *worker.Keeper {
+	return &worker.Keeper{Leases: h.Store, Poke: h.deploys.PokeLease, Policy: policy(h.c.Leases), Log: h.Log}
+}
+
+// restless is how long ago a preview fell asleep that ought to stand still by now.
+const restless = 10 * time.Second
+
+// haltSleepers stops what is asleep and runs: whoever put it to sleep died before it was stopped, or it was resumed at that moment.
+func (h *host) haltSleepers(ctx context.Context) {
+	asleep, err := h.Store.PreviewsAsleep(ctx, h.c.Worker.HostID, restless)
+	if err != nil {
+		h.Log.Warn("list previews that are asleep", "error", err)
+	}
+	for _, p := range asleep {
+		container, err := h.Store.AsleepAs(ctx, p.DeploymentID, p.Host) // it may be woken by now
+		if err == nil && container != "" {
+			err = h.engine.Halt(ctx, container, h.c.Timeouts.StopWait)
+		}
+		if err != nil && ctx.Err() == nil {
+			h.Log.Warn("stop a preview that is asleep", "deployment", p.DeploymentID, "error", err)
+		}
+	}
+}
