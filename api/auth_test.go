@@ -29,7 +29,7 @@ func TestAuth_EveryRouteOfTheContract(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 38, routes)
+	require.Equal(t, 47, routes)
 	require.Len(t, w.deploys.started, 1)
 	require.Empty(t, w.deploys.canceled)
 }

@@ -35,6 +35,7 @@ type system struct {
 	ui       string
 	temporal string
 	registry string
+	service  string // of this machine, that previews may reach
 	process  testbed.Dev
 }
 
@@ -144,6 +145,9 @@ func (s *system) layOut(root, cache string) error {
 		return err
 	}
 	s.api, s.gateway, s.git, s.ui, s.temporal, s.registry, s.ops = ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6]
+	if s.service, err = freeService(); err != nil {
+		return err
+	}
 	bin, err := filepath.Abs("../bin")
 	if err != nil {
 		return err
@@ -156,7 +160,7 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_DATA_DIR="+s.data, "SLIPWAY_API_ADDR="+s.api, "SLIPWAY_GATEWAY_ADDR="+s.gateway,
 		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+s.ui,
 		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+s.ops, "SLIPWAY_OTLP_ENDPOINT="+traces.url,
-		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_BUILD_CACHE_SIZE=4GB", "SLIPWAY_PREVIEW_SUBNETS=10.218.0.0/16",
+		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_BUILD_CACHE_SIZE=4GB", "SLIPWAY_PREVIEW_SUBNETS=10.218.0.0/16", "SLIPWAY_PREVIEW_SERVICES="+s.service,
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,
@@ -164,6 +168,27 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_BUILD_SLOTS=4", "SLIPWAY_MIN_FREE_DISK=100MB", "SLIPWAY_DISK_DIRS="+s.tight, // builds that sleep hold up no others, and no test waits for room
 	)
 	return nil
+}
+
+// freeService returns an address of Docker's own bridge that nobody listened on just now.
+func freeService() (string, error) {
+	bridge, err := net.InterfaceByName("docker0")
+	if err != nil {
+		return "", fmt.Errorf("docker0: %w", err)
+	}
+	addresses, err := bridge.Addrs()
+	if err != nil || len(addresses) == 0 {
+		return "", fmt.Errorf("docker0 has no address: %w", err)
+	}
+	host, _, err := net.ParseCIDR(addresses[0].String())
+	if err != nil {
+		return "", err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host.String(), "0"))
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // start starts the program and waits until it says that it is ready.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/docker"
+	"github.com/slipway-dev/slipway/internal/isolation"
 	"github.com/slipway-dev/slipway/internal/supervise"
 )
 
@@ -72,6 +73,11 @@ func downSystem(ctx context.Context, c config.Dev, purge bool, out io.Writer) er
 	}
 	if err := stopPreviews(ctx, c, purge, out); err != nil {
 		return err
+	}
+	if c.Docker.Isolation != config.IsolationOff {
+		if err := (isolation.Previews{Pool: c.Docker.PreviewSubnets}).Remove(); err != nil {
+			return err
+		}
 	}
 	if purge {
 		if err := purgeData(paths{c}, out); err != nil {

@@ -148,6 +148,11 @@ func (c DaemonConfig) resolvers() ([]netip.Addr, error) {
 		}
 		return list, nil
 	}
+	return HostResolvers()
+}
+
+// HostResolvers returns the servers that containers of this host ask for names, as Docker and BuildKit choose them.
+func HostResolvers() ([]netip.Addr, error) {
 	return hostResolvers("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 }
 

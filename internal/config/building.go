@@ -272,7 +272,14 @@ type Docker struct {
 	Host           string       // empty: DOCKER_HOST, else the default socket
 	PreviewSubnets netip.Prefix // cut into one network per preview
 	StartCPUs      float64      // that an app may use until it is healthy; 0: its own
+
+	Isolation   string           // whether previews are kept away from this machine: on, off
+	Services    []netip.AddrPort // that they reach all the same
+	PrivateNets []netip.Prefix   // that they reach
 }
+
+// IsolationOff lets previews reach what is near them.
+const IsolationOff = "off"
 
 func (d *Docker) keys() []key {
 	return []key{
@@ -284,6 +291,21 @@ func (d *Docker) keys() []key {
 			env: "SLIPWAY_PREVIEW_SUBNETS", path: "docker.preview_subnets", initial: "10.213.0.0/16",
 			value: network(&d.PreviewSubnets, 24),
 			doc:   "Network that is cut into one small network per preview.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_ISOLATION", path: "docker.isolation", initial: "on", value: oneOf(&d.Isolation, "on", IsolationOff),
+			doc: "Keeps previews away from every service of this machine, from each other, from cloud metadata and from private networks, with rules in the " +
+				"kernel's packet filter (nftables). The worker needs the capability `CAP_NET_ADMIN` for it, where the Docker engine is. With `off` nothing is set.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_SERVICES", path: "docker.preview_services", value: services(&d.Services),
+			doc: "Services (`address:port` with an IPv4 address, separated by commas) that previews reach by TCP although they are on this machine or in a private network, " +
+				"such as a database that apps share.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_PRIVATE_NETWORKS", path: "docker.preview_private_networks", value: networks(&d.PrivateNets, ipv4),
+			doc: "Private networks (IPv4 CIDRs, separated by commas) that previews reach. Empty for none: previews reach public addresses and the resolvers of " +
+				"`/etc/resolv.conf` alone. This machine, link-local addresses and other previews are never reached, whatever is given.",
 		},
 		{
 			env: "SLIPWAY_START_CPUS", path: "docker.start_cpus", initial: "2", value: decimal(&d.StartCPUs, 0.1, 1024),

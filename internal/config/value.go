@@ -195,6 +195,22 @@ func networks(into *[]netip.Prefix, checks ...func(netip.Prefix) error) value {
 	}
 }
 
+// services takes a list of IPv4 addresses with ports, comma-separated, which may be empty.
+func services(into *[]netip.AddrPort) value {
+	return func(s string) error {
+		var list []netip.AddrPort
+		for _, one := range split(s) {
+			a, err := netip.ParseAddrPort(one)
+			if err != nil || !a.Addr().Is4() || a.Port() == 0 {
+				return fmt.Errorf("%q is no service: give an IPv4 address and a port such as 192.168.1.10:5432, separated by commas", one)
+			}
+			list = append(list, a)
+		}
+		*into = list
+		return nil
+	}
+}
+
 // origins takes a list of web origins, comma-separated, which may be empty.
 func origins(into *[]string) value {
 	return func(s string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 
 	"github.com/docker/docker/client"
 )
@@ -99,6 +100,9 @@ func (e *Engine) connect(ctx context.Context) error {
 	e.hostCPUs = info.NCPU
 	return nil
 }
+
+// Local reports whether the engine is on this machine.
+func (e *Engine) Local() bool { return strings.HasPrefix(e.client.DaemonHost(), "unix://") }
 
 // Ping asks the engine whether it is there.
 func (e *Engine) Ping(ctx context.Context) error {

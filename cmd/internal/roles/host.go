@@ -51,6 +51,7 @@ func (h *host) tend(ctx context.Context) {
 		case <-sweep.C:
 			h.sweepLeftOvers(ctx)
 			h.haltSleepers(ctx)
+			h.isolateAgain(ctx)
 			resumed = false
 		case <-ctx.Done():
 			return

@@ -56,6 +56,9 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 		if err := host.sweepPredecessor(ctx); err != nil {
 			return err
 		}
+		if err := host.isolate(); err != nil { // before a preview is started
+			return err
+		}
 		host.lookAtDisk(ctx) // before a claim is asked for
 		host.noteAlive(ctx)  // and before anybody looks whether it is lost
 		p.Telemetry.Metrics.Builders(host.builder.Status)
