@@ -13,7 +13,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test chaos chaos-outages bench bench-cancel bench-backpressure bench-git screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test chaos chaos-outages bench bench-cancel bench-backpressure bench-swap bench-git screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -72,6 +72,10 @@ bench-cancel: deps images build ## cancel 1,000 deploys at random moments, for 3
 
 bench-backpressure: deps images build ## ask for 500 deploys at once, more than the installation takes; writes docs/reliability.md
 	go test $(ROOT_EXEC) -timeout 2h -v ./e2e/chaos -run TestBackpressure -args -deploys 500 \
+		-report $(CURDIR)/docs/reliability.md
+
+bench-swap: deps images build ## redeploy an app ten times under 10,000 requests, slow ones, uploads and WebSockets; writes docs/reliability.md
+	go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run TestSwap -args -swaps 10 -requests 10000 -drain 30s \
 		-report $(CURDIR)/docs/reliability.md
 
 bench-git: ## compare fetching a large repository with git itself (50,000 files, 1 GB of history; needs 8 GB of disk)

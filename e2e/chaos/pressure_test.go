@@ -24,13 +24,13 @@ var measured = []struct {
 // were given their slots at the same moment began first is chance.
 const fairLead = 2
 
-// restartWith restarts API and worker in order with other settings, and with their own when the test ends. What memory they and
+// restartWith restarts API, worker and gateway in order with other settings, and with their own when the test ends. What memory they and
 // Temporal take is counted from then on.
 func restartWith(t *testing.T, settings ...string) {
 	t.Helper()
 	restart := func(ctx context.Context, settings ...string) {
 		in.settings = settings
-		for _, name := range []string{"api", "worker"} {
+		for _, name := range []string{"api", "worker", "gateway"} {
 			require.NoError(t, in.part(name).terminate())
 			require.NoError(t, in.part(name).start(ctx))
 		}

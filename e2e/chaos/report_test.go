@@ -13,7 +13,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
-var report = flag.String("report", "", "file whose parts between the marks are written anew with the tables of TestMatrix, TestCancelLatency and TestBackpressure")
+var report = flag.String("report", "", "file whose parts between the marks are written anew with the tables of TestMatrix, TestCancelLatency, TestBackpressure and TestSwap")
 
 // result is how one cell went.
 type result struct {
