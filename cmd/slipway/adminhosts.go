@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-dev/slipway/internal/config"
@@ -24,8 +25,8 @@ func (c *cli) adminHosts() *cobra.Command {
 func (c *cli) adminHostsList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the hosts, and whether they are there", Args: cobra.NoArgs,
-		Long: `List the hosts with their roles, when each was last seen, the build slots that are in use, and the previews that are to run
-there. A host is alive while it says so every few seconds, and gives no slots when its disk runs low; one that is silent for half a minute gets nothing new. One that is
+		Long: `List the hosts with their roles, when each was last seen, the build slots that are in use, the previews that are to run
+there, and the memory that was free then: a preview goes where most of it is. A host is alive while it says so every few seconds, and gives no slots when its disk runs low; one that is silent for half a minute gets nothing new. One that is
 unknown was never seen, or was forgotten, and something still names it.` + machineNote,
 		Example: "  sudo -E slipway admin hosts list\n  sudo -E slipway admin hosts list --output json | jq -r '.items[] | select(.alive | not) | .id'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +42,7 @@ unknown was never seen, or was forgotten, and something still names it.` + machi
 }
 
 func (c *cli) printHosts(hosts []domain.Host) error {
-	t := newTable("HOST", "ROLES", "STATE", "LAST SEEN", "SLOTS", "PREVIEWS")
+	t := newTable("HOST", "ROLES", "STATE", "LAST SEEN", "SLOTS", "PREVIEWS", "MEMORY FREE")
 	for _, h := range hosts {
 		state, seen := "unknown", ""
 		if h.LastSeenAt != nil {
@@ -53,7 +54,11 @@ func (c *cli) printHosts(hosts []domain.Host) error {
 				state = "gives no slots: " + h.SlotsClosed
 			}
 		}
-		t.add(h.ID, strings.Join(h.Roles, ","), state, seen, fmt.Sprintf("%d/%d", h.SlotsUsed, h.Slots), fmt.Sprint(h.Previews))
+		memory := ""
+		if h.FreeMemory > 0 {
+			memory = units.BytesSize(float64(h.FreeMemory))
+		}
+		t.add(h.ID, strings.Join(h.Roles, ","), state, seen, fmt.Sprintf("%d/%d", h.SlotsUsed, h.Slots), fmt.Sprint(h.Previews), memory)
 	}
 	return c.printTable(t)
 }

@@ -47,12 +47,12 @@ func TestHostsAsTable(t *testing.T) {
 	var out, errs bytes.Buffer
 	seen, long := noon.Add(-2*time.Second), noon.Add(-72*time.Hour)
 	require.NoError(t, (&person{t: t}).cli(&out, &errs).printHosts([]domain.Host{
-		{ID: "a", Roles: []string{"build", "preview"}, Alive: true, LastSeenAt: &seen, Slots: 2, SlotsUsed: 1, Previews: 3},
+		{ID: "a", Roles: []string{"build", "preview"}, Alive: true, LastSeenAt: &seen, Slots: 2, SlotsUsed: 1, Previews: 3, FreeMemory: 3 << 29},
 		{ID: "b", Roles: []string{"build"}, LastSeenAt: &long, Slots: 4},
 		{ID: "c", Things: 1},
 		{ID: "d", Roles: []string{"build"}, Alive: true, LastSeenAt: &seen, Slots: 1, SlotsClosed: "disk space on host d"},
 	}))
-	require.Regexp(t, `^HOST.*\na +build,preview +alive +2.0s ago +1/2 +3\nb +build +silent +3d ago +0/4 +0\nc +- +unknown +- +0/0 +0\nd +build +gives no slots: disk space on host d +2.0s ago +0/1 +0\n$`, out.String())
+	require.Regexp(t, `^HOST.*\na +build,preview +alive +2.0s ago +1/2 +3 +1.5GiB\nb +build +silent +3d ago +0/4 +0 +-\nc +- +unknown +- +0/0 +0 +-\nd +build +gives no slots: disk space on host d +2.0s ago +0/1 +0 +-\n$`, out.String())
 }
 
 func TestForgottenHost(t *testing.T) {

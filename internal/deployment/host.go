@@ -12,6 +12,7 @@ type Host struct {
 	SlotsUsed   int        `json:"slots_used"`             // by builds that hold one now
 	SlotsClosed string     `json:"slots_closed,omitempty"` // why it gives none of its free slots away; empty while it does
 	Previews    int        `json:"previews"`               // that are to run on it
+	FreeMemory  int64      `json:"free_memory"`            // bytes that it could give when it was seen last; 0 when that is not known
 	Things      int        `json:"things"`                 // rows of the ledger that name it
 }
 

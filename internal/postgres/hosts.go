@@ -34,8 +34,13 @@ func (s *Store) CloseSlots(ctx context.Context, hostID, reason string) error {
 	return at(s.q.CloseSlots(ctx, db.CloseSlotsParams{ID: hostID, SlotsClosed: reason}), "note whether host %q gives build slots away", hostID)
 }
 
-// PreviewHost returns the id of a preview host that was seen lately and has the fewest previews; while there is none, a
-// transient failure.
+// HasMemory notes how many bytes of memory a host could give.
+func (s *Store) HasMemory(ctx context.Context, hostID string, free int64) error {
+	return at(s.q.HasMemory(ctx, db.HasMemoryParams{ID: hostID, FreeMemory: free}), "note the memory of host %q", hostID)
+}
+
+// PreviewHost returns the id of a preview host that was seen lately and has most memory free, what was started since it said so
+// taken off; of equals, the one with the fewest previews. While there is none, a transient failure.
 func (s *Store) PreviewHost(ctx context.Context) (string, error) {
 	id, err := s.q.PreviewHost(ctx, hostTimeout)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -19,7 +19,7 @@ func (s *Store) Hosts(ctx context.Context) ([]deployment.Host, error) {
 		hosts[i] = deployment.Host{
 			ID: r.ID, Roles: r.Roles, Alive: r.Alive, LastSeenAt: r.LastSeenAt,
 			Slots: int(r.Slots), SlotsUsed: int(r.SlotsUsed), Previews: int(r.Previews), Things: int(r.Things),
-			SlotsClosed: r.SlotsClosed,
+			SlotsClosed: r.SlotsClosed, FreeMemory: r.FreeMemory,
 		}
 	}
 	return hosts, at(err, "list hosts")

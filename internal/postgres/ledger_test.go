@@ -73,6 +73,31 @@ func TestPreviewHost(t *testing.T) {
 	require.Equal(t, "host-2", chosen(), "and back")
 }
 
+// A preview goes where most memory is free. One that was placed since the host told of its memory counts with all that it may take.
+func TestPreviewHost_MostMemory(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	free := func(host string, mb int) {
+		require.NoError(t, b.SeenHost(t.Context(), host, []string{"preview"}, 0))
+		require.NoError(t, b.HasMemory(t.Context(), host, int64(mb)<<20))
+	}
+	chosen := func() string {
+		id, err := b.PreviewHost(t.Context())
+		require.NoError(t, err)
+		return id
+	}
+	free("host-1", 2*p.Resources.MemoryMB)
+	free("host-2", 2*p.Resources.MemoryMB-1)
+	require.Equal(t, "host-1", chosen())
+	require.NoError(t, b.SetPreview(t.Context(), "", preview(b.deploy(p, "production")))) // on host-1
+	require.Equal(t, "host-2", chosen(), "the app that is being started will take its memory")
+	b.exec("UPDATE previews SET state = 'live', updated_at = now()")
+	require.Equal(t, "host-2", chosen(), "it has just begun to take it")
+	free("host-1", 2*p.Resources.MemoryMB)
+	require.Equal(t, "host-1", chosen(), "the host has counted it")
+}
+
 func TestLeftOver(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/activities"
@@ -81,11 +82,27 @@ func (h *host) noteAlive(ctx context.Context) {
 		err = h.Store.HasPlanner(ctx, h.c.Worker.HostID, h.fingerprint)
 	}
 	if err == nil {
+		err = h.noteMemory(ctx)
+	}
+	if err == nil {
 		err = h.Store.CloseSlots(ctx, h.c.Worker.HostID, h.reason())
 	}
 	if err != nil && ctx.Err() == nil {
 		h.Log.Warn("note that this host lives", "error", err)
 	}
+}
+
+// noteMemory notes what this machine could give without swapping, as the kernel counts it.
+func (h *host) noteMemory(ctx context.Context) error {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return err
+	}
+	memory, err := proc.Meminfo()
+	if err != nil || memory.MemAvailableBytes == nil {
+		return fmt.Errorf("how much memory is free: %w", err)
+	}
+	return h.Store.HasMemory(ctx, h.c.Worker.HostID, int64(*memory.MemAvailableBytes)) //nolint:gosec // no machine has so much
 }
 
 // resumesAtOnce is how many previews are started at once: an engine takes a while for each, and a host may have hundreds.

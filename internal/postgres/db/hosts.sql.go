@@ -25,6 +25,20 @@ func (q *Queries) CloseSlots(ctx context.Context, arg CloseSlotsParams) error {
 	return err
 }
 
+const hasMemory = `-- name: HasMemory :exec
+UPDATE hosts SET free_memory = $2 WHERE id = $1
+`
+
+type HasMemoryParams struct {
+	ID         string
+	FreeMemory int64
+}
+
+func (q *Queries) HasMemory(ctx context.Context, arg HasMemoryParams) error {
+	_, err := q.db.Exec(ctx, hasMemory, arg.ID, arg.FreeMemory)
+	return err
+}
+
 const hasPlanner = `-- name: HasPlanner :exec
 UPDATE hosts SET planner = $2 WHERE id = $1
 `
@@ -56,10 +70,16 @@ func (q *Queries) LimitProjects(ctx context.Context, arg LimitProjectsParams) er
 const previewHost = `-- name: PreviewHost :one
 SELECT h.id FROM hosts h
  WHERE 'preview' = ANY (h.roles) AND h.last_seen_at > now() - $1::interval
- ORDER BY (SELECT count(*) FROM previews v WHERE v.host = h.id AND v.state IN ('starting', 'live')), h.id
+ ORDER BY h.free_memory - (SELECT coalesce(sum(p.memory_mb), 0) * 1048576
+                             FROM previews v
+                             JOIN deployments d ON d.id = v.deployment_id
+                             JOIN projects p ON p.id = d.project_id
+                            WHERE v.host = h.id AND (v.state = 'starting' OR v.state = 'live' AND v.updated_at > h.last_seen_at)) DESC,
+          (SELECT count(*) FROM previews v WHERE v.host = h.id AND v.state IN ('starting', 'live')), h.id
  LIMIT 1
 `
 
+// Where most memory is free. What is being started there has not taken its memory yet.
 func (q *Queries) PreviewHost(ctx context.Context, within time.Duration) (string, error) {
 	row := q.db.QueryRow(ctx, previewHost, within)
 	var id string

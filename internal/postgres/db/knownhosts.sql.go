@@ -41,7 +41,7 @@ WITH named AS (
     UNION SELECT host FROM previews WHERE state IN ('starting', 'live', 'asleep')
 )
 SELECT n.id, coalesce(h.roles, '{}')::text[] AS roles, coalesce(h.slots, 0)::integer AS slots, h.last_seen_at,
-       coalesce(h.slots_closed, '')::text AS slots_closed,
+       coalesce(h.slots_closed, '')::text AS slots_closed, coalesce(h.free_memory, 0)::bigint AS free_memory,
        coalesce(h.last_seen_at > now() - $1::interval, false)::boolean AS alive,
        (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = n.id)::integer AS slots_used,
        (SELECT count(*) FROM previews v WHERE v.host = n.id AND v.state IN ('starting', 'live', 'asleep'))::integer AS previews,
@@ -57,6 +57,7 @@ type KnownHostsRow struct {
 	Slots       int32
 	LastSeenAt  *time.Time
 	SlotsClosed string
+	FreeMemory  int64
 	Alive       bool
 	SlotsUsed   int32
 	Previews    int32
@@ -79,6 +80,7 @@ func (q *Queries) KnownHosts(ctx context.Context, within time.Duration) ([]Known
 			&i.Slots,
 			&i.LastSeenAt,
 			&i.SlotsClosed,
+			&i.FreeMemory,
 			&i.Alive,
 			&i.SlotsUsed,
 			&i.Previews,

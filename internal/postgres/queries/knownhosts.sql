@@ -6,7 +6,7 @@ WITH named AS (
     UNION SELECT host FROM previews WHERE state IN ('starting', 'live', 'asleep')
 )
 SELECT n.id, coalesce(h.roles, '{}')::text[] AS roles, coalesce(h.slots, 0)::integer AS slots, h.last_seen_at,
-       coalesce(h.slots_closed, '')::text AS slots_closed,
+       coalesce(h.slots_closed, '')::text AS slots_closed, coalesce(h.free_memory, 0)::bigint AS free_memory,
        coalesce(h.last_seen_at > now() - @within::interval, false)::boolean AS alive,
        (SELECT count(*) FROM resources r WHERE r.kind = 'lease' AND r.host = n.id)::integer AS slots_used,
        (SELECT count(*) FROM previews v WHERE v.host = n.id AND v.state IN ('starting', 'live', 'asleep'))::integer AS previews,
