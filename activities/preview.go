@@ -55,7 +55,10 @@ func (a *Preview) ReleasePreview(ctx context.Context, in temporal.ReleaseInput) 
 	if err != nil {
 		return temporal.ReleaseResult{}, err
 	}
-	if preview.Address, err = a.probe(ctx, p, preview, d.PreviewHost); err != nil {
+	if err := a.judgeDisk(ctx, p, spec, preview); err != nil {
+		return temporal.ReleaseResult{}, err
+	}
+	if preview.Address, err = a.probe(ctx, p, preview, d); err != nil {
 		return temporal.ReleaseResult{}, err
 	}
 	enter(ctx, deployment.PhaseSwitch)
@@ -158,7 +161,7 @@ func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deploymen
 	}
 	return RunSpec{
 		DeploymentID: d.ID, ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, RunID: attemptOf(ctx).RunID,
-		Name: containerName(d, attemptOf(ctx).RunID), Image: image, Env: list, SecretEnv: secret, Port: port, Resources: p.Resources,
+		Name: containerName(d, attemptOf(ctx).RunID), Image: image, Env: list, SecretEnv: secret, Port: port, Resources: p.ResourcesIn(d.Environment),
 	}, nil
 }
 
@@ -169,7 +172,7 @@ func containerName(d deployment.Deployment, runID string) string {
 
 // probe waits until the app answers and returns where it does; meanwhile what it prints goes to the deployment's log. What it prints
 // later is for the host to follow (Outputs), from where this ends.
-func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deployment.Preview, host string) (address string, err error) {
+func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deployment.Preview, d deployment.Deployment) (address string, err error) {
 	enter(ctx, deployment.PhaseProbe)
 	log := logOf(ctx, a.Logs)
 	follow, stop := context.WithCancel(ctx)
@@ -183,7 +186,7 @@ func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deplo
 	}()
 	defer func() { stop(); <-followed }()
 	refused := p.Build.Refused([]deployment.Warning{otherPort(preview.Address, "")})
-	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: host, OtherPort: len(refused) == 0}
+	spec := ProbeSpec{Check: p.HealthCheck, Interval: a.ProbeInterval, Host: d.PreviewHost, OtherPort: len(refused) == 0}
 	address, err = a.Engine.Probe(ctx, preview, spec, func(text string) { log.say("%s", text) })
 	if err != nil {
 		return "", err
@@ -193,7 +196,7 @@ func (a *Preview) probe(ctx context.Context, p deployment.Project, preview deplo
 			return "", err
 		}
 	}
-	return address, a.Engine.KeepAlive(ctx, preview.Container, p.Resources)
+	return address, a.Engine.KeepAlive(ctx, preview.Container, p.ResourcesIn(d.Environment))
 }
 
 // otherPort is the warning about an app that listens elsewhere than where PORT says.

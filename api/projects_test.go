@@ -28,7 +28,7 @@ func TestCreateProject_FillsInDefaults(t *testing.T) {
 	require.Equal(t, oapi.BuilderAuto, p.Builder)
 	require.Equal(t, 8080, p.Port)
 	require.Equal(t, oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, p.HealthCheck)
-	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 512}, p.Resources)
+	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 512, Pids: 512, LogMB: 30}, p.Resources)
 	require.Equal(t, 1800, p.BuildTimeoutSeconds)
 	require.Equal(t, 600, p.ReleaseTimeoutSeconds)
 	require.Empty(t, p.ReleaseCommand)
@@ -71,7 +71,8 @@ func TestUpdateProject_ChangesOnlyWhatIsGiven(t *testing.T) {
 	var q oapi.Project
 	w.call("PATCH", "/v1/projects/shop", `{"health_check":{"timeout_seconds":5},"resources":{"cpus":null}}`).into(&q)
 	require.Equal(t, oapi.HealthCheck{Path: "/up", Status: 204, TimeoutSeconds: 5}, q.HealthCheck)
-	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 1024}, q.Resources)
+	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 1024, Pids: 512, LogMB: 30}, q.Resources)
+	require.Zero(t, q.PreviewResources)
 	require.Equal(t, "node a.js", q.StartCommand)
 	require.Equal(t, 3000, q.Port)
 	require.Equal(t, oapi.BuilderStatic, q.Builder)
@@ -88,6 +89,28 @@ func TestUpdateProject_ChangesOnlyWhatIsGiven(t *testing.T) {
 	require.Equal(t, 1024, q.Resources.MemoryMB)
 	w.call("GET", "/v1/projects/shop", "").problem(404)
 	require.Equal(t, 200, w.call("GET", "/v1/projects/store", "").status)
+}
+
+func TestProject_Resources(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.project("shop")
+	var p oapi.Project
+	w.call("PATCH", "/v1/projects/shop", `{"resources":{"pids":100,"disk_mb":500,"log_mb":5,"open_files":1000,"read_only_root":true},
+		"preview_resources":{"cpus":0.25,"memory_mb":256}}`).into(&p)
+	require.Equal(t, oapi.Resources{Cpus: 0.5, MemoryMB: 512, Pids: 100, DiskMB: 500, LogMB: 5, OpenFiles: 1000, ReadOnlyRoot: true}, p.Resources)
+	require.Equal(t, oapi.Resources{Cpus: 0.25, MemoryMB: 256}, p.PreviewResources)
+
+	w.call("PATCH", "/v1/projects/shop", `{"preview_resources":{"cpus":null,"pids":32}}`).into(&p)
+	require.Equal(t, oapi.Resources{MemoryMB: 256, Pids: 32}, p.PreviewResources)
+	for field, body := range map[string]string{
+		"resources.pids": `{"resources":{"pids":3}}`, "preview_resources.memory_mb": `{"preview_resources":{"memory_mb":1}}`,
+		"preview_resources.cpus": `{"preview_resources":{"cpus":0.001}}`, "resources.open_files": `{"resources":{"open_files":5}}`,
+	} {
+		require.Equal(t, field, *w.call("PATCH", "/v1/projects/shop", body).problem(422).Field)
+	}
+	w.call("GET", "/v1/projects/shop", "").into(&p)
+	require.Equal(t, oapi.Resources{MemoryMB: 256, Pids: 32}, p.PreviewResources)
 }
 
 func TestProject_ReleaseCommand(t *testing.T) {

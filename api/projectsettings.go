@@ -19,8 +19,14 @@ func wireProject(p deployment.Project) oapi.Project {
 			Path: p.HealthCheck.Path, Status: p.HealthCheck.Status, TimeoutSeconds: p.HealthCheck.TimeoutSeconds,
 		},
 		ProductionBranch: p.ProductionBranch, BuildTimeoutSeconds: p.BuildTimeoutSeconds, ReleaseTimeoutSeconds: p.ReleaseTimeoutSeconds,
-		Resources:     oapi.Resources{Cpus: p.Resources.CPUs, MemoryMB: p.Resources.MemoryMB},
+		Resources: wireResources(p.Resources), PreviewResources: wireResources(p.PreviewResources),
 		GitCredential: wireGitCredential(p), CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
+	}
+}
+
+func wireResources(r deployment.Resources) oapi.Resources {
+	return oapi.Resources{
+		Cpus: r.CPUs, MemoryMB: r.MemoryMB, Pids: r.PIDs, DiskMB: r.DiskMB, LogMB: r.LogMB, OpenFiles: r.OpenFiles, ReadOnlyRoot: r.ReadOnlyRoot,
 	}
 }
 
@@ -42,7 +48,7 @@ func settingsOf(p deployment.Project) oapi.ProjectUpdate {
 			Path: &p.HealthCheck.Path, Status: &p.HealthCheck.Status, TimeoutSeconds: &p.HealthCheck.TimeoutSeconds,
 		},
 		ProductionBranch: &p.ProductionBranch, BuildTimeoutSeconds: &p.BuildTimeoutSeconds, ReleaseTimeoutSeconds: &p.ReleaseTimeoutSeconds,
-		Resources:  &oapi.ResourcesInput{Cpus: &p.Resources.CPUs, MemoryMB: &p.Resources.MemoryMB},
+		Resources: resourcesInput(p.Resources), PreviewResources: resourcesInput(p.PreviewResources),
 		Dockerfile: dockerfileInput(p.Build.Dockerfile), Static: staticInput(p.Build.Static),
 		Strict: &p.Build.Strict, Repairs: text(p.Build.Repairs), BuildNetwork: text(p.Build.Network), NonRoot: &p.Build.NonRoot,
 		Provenance: text(p.Build.Provenance), Sbom: &p.Build.SBOM, BuildSSH: &p.Build.SSH, Reproducible: &p.Build.Reproducible,
@@ -62,6 +68,12 @@ func staticInput(s deployment.StaticSettings) *oapi.StaticInput {
 	return &oapi.StaticInput{Folder: &s.Folder, Spa: &s.SPA, Headers: &headers}
 }
 
+func resourcesInput(r deployment.Resources) *oapi.ResourcesInput {
+	return &oapi.ResourcesInput{
+		Cpus: &r.CPUs, MemoryMB: &r.MemoryMB, Pids: &r.PIDs, DiskMB: &r.DiskMB, LogMB: &r.LogMB, OpenFiles: &r.OpenFiles, ReadOnlyRoot: &r.ReadOnlyRoot,
+	}
+}
+
 func text[T ~string](value T) *string {
 	s := string(value)
 	return &s
@@ -69,7 +81,7 @@ func text[T ~string](value T) *string {
 
 // withSettings returns p with all of its settings replaced; nil stands for the default.
 func withSettings(p deployment.Project, u oapi.ProjectUpdate) deployment.Project {
-	health, resources := value(u.HealthCheck), value(u.Resources)
+	health := value(u.HealthCheck)
 	p.Name, p.RepoURL, p.RootDir = value(u.Name), value(u.RepoURL), value(u.RootDir)
 	p.Builder = deployment.Builder(value(u.Builder))
 	p.InstallCommand, p.BuildCommand, p.StartCommand = value(u.InstallCommand), value(u.BuildCommand), value(u.StartCommand)
@@ -78,13 +90,20 @@ func withSettings(p deployment.Project, u oapi.ProjectUpdate) deployment.Project
 	p.HealthCheck = deployment.HealthCheck{
 		Path: value(health.Path), Status: value(health.Status), TimeoutSeconds: value(health.TimeoutSeconds),
 	}
-	p.Resources = deployment.Resources{CPUs: value(resources.Cpus), MemoryMB: value(resources.MemoryMB)}
+	p.Resources, p.PreviewResources = resourcesOf(value(u.Resources)), resourcesOf(value(u.PreviewResources))
 	p.Build = deployment.BuildSettings{
 		Dockerfile: dockerfileOf(value(u.Dockerfile)), Static: staticOf(value(u.Static)), Strict: value(u.Strict),
 		Repairs: deployment.Repairs(value(u.Repairs)), Network: deployment.BuildNetwork(value(u.BuildNetwork)),
 		NonRoot: value(u.NonRoot), Provenance: deployment.Provenance(value(u.Provenance)), SBOM: value(u.Sbom), SSH: value(u.BuildSSH), Reproducible: value(u.Reproducible),
 	}
 	return p.WithDefaults()
+}
+
+func resourcesOf(r oapi.ResourcesInput) deployment.Resources {
+	return deployment.Resources{
+		CPUs: value(r.Cpus), MemoryMB: value(r.MemoryMB), PIDs: value(r.Pids), DiskMB: value(r.DiskMB), LogMB: value(r.LogMB),
+		OpenFiles: value(r.OpenFiles), ReadOnlyRoot: value(r.ReadOnlyRoot),
+	}
 }
 
 func dockerfileOf(d oapi.DockerfileInput) deployment.DockerfileSettings {

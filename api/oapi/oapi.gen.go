@@ -1217,7 +1217,8 @@ type Project struct {
 	NonRoot        bool   `json:"non_root"`
 
 	// Port 0: the plan decides.
-	Port int `json:"port"`
+	Port             int       `json:"port"`
+	PreviewResources Resources `json:"preview_resources"`
 
 	// ProductionBranch Empty until a deploy has asked the remote for its HEAD.
 	ProductionBranch string `json:"production_branch"`
@@ -1275,6 +1276,9 @@ type ProjectCreate struct {
 	// Port What PORT is set to; 0 leaves it to the plan.
 	Port *int `json:"port,omitempty"`
 
+	// PreviewResources Bounds of a preview. `preview_resources` are for environments other than production: what is 0 or left out there is as in `resources`.
+	PreviewResources *ResourcesInput `json:"preview_resources,omitempty"`
+
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
 
@@ -1294,8 +1298,10 @@ type ProjectCreate struct {
 	RepoURL string `json:"repo_url"`
 
 	// Reproducible Give every file of the image that is newer than the commit the commit's time, so that the same steps give the same digest; layers are written anew with each commit. By default false.
-	Reproducible *bool           `json:"reproducible,omitempty"`
-	Resources    *ResourcesInput `json:"resources,omitempty"`
+	Reproducible *bool `json:"reproducible,omitempty"`
+
+	// Resources Bounds of a preview. `preview_resources` are for environments other than production: what is 0 or left out there is as in `resources`.
+	Resources *ResourcesInput `json:"resources,omitempty"`
 
 	// RootDir The app's folder inside the repository. By default `.`.
 	RootDir *string `json:"root_dir,omitempty"`
@@ -1354,6 +1360,9 @@ type ProjectUpdate struct {
 	// Port What PORT is set to; 0 leaves it to the plan.
 	Port *int `json:"port,omitempty"`
 
+	// PreviewResources Bounds of a preview. `preview_resources` are for environments other than production: what is 0 or left out there is as in `resources`.
+	PreviewResources *ResourcesInput `json:"preview_resources,omitempty"`
+
 	// ProductionBranch By default the remote's HEAD, asked at the first deploy.
 	ProductionBranch *string `json:"production_branch,omitempty"`
 
@@ -1373,8 +1382,10 @@ type ProjectUpdate struct {
 	RepoURL *string `json:"repo_url,omitempty"`
 
 	// Reproducible Give every file of the image that is newer than the commit the commit's time, so that the same steps give the same digest; layers are written anew with each commit. By default false.
-	Reproducible *bool           `json:"reproducible,omitempty"`
-	Resources    *ResourcesInput `json:"resources,omitempty"`
+	Reproducible *bool `json:"reproducible,omitempty"`
+
+	// Resources Bounds of a preview. `preview_resources` are for environments other than production: what is 0 or left out there is as in `resources`.
+	Resources *ResourcesInput `json:"resources,omitempty"`
 
 	// RootDir The app's folder inside the repository. By default `.`.
 	RootDir *string `json:"root_dir,omitempty"`
@@ -1410,17 +1421,41 @@ type Readiness struct {
 
 // Resources defines model for Resources.
 type Resources struct {
-	Cpus     float64 `json:"cpus"`
-	MemoryMB int     `json:"memory_mb"`
+	Cpus float64 `json:"cpus"`
+
+	// DiskMB 0: no bound.
+	DiskMB   int `json:"disk_mb"`
+	LogMB    int `json:"log_mb"`
+	MemoryMB int `json:"memory_mb"`
+
+	// OpenFiles 0: as many as the Docker engine gives.
+	OpenFiles    int  `json:"open_files"`
+	Pids         int  `json:"pids"`
+	ReadOnlyRoot bool `json:"read_only_root"`
 }
 
-// ResourcesInput defines model for ResourcesInput.
+// ResourcesInput Bounds of a preview. `preview_resources` are for environments other than production: what is 0 or left out there is as in `resources`.
 type ResourcesInput struct {
 	// Cpus By default 0.5.
 	Cpus *float64 `json:"cpus,omitempty"`
 
-	// MemoryMB By default 512.
+	// DiskMB What the app may write, beyond its image. By default 0, no bound. Where the Docker engine's storage cannot keep it (overlay2 needs xfs with pquota), the deployment has the warning release.disk_unbounded.
+	DiskMB *int `json:"disk_mb,omitempty"`
+
+	// LogMB Output that the Docker engine keeps. By default 30.
+	LogMB *int `json:"log_mb,omitempty"`
+
+	// MemoryMB Without swap. By default 512.
 	MemoryMB *int `json:"memory_mb,omitempty"`
+
+	// OpenFiles Of one process. By default 0, as many as the Docker engine gives.
+	OpenFiles *int `json:"open_files,omitempty"`
+
+	// Pids Processes and threads. By default 512.
+	Pids *int `json:"pids,omitempty"`
+
+	// ReadOnlyRoot The app may write to /tmp alone, which is memory. By default false.
+	ReadOnlyRoot *bool `json:"read_only_root,omitempty"`
 }
 
 // Rollback defines model for Rollback.

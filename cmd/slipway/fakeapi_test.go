@@ -195,7 +195,7 @@ func project(name string) oapi.Project {
 		Dockerfile: oapi.DockerfileSettings{Path: "Dockerfile", BuildArgs: map[string]string{}}, Static: oapi.StaticSettings{Headers: []oapi.StaticHeader{}},
 		Strict: []string{}, Repairs: "on", BuildNetwork: "sandbox", Provenance: "off",
 		HealthCheck: oapi.HealthCheck{Path: "/", TimeoutSeconds: 60}, BuildTimeoutSeconds: 1800, ReleaseTimeoutSeconds: 600,
-		Resources: oapi.Resources{Cpus: 0.5, MemoryMB: 512}, CreatedAt: noon.Add(-time.Hour), UpdatedAt: noon.Add(-time.Hour),
+		Resources: oapi.Resources{Cpus: 0.5, MemoryMB: 512, Pids: 512, LogMB: 30}, CreatedAt: noon.Add(-time.Hour), UpdatedAt: noon.Add(-time.Hour),
 	}
 }
 

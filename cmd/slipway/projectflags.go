@@ -12,10 +12,10 @@ import (
 // projectFlags are the flags of `projects create` and `projects update`, one for every setting.
 type projectFlags struct {
 	name, repoURL, branch, healthPath           string
-	healthStatus, memoryMB                      int
+	healthStatus                                int
 	buildTimeout, healthTimeout, releaseTimeout time.Duration
-	cpus                                        float64
 	appFlags
+	resourceFlags
 	buildFlags
 }
 
@@ -26,8 +26,7 @@ func (f *projectFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.healthPath, "health-path", "", "the `path` that answers once the app is up (default /)")
 	flags.IntVar(&f.healthStatus, "health-status", 0, "the HTTP `status` that counts as up (default: any below 500)")
 	flags.DurationVar(&f.healthTimeout, "health-timeout", 0, "the longest `time` that the app may take to come up (default 1m)")
-	flags.Float64Var(&f.cpus, "cpus", 0, "`CPUs` of a preview, e.g. 0.5 (default 0.5)")
-	flags.IntVar(&f.memoryMB, "memory", 0, "memory of a preview in `MB` (default 512)")
+	f.resourceFlags.register(flags)
 	f.appFlags.register(flags)
 	f.buildFlags.register(flags)
 }
@@ -83,9 +82,8 @@ func (f *projectFlags) given(flags *pflag.FlagSet) (client.ProjectUpdate, error)
 	if health != (client.HealthCheckInput{}) {
 		set.HealthCheck = &health
 	}
-	resources := client.ResourcesInput{Cpus: changed(flags, "cpus", f.cpus), MemoryMB: changed(flags, "memory", f.memoryMB)}
-	if resources != (client.ResourcesInput{}) {
-		set.Resources = &resources
+	if err := f.resourceFlags.give(flags, &set); err != nil {
+		return client.ProjectUpdate{}, err
 	}
 	return set, f.buildFlags.give(flags, &set)
 }

@@ -42,7 +42,7 @@ from it are proposed on a terminal, and taken elsewhere.`,
 			body := client.ProjectCreate{
 				Name: name, RepoURL: url, RootDir: set.RootDir, Builder: set.Builder, InstallCommand: set.InstallCommand,
 				BuildCommand: set.BuildCommand, StartCommand: set.StartCommand, ReleaseCommand: set.ReleaseCommand, Port: set.Port, HealthCheck: set.HealthCheck,
-				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, ReleaseTimeoutSeconds: set.ReleaseTimeoutSeconds, Resources: set.Resources,
+				ProductionBranch: set.ProductionBranch, BuildTimeoutSeconds: set.BuildTimeoutSeconds, ReleaseTimeoutSeconds: set.ReleaseTimeoutSeconds, Resources: set.Resources, PreviewResources: set.PreviewResources,
 				Dockerfile: set.Dockerfile, Static: set.Static, Strict: set.Strict, Repairs: set.Repairs,
 				BuildNetwork: set.BuildNetwork, BuildSSH: set.BuildSSH, NonRoot: set.NonRoot, Provenance: set.Provenance, Sbom: set.Sbom, Reproducible: set.Reproducible,
 			}
@@ -192,7 +192,8 @@ func (c *cli) printProject(p client.Project) error {
 	sheet.add("port", orElse(number(p.Port), "the plan's"))
 	sheet.add("health check", fmt.Sprintf("GET %s answers %s within %s", p.HealthCheck.Path,
 		orElse(number(p.HealthCheck.Status), "below 500"), time.Duration(p.HealthCheck.TimeoutSeconds)*time.Second))
-	sheet.add("resources", fmt.Sprintf("%s CPUs, %d MB", strconv.FormatFloat(p.Resources.Cpus, 'g', -1, 64), p.Resources.MemoryMB))
+	sheet.add("resources", resourceWords(p.Resources))
+	sheet.add("outside production", orElse(resourceWords(p.PreviewResources), "the same"))
 	sheet.add("git credential", orElse(credentialWords(p.GitCredential), "none"))
 	sheet.add("created", c.stamp(&p.CreatedAt))
 	sheet.add("updated", c.stamp(&p.UpdatedAt))

@@ -16,7 +16,8 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 	code, stdout, stderr := user(t, api).run("projects", "create", "web", "https://git.example.com/team/mono.git",
 		"--root-dir", "apps/web", "--builder", "nixpacks", "--install-command", "npm ci", "--build-command", "npm run build",
 		"--start-command", "npm start", "--release-command", "npm run migrate", "--release-timeout", "1h", "--port", "3000", "--health-path", "/up", "--health-status", "204", "--health-timeout", "90s",
-		"--production-branch", "trunk", "--build-timeout", "10m", "--cpus", "1.5", "--memory", "1024",
+		"--production-branch", "trunk", "--build-timeout", "10m", "--cpus", "1.5", "--memory", "1024", "--pids", "100", "--disk", "500", "--log-size", "5", "--open-files", "1000", "--read-only-root",
+		"--preview-resources", "cpus=0.25,memory_mb=256,read_only_root=true",
 		"--dockerfile", "d/Dockerfile", "--target", "web", "--build-arg", "A=1=2", "--build-arg", "B", "--static-folder", "dist", "--spa",
 		"--header", "/a/* X-A: b: c", "--header", "Y: z", "--strict", "pm.multiple_lockfiles,start.dev_server", "--repairs", "off",
 		"--build-network", "none", "--build-ssh", "--non-root", "--provenance", "max", "--sbom", "--reproducible")
@@ -26,27 +27,29 @@ func TestProjectsCreateSendsEverySetting(t *testing.T) {
 	require.JSONEq(t, `{"name":"web","repo_url":"https://git.example.com/team/mono.git","root_dir":"apps/web","builder":"nixpacks",
 		"install_command":"npm ci","build_command":"npm run build","start_command":"npm start","release_command":"npm run migrate","release_timeout_seconds":3600,"port":3000,
 		"health_check":{"path":"/up","status":204,"timeout_seconds":90},"production_branch":"trunk","build_timeout_seconds":600,
-		"resources":{"cpus":1.5,"memory_mb":1024},"dockerfile":{"path":"d/Dockerfile","target":"web","build_args":{"A":"1=2","B":null}},
+		"resources":{"cpus":1.5,"memory_mb":1024,"pids":100,"disk_mb":500,"log_mb":5,"open_files":1000,"read_only_root":true},
+		"preview_resources":{"cpus":0.25,"memory_mb":256,"read_only_root":true},"dockerfile":{"path":"d/Dockerfile","target":"web","build_args":{"A":"1=2","B":null}},
 		"static":{"folder":"dist","spa":true,"headers":[{"path":"/a/*","name":"X-A","value":"b: c"},{"path":"/*","name":"Y","value":"z"}]},
 		"strict":["pm.multiple_lockfiles","start.dev_server"],"repairs":"off","build_network":"none","build_ssh":true,"non_root":true,"provenance":"max","sbom":true,"reproducible":true}`, body)
-	require.Equal(t, `name:               web
-id:                 `+projectID+`
-repository:         https://git.example.com/team/mono.git
-folder:             .
-production branch:  the repository's default branch
-builder:            auto
-install command:    the planner's
-build command:      the planner's
-start command:      the planner's
-release command:    the Procfile's, if it has one
-release timeout:    10m0s
-build timeout:      30m0s
-port:               the plan's
-health check:       GET / answers below 500 within 1m0s
-resources:          0.5 CPUs, 512 MB
-git credential:     none
-created:            2026-11-23 11:00:00 UTC
-updated:            2026-11-23 11:00:00 UTC
+	require.Equal(t, `name:                web
+id:                  `+projectID+`
+repository:          https://git.example.com/team/mono.git
+folder:              .
+production branch:   the repository's default branch
+builder:             auto
+install command:     the planner's
+build command:       the planner's
+start command:       the planner's
+release command:     the Procfile's, if it has one
+release timeout:     10m0s
+build timeout:       30m0s
+port:                the plan's
+health check:        GET / answers below 500 within 1m0s
+resources:           0.5 CPUs, 512 MB of memory, 512 processes, 30 MB of log
+outside production:  the same
+git credential:      none
+created:             2026-11-23 11:00:00 UTC
+updated:             2026-11-23 11:00:00 UTC
 `, stdout)
 }
 
@@ -64,6 +67,18 @@ func TestProjectsUpdateRefusesAHeaderWithoutAValue(t *testing.T) {
 	code, _, stderr := user(t, api).run("projects", "update", "shop", "--header", "/a/* X-A")
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, `--header "/a/* X-A" is not "[PATH] NAME: VALUE"`)
+	require.Empty(t, api.requests())
+}
+
+func TestProjectsUpdateRefusesResourcesThatThereAreNot(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	code, _, stderr := user(t, api).run("projects", "update", "shop", "--preview-resources", "memory=256")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `--preview-resources has no "memory": use cpus, memory_mb`)
+	code, _, stderr = user(t, api).run("projects", "update", "shop", "--preview-resources", "pids=many")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "--preview-resources pids=many is not a value of it")
 	require.Empty(t, api.requests())
 }
 

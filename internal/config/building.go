@@ -273,6 +273,7 @@ type Docker struct {
 	PreviewSubnets netip.Prefix // cut into one network per preview
 	StartCPUs      float64      // that an app may use until it is healthy; 0: its own
 
+	Runtime     string           // of containers; empty for the engine's default
 	Isolation   string           // whether previews are kept away from this machine: on, off
 	Services    []netip.AddrPort // that they reach all the same
 	PrivateNets []netip.Prefix   // that they reach
@@ -291,6 +292,10 @@ func (d *Docker) keys() []key {
 			env: "SLIPWAY_PREVIEW_SUBNETS", path: "docker.preview_subnets", initial: "10.213.0.0/16",
 			value: network(&d.PreviewSubnets, 24),
 			doc:   "Network that is cut into one small network per preview.",
+		},
+		{
+			env: "SLIPWAY_PREVIEW_RUNTIME", path: "docker.preview_runtime", value: text(&d.Runtime),
+			doc: "Runtime of previews' containers, such as `runsc` (gVisor), which the Docker Engine has to know; empty for its default.",
 		},
 		{
 			env: "SLIPWAY_PREVIEW_ISOLATION", path: "docker.isolation", initial: "on", value: oneOf(&d.Isolation, "on", IsolationOff),

@@ -137,7 +137,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		{"SLIPWAY_BUILD_SUBNET", `"10.1.2.3/30" does not fit`, "give an IPv4 network"},
 		{"SLIPWAY_GIT_ALLOW_NETS", `"10.0.0.0/8,home" does not fit`, `"home" is no network`},
 		{"SLIPWAY_BUILD_PRIVATE_NETWORKS", `"fd00::/8" does not fit`, "give IPv4 networks"},
-		{"SLIPWAY_PREVIEW_SERVICES", `"10.0.0.5" is no service`, "such as 192.168.1.10:5432"},
+		{"SLIPWAY_PREVIEW_SERVICES", `"10.0.0.5" does not fit`, "such as 192.168.1.10:5432"},
 		{"SLIPWAY_BUILD_CPUS", `"-1" does not fit`, "give 0, or a number from 0.1 to 1024"},
 		{"SLIPWAY_DOCKER_MIRROR", `"maybe" does not fit`, "give true or false"},
 		{"SLIPWAY_BUILD_CACHE_SIZE", `"1000MB" does not fit`, "give a size of at least 1GB, such as 20GB"},
@@ -150,7 +150,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		}
 		require.True(t, found, "%v in\n%v", want, err)
 	}
-	require.Len(t, faults, 18, err)
+	require.Len(t, faults, 19, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
@@ -380,7 +380,7 @@ func TestCodecOrigins(t *testing.T) {
 func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
 	d, err := config.LoadDev([]string{
-		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8", "SLIPWAY_BUILD_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_PREVIEW_SERVICES=10.0.0.5:5432", "SLIPWAY_PREVIEW_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_BUILD_CPUS=1.5", "SLIPWAY_REGISTRY_AUTH_FILE=x", "SLIPWAY_RAILPACK=x", "SLIPWAY_RAILPACK_FRONTEND=x.example/f",
+		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8", "SLIPWAY_BUILD_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_PREVIEW_SERVICES=10.0.0.5:5432", "SLIPWAY_PREVIEW_RUNTIME=runsc", "SLIPWAY_PREVIEW_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_BUILD_CPUS=1.5", "SLIPWAY_REGISTRY_AUTH_FILE=x", "SLIPWAY_RAILPACK=x", "SLIPWAY_RAILPACK_FRONTEND=x.example/f",
 		"SLIPWAY_KEYSET_KMS=aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1", "SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=tcp://x:1", "SLIPWAY_IMAGES_DIR=x",
 		"SLIPWAY_BUILDKIT_CA_FILE=x", "SLIPWAY_BUILDKIT_CERT_FILE=x", "SLIPWAY_BUILDKIT_KEY_FILE=x", "SLIPWAY_REGISTRY_PLAIN_HTTP=true",
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),

@@ -22,6 +22,7 @@ type Project struct {
 	BuildTimeoutSeconds   int
 	ReleaseTimeoutSeconds int
 	Resources             Resources
+	PreviewResources      Resources          // for environments other than production, over Resources
 	GitCredential         *CredentialSummary // nil for none
 	CreatedAt             time.Time
 	UpdatedAt             time.Time
@@ -34,20 +35,12 @@ type HealthCheck struct {
 	TimeoutSeconds int    `json:"timeout_seconds"`
 }
 
-// Resources bound one preview container.
-type Resources struct {
-	CPUs     float64 `json:"cpus"`
-	MemoryMB int     `json:"memory_mb"`
-}
-
 // Defaults of a project's settings.
 const (
 	DefaultBuildTimeoutSeconds   = 1800
 	DefaultReleaseTimeoutSeconds = 600
 	DefaultHealthPath            = "/"
 	DefaultHealthTimeoutSeconds  = 60
-	DefaultCPUs                  = 0.5
-	DefaultMemoryMB              = 512
 	DefaultPort                  = 3000
 )
 
@@ -72,12 +65,7 @@ func (p Project) WithDefaults() Project {
 	if p.HealthCheck.TimeoutSeconds == 0 {
 		p.HealthCheck.TimeoutSeconds = DefaultHealthTimeoutSeconds
 	}
-	if p.Resources.CPUs == 0 {
-		p.Resources.CPUs = DefaultCPUs
-	}
-	if p.Resources.MemoryMB == 0 {
-		p.Resources.MemoryMB = DefaultMemoryMB
-	}
+	p.Resources = p.Resources.WithDefaults()
 	return p
 }
 

@@ -53,6 +53,8 @@ type Preview struct {
 	Network      string
 	Address      string // ip:port on the container's network
 	State        PreviewState
+
+	DiskUnbounded bool // the engine cannot keep the bound on what it writes; told by a start alone
 }
 
 // Route is what a host name leads to, as the gateway needs it.

@@ -188,13 +188,11 @@ func (p Project) Validate() []*FieldError {
 		oneOf("builder", p.Builder, BuilderAuto, BuilderNixpacks, BuilderDockerfile, BuilderStatic, BuilderRailpack),
 		inRange("port", p.Port, 0, 65535), inRange("build_timeout_seconds", p.BuildTimeoutSeconds, 1, 6*3600),
 		inRange("release_timeout_seconds", p.ReleaseTimeoutSeconds, 1, 6*3600),
-		inRange("resources.memory_mb", p.Resources.MemoryMB, 16, 1<<20),
 	}
 	faults = append(faults, p.Build.validate()...)
 	faults = append(faults, p.validateRailpack()...)
-	if p.Resources.CPUs < 0.01 || p.Resources.CPUs > 512 {
-		faults = append(faults, fieldError("resources.cpus", "give a number from 0.01 to 512", "is %v", p.Resources.CPUs))
-	}
+	faults = append(faults, p.Resources.validate("resources")...)
+	faults = append(faults, p.PreviewResources.validate("preview_resources")...)
 	if p.ProductionBranch != "" {
 		if f := ValidateRef(Ref{Kind: RefBranch, Name: p.ProductionBranch}); f != nil {
 			f.Field = "production_branch"

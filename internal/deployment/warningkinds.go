@@ -255,6 +255,11 @@ func WarningKinds() []WarningKind {
 			"make the app listen on the port in PORT, or set the project's port: it is tried only when PORT has not answered for nearly the whole time of the health check",
 		},
 		{
+			"release.disk_unbounded", SeverityWarning, "the preview host cannot bound what an app writes to its disk",
+			"resources.disk_mb 512 with Docker's overlay2 on ext4",
+			"keep Docker's data on xfs mounted with pquota, or set resources.disk_mb to 0; slipway keeps room on the disk all the same (SLIPWAY_MIN_FREE_DISK)",
+		},
+		{
 			"image.reused", SeverityInfo, "the image was built for an earlier deployment",
 			"a rollback",
 			"deploy the commit again to build with the present variables",

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,13 +14,10 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// Bounds of every preview container, whatever its project asks for.
 const (
-	pidsLimit   = 512
-	logFileSize = "10m"
-	logFiles    = "3"
-	nanoPerCPU  = 1e9
-	bytesPerMB  = 1 << 20
+	logFiles   = 3 // that the output which the engine keeps is divided among: the oldest goes as a whole
+	nanoPerCPU = 1e9
+	bytesPerMB = 1 << 20
 )
 
 // create makes the container of s with a fixed address: the route keeps leading to it after the engine or the container
@@ -34,7 +32,18 @@ func (e *Engine) create(ctx context.Context, s deployment.RunSpec, n bridge, add
 // createWith makes the container of s on a network, with an address of the engine's choosing where networks gives none.
 func (e *Engine) createWith(ctx context.Context, s deployment.RunSpec, cpus float64, n bridge, networks *network.NetworkingConfig) (id string, err error) {
 	config := &container.Config{Image: s.Image, Env: environment(s), Entrypoint: s.Command, Labels: e.containerLabels(s)}
-	created, err := e.client.ContainerCreate(ctx, config, hardened(s.Resources.MemoryMB, e.cpus(cpus), n.id), networks, nil, s.Name)
+	if runtime := e.options.Runtime; runtime != "" && !slices.Contains(e.runtimes, runtime) {
+		return "", deployment.PlatformFailure("release.no_runtime",
+			"install the runtime on the preview host and name it in Docker's daemon.json, or correct SLIPWAY_PREVIEW_RUNTIME",
+			"the Docker engine has no runtime %q; it has %s", runtime, strings.Join(e.runtimes, ", "))
+	}
+	host := hardened(s.Resources, e.cpus(cpus), n.id, e.options.Runtime)
+	created, err := e.client.ContainerCreate(ctx, config, host, networks, nil, s.Name)
+	if mentions(err, "storage-opt") || mentions(err, "storage opt") { // the storage driver, or the file system below it, has no quotas
+		e.diskUnbounded.Store(true)
+		host.StorageOpt = nil
+		created, err = e.client.ContainerCreate(ctx, config, host, networks, nil, s.Name)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -47,22 +56,35 @@ func (e *Engine) createWith(ctx context.Context, s deployment.RunSpec, cpus floa
 // cpus bounds a wish by what the host has: the engine refuses more.
 func (e *Engine) cpus(wanted float64) float64 { return min(wanted, float64(e.hostCPUs)) }
 
-// hardened is what a stranger's code gets: no capability, no way to gain one, no swap, bounded memory, CPU, processes
-// and logs, an init that reaps, and no port on the host. It is not restarted, so that a crash during the probe is seen;
-// KeepAlive changes that.
-func hardened(memoryMB int, cpus float64, networkID string) *container.HostConfig {
-	withInit, pids, memory := true, int64(pidsLimit), int64(memoryMB)*bytesPerMB
-	return &container.HostConfig{
+// hardened is what a stranger's code gets: no capability, no way to gain one, no swap, bounded memory, CPU, processes, open files
+// and logs, an init that reaps, and no port on the host. The engine's default seccomp profile stays on. It is not restarted, so
+// that a crash during the probe is seen; KeepAlive changes that.
+func hardened(r deployment.Resources, cpus float64, networkID, runtime string) *container.HostConfig {
+	withInit, pids, memory := true, int64(r.PIDs), int64(r.MemoryMB)*bytesPerMB
+	host := &container.HostConfig{
+		Runtime:       runtime,
 		NetworkMode:   container.NetworkMode(networkID),
 		CapDrop:       []string{"ALL"},
 		SecurityOpt:   []string{"no-new-privileges:true"},
 		Init:          &withInit,
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
-		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": logFileSize, "max-file": logFiles}},
+		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
+			"max-size": fmt.Sprintf("%dk", r.LogMB*1024/logFiles), "max-file": strconv.Itoa(logFiles),
+		}},
 		Resources: container.Resources{
 			Memory: memory, MemorySwap: memory, NanoCPUs: int64(cpus * nanoPerCPU), PidsLimit: &pids,
 		},
 	}
+	if files := int64(r.OpenFiles); files > 0 {
+		host.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: files, Hard: files}}
+	}
+	if r.DiskMB > 0 {
+		host.StorageOpt = map[string]string{"size": fmt.Sprintf("%dm", r.DiskMB)}
+	}
+	if r.ReadOnlyRoot {
+		host.ReadonlyRootfs, host.Tmpfs = true, map[string]string{"/tmp": "rw,nosuid,nodev,mode=1777"} // its memory counts as the app's
+	}
+	return host
 }
 
 // environment returns the spec's variables, with PORT set to its port unless they set it.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/docker/docker/client"
 )
@@ -20,6 +23,7 @@ type Options struct {
 	Installation string       // id of the installation; it owns what carries it in its labels
 	HostID       string       // id of the preview host that this engine stands for
 	SubnetPool   netip.Prefix // IPv4 range that the networks are cut from; zero for DefaultSubnetPool
+	Runtime      string       // of containers, e.g. runsc; empty for the engine's default
 	StartCPUs    float64      // that an app may use until KeepAlive, when its own are fewer; 0 for its own
 	Logger       *slog.Logger // nil for slog.Default
 
@@ -33,8 +37,12 @@ type Engine struct {
 	options Options
 	log     *slog.Logger
 
-	connecting lock // guards hostCPUs
+	connecting lock // guards hostCPUs and runtimes
 	hostCPUs   int  // 0 until connected
+	runtimes   []string
+	// diskUnbounded is set when the engine's storage turns out to have no quotas.
+	diskUnbounded atomic.Bool
+
 	networking lock // held while a network is made: the engine lets two of one name through
 }
 
@@ -97,7 +105,7 @@ func (e *Engine) connect(ctx context.Context) error {
 	if err != nil {
 		return e.failure(ctx, doing, err)
 	}
-	e.hostCPUs = info.NCPU
+	e.hostCPUs, e.runtimes = info.NCPU, slices.Sorted(maps.Keys(info.Runtimes))
 	return nil
 }
 

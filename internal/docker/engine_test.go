@@ -161,7 +161,7 @@ func spec(mode string, env ...string) deployment.RunSpec {
 		DeploymentID: id, ProjectID: "project-1", EnvironmentID: "environment-1", RunID: "run-1",
 		Name: "slipway-test-" + id + "-run-1", Image: imageName, Port: 3000,
 		Env:       append([]string{"MODE=" + mode}, env...),
-		Resources: deployment.Resources{CPUs: 0.5, MemoryMB: 64},
+		Resources: deployment.Resources{CPUs: 0.5, MemoryMB: 64}.WithDefaults(),
 	}
 }
 

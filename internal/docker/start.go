@@ -41,6 +41,8 @@ func (e *Engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 		Network:      n.name,
 		Address:      netip.AddrPortFrom(address, uint16(s.Port)).String(), //nolint:gosec // ports are validated to 65535
 		State:        deployment.PreviewStarting,
+
+		DiskUnbounded: s.Resources.DiskMB > 0 && e.diskUnbounded.Load(),
 	}, nil
 }
 
@@ -202,6 +204,9 @@ func startFailure(err error) error {
 	case mentions(err, "docker-init"):
 		return deployment.PlatformFailure("release.no_init", "install docker-init (Debian: package tini or docker-init) on the preview host",
 			"the Docker engine has no init for containers: %w", err)
+	case mentions(err, "rlimit"):
+		return deployment.UserFailure("release.open_files", "lower resources.open_files on the project, or raise the limit of open files of the Docker engine on the preview host",
+			"the Docker engine may not give a container so many open files: %w", err)
 	case mentions(err, "exec:", "chdir to cwd", "unable to find user", "unable to find group", "no matching entries in"):
 		return deployment.UserFailure("release.cannot_start",
 			"check start_command (or CMD, ENTRYPOINT, USER and WORKDIR in the Dockerfile)", "the container cannot start: %w", err)

@@ -3,6 +3,7 @@ package docker_test
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -156,7 +157,7 @@ func TestHardeningHolds(t *testing.T) {
 	require.EqualValues(t, 64<<20, c.HostConfig.MemorySwap)
 	require.EqualValues(t, 500_000_000, c.HostConfig.NanoCPUs)
 	require.EqualValues(t, 512, *c.HostConfig.PidsLimit)
-	require.Equal(t, container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}}, c.HostConfig.LogConfig)
+	require.Equal(t, container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10240k", "max-file": "3"}}, c.HostConfig.LogConfig)
 	require.Equal(t, container.RestartPolicyDisabled, c.HostConfig.RestartPolicy.Name)
 	require.Empty(t, c.HostConfig.PortBindings)
 	require.False(t, c.HostConfig.Privileged)
@@ -174,9 +175,55 @@ func TestProcessesAreBounded(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	s := spec("")
-	s.Resources = deployment.Resources{CPUs: 64, MemoryMB: 2048} // more CPUs than the host has are no error
+	s.Resources = deployment.Resources{CPUs: 64, MemoryMB: 2048}.WithDefaults() // more CPUs than the host has are no error
 	p := startReady(t, e, s)
 	require.Less(t, len(get(t, p, "/threads")), 4, "more than 999 processes were started")
+}
+
+func TestResourcesBoundTheContainer(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	s := spec("")
+	s.Resources = deployment.Resources{CPUs: 0.5, MemoryMB: 64, PIDs: 40, LogMB: 3, OpenFiles: 100, ReadOnlyRoot: true}
+	p := startReady(t, e, s)
+	require.Less(t, number(t, get(t, p, "/threads")), 40)
+	require.Regexp(t, `Max open files +100 +100 `, get(t, p, "/limits"))
+	require.Contains(t, get(t, p, "/write?path=/x"), "read-only file system")
+	require.Equal(t, "written", get(t, p, "/write?path=/tmp/x"))
+	require.Equal(t, "1024k", inspect(t, p).HostConfig.LogConfig.Config["max-size"])
+	require.False(t, p.DiskUnbounded, "nothing bounds it")
+}
+
+// The storage of the test's engine may have quotas or none: either the bound holds, or the preview says that it does not.
+func TestTheDiskIsBoundedOrItIsSaid(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	s := spec("")
+	s.Resources.DiskMB = 32
+	p := startReady(t, e, s)
+	written := get(t, p, "/write?path=/x&mb=64")
+	require.Equal(t, p.DiskUnbounded, written == "written", written)
+	require.Equal(t, p.DiskUnbounded, start(t, e, s).DiskUnbounded, "once more")
+}
+
+func TestARuntimeThatTheEngineLacks(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, func(o *docker.Options) { o.Runtime = "runsc-of-nobody" })
+	_, err := e.Start(t.Context(), spec(""))
+	f := failureOf(t, err)
+	require.Equal(t, "release.no_runtime", f.Code)
+	require.Contains(t, f.Message, "it has ")
+	require.Contains(t, f.Message, "runc")
+
+	e = newEngine(t, func(o *docker.Options) { o.Runtime = "runc" })
+	require.Equal(t, "runc", inspect(t, startReady(t, e, spec(""))).HostConfig.Runtime)
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
 }
 
 func TestNetworksDoNotOverlap(t *testing.T) {

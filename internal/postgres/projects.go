@@ -59,6 +59,14 @@ func projectParams(id string, p deployment.Project) (db.CreateProjectParams, err
 	if err != nil {
 		return db.CreateProjectParams{}, fmt.Errorf("encode build settings: %w", err)
 	}
+	limits, err := json.Marshal(p.Resources)
+	if err != nil {
+		return db.CreateProjectParams{}, fmt.Errorf("encode resources: %w", err)
+	}
+	previews, err := json.Marshal(p.PreviewResources)
+	if err != nil {
+		return db.CreateProjectParams{}, fmt.Errorf("encode resources of previews: %w", err)
+	}
 	return db.CreateProjectParams{
 		ID: id, Name: p.Name, RepoUrl: p.RepoURL, RootDir: p.RootDir, Builder: string(p.Builder),
 		InstallCommand: p.InstallCommand, BuildCommand: p.BuildCommand, StartCommand: p.StartCommand, Port: int32(p.Port),
@@ -66,6 +74,7 @@ func projectParams(id string, p deployment.Project) (db.CreateProjectParams, err
 		HealthTimeoutSeconds: int32(p.HealthCheck.TimeoutSeconds), ProductionBranch: p.ProductionBranch,
 		BuildTimeoutSeconds: int32(p.BuildTimeoutSeconds), Cpus: p.Resources.CPUs, MemoryMb: int32(p.Resources.MemoryMB),
 		BuildSettings: settings, ReleaseCommand: p.ReleaseCommand, ReleaseTimeoutSeconds: int32(p.ReleaseTimeoutSeconds),
+		Limits: limits, PreviewResources: previews,
 	}, nil
 }
 
@@ -77,6 +86,7 @@ func updateParams(p deployment.Project) (db.UpdateProjectParams, error) {
 		HealthStatus: c.HealthStatus, HealthTimeoutSeconds: c.HealthTimeoutSeconds, ProductionBranch: c.ProductionBranch,
 		BuildTimeoutSeconds: c.BuildTimeoutSeconds, Cpus: c.Cpus, MemoryMb: c.MemoryMb, BuildSettings: c.BuildSettings,
 		ReleaseCommand: c.ReleaseCommand, ReleaseTimeoutSeconds: c.ReleaseTimeoutSeconds,
+		Limits: c.Limits, PreviewResources: c.PreviewResources,
 		UpdatedAt: p.UpdatedAt,
 	}, err
 }
@@ -152,6 +162,11 @@ func toProject(r db.Project) (deployment.Project, error) {
 	if err := json.Unmarshal(r.BuildSettings, &settings); err != nil {
 		return deployment.Project{}, fmt.Errorf("read build settings of project %s: %w", r.ID, err)
 	}
+	var resources, previews deployment.Resources
+	if err := errors.Join(json.Unmarshal(r.Limits, &resources), json.Unmarshal(r.PreviewResources, &previews)); err != nil {
+		return deployment.Project{}, fmt.Errorf("read resources of project %s: %w", r.ID, err)
+	}
+	resources.CPUs, resources.MemoryMB = r.Cpus, int(r.MemoryMb)
 	return deployment.Project{
 		ID: r.ID, Name: r.Name, RepoURL: r.RepoUrl, RootDir: r.RootDir, Builder: deployment.Builder(r.Builder),
 		InstallCommand: r.InstallCommand, BuildCommand: r.BuildCommand, StartCommand: r.StartCommand, Port: int(r.Port),
@@ -160,7 +175,7 @@ func toProject(r db.Project) (deployment.Project, error) {
 		},
 		ReleaseCommand: r.ReleaseCommand, ReleaseTimeoutSeconds: int(r.ReleaseTimeoutSeconds),
 		ProductionBranch: r.ProductionBranch, BuildTimeoutSeconds: int(r.BuildTimeoutSeconds),
-		Resources: deployment.Resources{CPUs: r.Cpus, MemoryMB: int(r.MemoryMb)},
+		Resources: resources.WithDefaults(), PreviewResources: previews,
 		Build:     settings.WithDefaults(),
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}, nil

@@ -127,7 +127,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		return nil, err
 	}
 	h.engine, err = docker.New(docker.Options{
-		Credentials: credentials(logins), Host: c.Docker.Host, Installation: installation, HostID: c.Worker.HostID, SubnetPool: c.Docker.PreviewSubnets, StartCPUs: c.Docker.StartCPUs, Logger: p.Log,
+		Credentials: credentials(logins), Host: c.Docker.Host, Installation: installation, HostID: c.Worker.HostID, SubnetPool: c.Docker.PreviewSubnets, StartCPUs: c.Docker.StartCPUs, Runtime: c.Docker.Runtime, Logger: p.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -97,6 +97,8 @@ type Project struct {
 	BuildSettings         []byte
 	ReleaseCommand        string
 	ReleaseTimeoutSeconds int32
+	Limits                []byte
+	PreviewResources      []byte
 }
 
 type Receipt struct {

@@ -13,9 +13,9 @@ import (
 const createProject = `-- name: CreateProject :one
 INSERT INTO projects (id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path,
                       health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb,
-                      build_settings, release_command, release_timeout_seconds)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds
+                      build_settings, release_command, release_timeout_seconds, limits, preview_resources)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds, limits, preview_resources
 `
 
 type CreateProjectParams struct {
@@ -38,6 +38,8 @@ type CreateProjectParams struct {
 	BuildSettings         []byte
 	ReleaseCommand        string
 	ReleaseTimeoutSeconds int32
+	Limits                []byte
+	PreviewResources      []byte
 }
 
 func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (Project, error) {
@@ -61,6 +63,8 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 		arg.BuildSettings,
 		arg.ReleaseCommand,
 		arg.ReleaseTimeoutSeconds,
+		arg.Limits,
+		arg.PreviewResources,
 	)
 	var i Project
 	err := row.Scan(
@@ -87,6 +91,8 @@ func (q *Queries) CreateProject(ctx context.Context, arg CreateProjectParams) (P
 		&i.BuildSettings,
 		&i.ReleaseCommand,
 		&i.ReleaseTimeoutSeconds,
+		&i.Limits,
+		&i.PreviewResources,
 	)
 	return i, err
 }
@@ -104,7 +110,7 @@ func (q *Queries) LockProject(ctx context.Context, id string) (int32, error) {
 }
 
 const projectByID = `-- name: ProjectByID :one
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds FROM projects WHERE id = $1 AND deleted_at IS NULL
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds, limits, preview_resources FROM projects WHERE id = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) ProjectByID(ctx context.Context, id string) (Project, error) {
@@ -134,12 +140,14 @@ func (q *Queries) ProjectByID(ctx context.Context, id string) (Project, error) {
 		&i.BuildSettings,
 		&i.ReleaseCommand,
 		&i.ReleaseTimeoutSeconds,
+		&i.Limits,
+		&i.PreviewResources,
 	)
 	return i, err
 }
 
 const projectByName = `-- name: ProjectByName :one
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds FROM projects WHERE name = $1 AND deleted_at IS NULL
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds, limits, preview_resources FROM projects WHERE name = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) ProjectByName(ctx context.Context, name string) (Project, error) {
@@ -169,12 +177,14 @@ func (q *Queries) ProjectByName(ctx context.Context, name string) (Project, erro
 		&i.BuildSettings,
 		&i.ReleaseCommand,
 		&i.ReleaseTimeoutSeconds,
+		&i.Limits,
+		&i.PreviewResources,
 	)
 	return i, err
 }
 
 const projects = `-- name: Projects :many
-SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds FROM projects WHERE deleted_at IS NULL AND name > $1 ORDER BY name LIMIT $2
+SELECT id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds, limits, preview_resources FROM projects WHERE deleted_at IS NULL AND name > $1 ORDER BY name LIMIT $2
 `
 
 type ProjectsParams struct {
@@ -215,6 +225,8 @@ func (q *Queries) Projects(ctx context.Context, arg ProjectsParams) ([]Project, 
 			&i.BuildSettings,
 			&i.ReleaseCommand,
 			&i.ReleaseTimeoutSeconds,
+			&i.Limits,
+			&i.PreviewResources,
 		); err != nil {
 			return nil, err
 		}
@@ -252,10 +264,10 @@ UPDATE projects
    SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
        port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
        build_timeout_seconds = $14, cpus = $15, memory_mb = $16, build_settings = $17,
-       release_command = $18, release_timeout_seconds = $19,
+       release_command = $18, release_timeout_seconds = $19, limits = $20, preview_resources = $21,
        updated_at = greatest(now(), updated_at + interval '1 microsecond')
- WHERE id = $1 AND deleted_at IS NULL AND updated_at = $20
-RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds
+ WHERE id = $1 AND deleted_at IS NULL AND updated_at = $22
+RETURNING id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path, health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb, next_number, created_at, updated_at, deleted_at, build_settings, release_command, release_timeout_seconds, limits, preview_resources
 `
 
 type UpdateProjectParams struct {
@@ -278,6 +290,8 @@ type UpdateProjectParams struct {
 	BuildSettings         []byte
 	ReleaseCommand        string
 	ReleaseTimeoutSeconds int32
+	Limits                []byte
+	PreviewResources      []byte
 	UpdatedAt             time.Time
 }
 
@@ -303,6 +317,8 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		arg.BuildSettings,
 		arg.ReleaseCommand,
 		arg.ReleaseTimeoutSeconds,
+		arg.Limits,
+		arg.PreviewResources,
 		arg.UpdatedAt,
 	)
 	var i Project
@@ -330,6 +346,8 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		&i.BuildSettings,
 		&i.ReleaseCommand,
 		&i.ReleaseTimeoutSeconds,
+		&i.Limits,
+		&i.PreviewResources,
 	)
 	return i, err
 }

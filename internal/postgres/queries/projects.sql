@@ -1,8 +1,8 @@
 -- name: CreateProject :one
 INSERT INTO projects (id, name, repo_url, root_dir, builder, install_command, build_command, start_command, port, health_path,
                       health_status, health_timeout_seconds, production_branch, build_timeout_seconds, cpus, memory_mb,
-                      build_settings, release_command, release_timeout_seconds)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                      build_settings, release_command, release_timeout_seconds, limits, preview_resources)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 RETURNING *;
 
 -- name: UpdateProject :one
@@ -11,9 +11,9 @@ UPDATE projects
    SET name = $2, repo_url = $3, root_dir = $4, builder = $5, install_command = $6, build_command = $7, start_command = $8,
        port = $9, health_path = $10, health_status = $11, health_timeout_seconds = $12, production_branch = $13,
        build_timeout_seconds = $14, cpus = $15, memory_mb = $16, build_settings = $17,
-       release_command = $18, release_timeout_seconds = $19,
+       release_command = $18, release_timeout_seconds = $19, limits = $20, preview_resources = $21,
        updated_at = greatest(now(), updated_at + interval '1 microsecond')
- WHERE id = $1 AND deleted_at IS NULL AND updated_at = $20
+ WHERE id = $1 AND deleted_at IS NULL AND updated_at = $22
 RETURNING *;
 
 -- name: ProjectByID :one

@@ -141,6 +141,7 @@ func app() http.Handler {
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/self/status") })
 	mux.HandleFunc("GET /init", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/1/comm") })
+	mux.HandleFunc("GET /limits", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/self/limits") })
 	mux.HandleFunc("GET /threads", threads)
 	mux.HandleFunc("GET /write", write)
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
@@ -155,6 +156,25 @@ func copyFile(w http.ResponseWriter, path string) {
 		return
 	}
 	_, _ = w.Write(data)
+}
+
+// write writes a file of so many MB and says what came of it.
+func write(w http.ResponseWriter, r *http.Request) {
+	mb, _ := strconv.Atoi(r.FormValue("mb"))
+	f, err := os.Create(r.FormValue("path"))
+	for range mb {
+		if err == nil {
+			_, err = f.Write(make([]byte, 1<<20))
+		}
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		fmt.Fprint(w, err)
+		return
+	}
+	fmt.Fprint(w, "written")
 }
 
 // threads starts processes until the limit on them is met, and answers with how many there were.
