@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/isolation"
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 // The tests need root. A preview is a network namespace with an address of the pool, as Docker gives a container one; what it is to be
@@ -185,7 +186,7 @@ func (w world) link(t *testing.T, namespace, here, there, ourAddress, itsAddress
 // serve accepts connections in a namespace until the test ends.
 func serve(t *testing.T, namespace, address string) {
 	t.Helper()
-	listener, err := listenIn(namespace, address)
+	listener, err := testbed.ListenIn(namespace, address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, listener.Close()) })
 }

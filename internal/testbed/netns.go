@@ -1,4 +1,4 @@
-package isolation_test
+package testbed
 
 import (
 	"net"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenIn listens in a named network namespace: a socket belongs to the namespace in which it was made. The thread that was
+// ListenIn listens for TCP in a named network namespace: a socket belongs to the namespace in which it was made. The thread that was
 // in it is not used again.
-func listenIn(namespace, address string) (net.Listener, error) {
+func ListenIn(namespace, address string) (net.Listener, error) {
 	type result struct {
 		listener net.Listener
 		err      error
