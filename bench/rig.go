@@ -20,6 +20,7 @@ import (
 
 	"github.com/slipway-dev/slipway/api/client"
 	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/isolation"
 	"github.com/slipway-dev/slipway/internal/planner"
 	"github.com/slipway-dev/slipway/internal/postgres/cluster"
 	"github.com/slipway-dev/slipway/internal/testbed"
@@ -174,7 +175,7 @@ func (r *rig) stop(ctx context.Context) error {
 	if r.flows != nil {
 		r.flows.Close()
 	}
-	return errors.Join(r.dev.Stop(), testbed.RemovePreviews(r.dev.Data), r.sweep(ctx))
+	return errors.Join(r.dev.Stop(), testbed.RemovePreviews(r.dev.Data), isolation.Previews{Pool: r.config.Docker.PreviewSubnets}.Remove(), r.sweep(ctx))
 }
 
 // restart starts slipway-dev again, with other settings than the run's.

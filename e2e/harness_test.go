@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/api/client"
+	"github.com/slipway-dev/slipway/internal/isolation"
 	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
@@ -41,6 +43,8 @@ type system struct {
 
 var dev *system
 
+const previewSubnets = "10.218.0.0/16"
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -58,7 +62,7 @@ func run(m *testing.M) int {
 	}
 	dev = s
 	code := m.Run()
-	if err := errors.Join(s.forgetMounts(context.Background()), s.stop(), testbed.RemovePreviews(s.data)); err != nil {
+	if err := errors.Join(s.forgetMounts(context.Background()), s.stop(), testbed.RemovePreviews(s.data), isolation.Previews{Pool: netip.MustParsePrefix(previewSubnets)}.Remove()); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e: stop slipway-dev:", err)
 		code = 1
 	}
@@ -160,7 +164,7 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_DATA_DIR="+s.data, "SLIPWAY_API_ADDR="+s.api, "SLIPWAY_GATEWAY_ADDR="+s.gateway,
 		"SLIPWAY_EXAMPLES_ADDR="+s.git, "SLIPWAY_EXAMPLES_DIR="+examples, "SLIPWAY_UI_ADDR="+s.ui,
 		"SLIPWAY_TEMPORAL_ADDR="+ports[4], "SLIPWAY_REGISTRY_ADDR="+ports[5], "SLIPWAY_OPS_ADDR="+s.ops, "SLIPWAY_OTLP_ENDPOINT="+traces.url,
-		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_BUILD_CACHE_SIZE=4GB", "SLIPWAY_PREVIEW_SUBNETS=10.218.0.0/16", "SLIPWAY_PREVIEW_SERVICES="+s.service,
+		"SLIPWAY_BUILD_BRIDGE=slipwaye2e0", "SLIPWAY_BUILD_SUBNET=10.219.0.0/16", "SLIPWAY_BUILD_CACHE_SIZE=4GB", "SLIPWAY_PREVIEW_SUBNETS="+previewSubnets, "SLIPWAY_PREVIEW_SERVICES="+s.service,
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,

@@ -33,7 +33,7 @@ func TestAPreviewReachesNothingOfThePlatform(t *testing.T) {
 			targets[net.JoinHostPort(host, port)] = what + " at " + host
 		}
 	}
-	address := previewAddress(t, other.ID.String()) // the gateway reaches it there, and so does this test
+	address := previewAddress(t, other.ID) // the gateway reaches it there, and so does this test
 	c, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	require.NoError(t, c.Close())

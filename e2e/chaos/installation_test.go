@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/gitserve"
+	"github.com/slipway-dev/slipway/internal/isolation"
 	"github.com/slipway-dev/slipway/internal/postgres/cluster"
 	"github.com/slipway-dev/slipway/internal/registry"
 )
@@ -201,6 +203,7 @@ func (i *installation) remove(all bool) error {
 			errs = append(errs, p.kill())
 		}
 	}
+	errs = append(errs, isolation.Previews{Pool: netip.MustParsePrefix(previewSubnets)}.Remove())
 	if i.daemon.Root != "" {
 		errs = append(errs, i.daemon.Unisolate(context.Background()), i.daemon.Sweep(context.Background()))
 	}
