@@ -57,6 +57,7 @@ var cases = []struct {
 	{"memory", 5, (*bench).memory},
 	{"compression", 10, (*bench).compression},
 	{"ingest", 5, (*bench).ingest},
+	{"lease", 5, (*bench).lease},
 	{"api", 15, (*bench).serveAPI}, // the last one: it fills the database
 }
 
