@@ -95,7 +95,7 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 		return err
 	}
 	if !resumed {
-		if err := a.Engine.KeepAlive(ctx, preview.Container, p.Resources); err != nil {
+		if err := a.Engine.KeepAlive(ctx, preview.Container, p.ResourcesIn(d.Environment)); err != nil {
 			return err
 		}
 	}
