@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
 )
 
@@ -38,7 +39,7 @@ func statusCommand() *cobra.Command {
 				state = "does not answer; see " + p.log("slipway-dev")
 			}
 			fmt.Fprintf(out, "slipway-dev (process %d) %s\n", pid, state)
-			fmt.Fprintf(out, "  previews     http://*.%s:%d\n", c.Gateway.Domain, c.Gateway.PublicPort)
+			fmt.Fprintf(out, "  previews     %s\n", roles.PublicGateway(c.Gateway).URL("*."+c.Gateway.Domain))
 			fmt.Fprintf(out, "  API          http://%s\n", c.API.Addr)
 			fmt.Fprintf(out, "  Temporal UI  %s\n", c.Temporal.UIURL)
 			fmt.Fprintf(out, "  data         %s\n", c.DataDir)

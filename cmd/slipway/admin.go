@@ -17,7 +17,7 @@ func (c *cli) adminCommand() *cobra.Command {
 		Use: "admin", Short: "Look after an installation",
 		Long:    "Commands for the operator of an installation.",
 		Example: "  slipway admin token create ci/shop --expires 90d\n  slipway admin images add library/node:20 node-20.tar\n  sudo -E slipway admin reconcile --dry-run\n  sudo -E slipway admin backup slipway.zip",
-	}, c.adminToken(), c.adminKeys(), c.adminBackup(), c.adminRestore(), c.adminReconcile(), c.adminHosts(), c.group(&cobra.Command{
+	}, c.adminToken(), c.adminKeys(), c.adminBackup(), c.adminRestore(), c.adminReconcile(), c.adminHosts(), c.adminCA(), c.group(&cobra.Command{
 		Use: "images", Short: "Base images of an installation without public registries",
 		Long:    "Base images that builds start from where public image registries cannot be reached. They go to the registry directly, not through the API.",
 		Example: "  slipway admin images add library/node:20 node-20.tar",

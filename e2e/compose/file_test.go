@@ -24,6 +24,7 @@ import (
 
 const (
 	composeFile   = "../../deploy/compose.yaml"
+	tlsFile       = "../../deploy/compose.tls.yaml"
 	buildkitdFile = "../../deploy/buildkitd.toml"
 	runtimeFile   = "../../deploy/step-runtime.sh"
 )
@@ -34,7 +35,12 @@ var update = flag.Bool("update", false, "write deploy/buildkitd.toml and deploy/
 // against the schema, and what it names has to be declared.
 func load(t *testing.T, settings ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{composeFile}, cli.WithEnv(settings), cli.WithInterpolation(true), cli.WithResolvedPaths(true))
+	return loadFiles(t, []string{composeFile}, settings...)
+}
+
+func loadFiles(t *testing.T, files []string, settings ...string) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions(files, cli.WithEnv(settings), cli.WithInterpolation(true), cli.WithResolvedPaths(true))
 	require.NoError(t, err)
 	project, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -212,6 +218,25 @@ func TestFile_KeysetMayBeWrapped(t *testing.T) {
 		_, has := s.Environment["AWS_SECRET_ACCESS_KEY"]
 		require.Equal(t, slices.Contains([]string{"migrate", "api", "worker"}, name), has, name)
 	}
+}
+
+// The gateway has the keyset only where it keeps certificates, and can read it then as the API does.
+func TestFile_TLS(t *testing.T) {
+	t.Parallel()
+	settings := []string{"SLIPWAY_TLS=acme", "SLIPWAY_TLS_ADDR=0.0.0.0:443", "SLIPWAY_KEYSET_KMS=aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/slipway"}
+	project := loadFiles(t, []string{composeFile, tlsFile}, settings...)
+	api, gateway := roleOf(t, project, "api", config.LoadAPI), roleOf(t, project, "gateway", config.LoadGateway)
+	require.Equal(t, api.Postgres.Keyset, gateway.Postgres.Keyset)
+	require.Equal(t, api.Postgres.KeysetKMS, gateway.Postgres.KeysetKMS)
+	require.Equal(t, api.Gateway, gateway.Gateway)
+	require.Equal(t, "https", api.Gateway.PublicScheme)
+	require.Equal(t, 443, api.Gateway.PublicPort)
+	sees := func(p *types.Project, service string) bool {
+		return slices.ContainsFunc(p.Services[service].Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == "/var/lib/slipway" })
+	}
+	require.True(t, sees(project, "gateway"))
+	require.Equal(t, project.Services["api"].User, project.Services["gateway"].User, "the keyset is its owner's alone")
+	require.False(t, sees(load(t, settings...), "gateway"))
 }
 
 // .env.example lists what the file lets one set, all of it and with its default; a setting of slipway's is passed on under

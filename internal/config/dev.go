@@ -93,7 +93,7 @@ func allKeys() []key { return new(Dev).keys() }
 
 // check fills in what depends on several keys and reports what contradicts.
 func (d *Dev) check() Faults {
-	faults := slices.Concat(absolute(&d.DataDir), d.Postgres.settle(), d.Temporal.check(), d.Worker.settle(d.DataDir),
+	faults := slices.Concat(absolute(&d.DataDir), d.Gateway.settle(), d.Gateway.TLS.readKey(), d.Postgres.settle(), d.Temporal.check(), d.Worker.settle(d.DataDir),
 		d.BuildKit.check(), d.Retention.check(d.Temporal), d.Timeouts.check(), d.Leases.check(d.Timeouts), d.addresses(), d.subnets())
 	d.Postgres.keysIn(d.DataDir)
 	if d.Temporal.UIURL == "" {
@@ -102,7 +102,6 @@ func (d *Dev) check() Faults {
 	if len(d.Temporal.CodecOrigins) == 0 {
 		d.Temporal.CodecOrigins = []string{"http://" + d.Temporal.UIAddr}
 	}
-	d.Gateway.settle()
 	d.Registry.settle()
 	return faults
 }
@@ -121,6 +120,9 @@ func (d *Dev) Servers() []Server {
 		{"SLIPWAY_TEMPORAL_ADDR", d.Temporal.Addr},
 		{"SLIPWAY_UI_ADDR", d.Temporal.UIAddr},
 		{"SLIPWAY_REGISTRY_ADDR", d.Registry.Addr},
+	}
+	if d.Gateway.TLS.On() {
+		servers = append(servers, Server{"SLIPWAY_TLS_ADDR", d.Gateway.TLS.Addr})
 	}
 	if d.Telemetry.OpsAddr != "" {
 		servers = append(servers, Server{"SLIPWAY_OPS_ADDR", d.Telemetry.OpsAddr})

@@ -30,8 +30,7 @@ func (r *APIRole) keys() []key {
 }
 
 func (r *APIRole) check() Faults {
-	r.Gateway.settle()
-	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Timeouts.check(), r.Leases.check(r.Timeouts))
+	faults := slices.Concat(absolute(&r.DataDir), r.Gateway.settle(), r.Postgres.settle(), r.Temporal.check(), r.Timeouts.check(), r.Leases.check(r.Timeouts))
 	r.Postgres.keysIn(r.DataDir)
 	return faults
 }
@@ -67,9 +66,8 @@ func (r *WorkerRole) keys() []key {
 }
 
 func (r *WorkerRole) check() Faults {
-	r.Gateway.settle()
 	r.Registry.settle()
-	faults := slices.Concat(absolute(&r.DataDir), r.Postgres.settle(), r.Temporal.check(), r.Worker.settle(r.DataDir),
+	faults := slices.Concat(absolute(&r.DataDir), r.Gateway.settle(), r.Postgres.settle(), r.Temporal.check(), r.Worker.settle(r.DataDir),
 		r.BuildKit.check(), r.Retention.check(r.Temporal), r.Timeouts.check(), r.Leases.check(r.Timeouts))
 	r.Postgres.keysIn(r.DataDir)
 	return faults
@@ -77,9 +75,10 @@ func (r *WorkerRole) check() Faults {
 
 // GatewayRole is the configuration of `slipway gateway`.
 type GatewayRole struct {
+	DataDir  string
 	Log      Log
 	Gateway  Gateway
-	Postgres Postgres // without a keyset: routes hold no secret
+	Postgres Postgres // without a keyset, unless certificates are issued: routes hold no secret
 	Timeouts Timeouts
 
 	Telemetry Telemetry
@@ -89,14 +88,18 @@ type GatewayRole struct {
 func LoadGateway(environ []string) (GatewayRole, error) { return loaded[GatewayRole](environ) }
 
 func (r *GatewayRole) keys() []key {
-	return slices.Concat(r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Timeouts.keys(),
+	return slices.Concat([]key{dataDirKey(&r.DataDir)}, r.Log.keys(), r.Gateway.keys(hostPort), r.Postgres.keys(postgresURL), r.Timeouts.keys(),
 		r.Telemetry.keys(opsAddrGateway, hostPort))
 }
 
 func (r *GatewayRole) check() Faults {
-	r.Gateway.settle()
-	r.Postgres.Keyset, r.Postgres.KeysetKMS = "", ""
-	return slices.Concat(r.Postgres.settle(), r.Timeouts.check())
+	faults := slices.Concat(absolute(&r.DataDir), r.Gateway.settle(), r.Gateway.TLS.readKey(), r.Postgres.settle(), r.Timeouts.check())
+	if !r.Gateway.TLS.Issues() {
+		r.Postgres.Keyset, r.Postgres.KeysetKMS = "", ""
+		return faults
+	}
+	r.Postgres.keysIn(r.DataDir)
+	return faults
 }
 
 // MigrateRole is the configuration of `slipway migrate`, which prepares Postgres and the Temporal namespace.

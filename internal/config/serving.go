@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -68,12 +69,18 @@ type Gateway struct {
 	PublicScheme string // http or https, as people reach the gateway
 	PublicPort   int    // likewise; never 0 once loaded
 
+	TLS TLS
+
 	TrustedProxies []netip.Prefix // whose X-Forwarded headers are believed
 	MaxRequestBody int64          // bytes; 0 for no bound
 	AccessLog      string         // off, errors or all
 }
 
 func (g *Gateway) keys(addr addrCheck) []key {
+	return slices.Concat(g.ownKeys(addr), g.TLS.keys(addr))
+}
+
+func (g *Gateway) ownKeys(addr addrCheck) []key {
 	return []key{
 		{
 			env: "SLIPWAY_GATEWAY_ADDR", path: "gateway.addr", initial: "127.0.0.1:8000", value: text(&g.Addr, addr),
@@ -86,11 +93,11 @@ func (g *Gateway) keys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_PREVIEW_SCHEME", path: "gateway.public_scheme", initial: "http",
 			value: oneOf(&g.PublicScheme, "http", "https"),
-			doc:   "Scheme of preview URLs: `https` when something before the gateway terminates TLS.",
+			doc:   "Scheme of preview URLs: `https` when something before the gateway terminates TLS; with `SLIPWAY_TLS` it is that anyway.",
 		},
 		{
 			env: "SLIPWAY_PREVIEW_PORT", path: "gateway.public_port", initial: "0", value: number(&g.PublicPort, 0, 65535),
-			doc: "Port of preview URLs; 0 for the port that the gateway listens on.",
+			doc: "Port of preview URLs; 0 for the port that the gateway listens on, for TLS where that is on.",
 		},
 		{
 			env: "SLIPWAY_TRUSTED_PROXIES", path: "gateway.trusted_proxies", value: networks(&g.TrustedProxies),
@@ -110,14 +117,15 @@ func (g *Gateway) keys(addr addrCheck) []key {
 	}
 }
 
-// settle fills in the public port.
-func (g *Gateway) settle() {
-	if g.PublicPort != 0 {
-		return
+// settle fills in the public scheme and port, and reports what contradicts.
+func (g *Gateway) settle() Faults {
+	if faults := g.TLS.settle(g); g.PublicPort != 0 || len(faults) > 0 {
+		return faults
 	}
 	if _, port, err := net.SplitHostPort(g.Addr); err == nil {
 		g.PublicPort, _ = strconv.Atoi(port) // checked as host:port
 	}
+	return nil
 }
 
 // Examples serves folders of this repository as git repositories, so that a first deploy needs no other host.

@@ -26,6 +26,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	var underWay sync.WaitGroup
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)            // where l's connections are TLS
 	protocols.SetUnencryptedHTTP2(true) // for proxies that know; a browser speaks HTTP/2 over TLS alone
 	server := &http.Server{
 		Protocols: &protocols,

@@ -39,6 +39,7 @@ func exposed(t *testing.T) map[string]bool {
 	m := metrics.New("1")
 	m.Count(&source{})
 	m.Builders(func() []deployment.BuilderStatus { return []deployment.BuilderStatus{{Address: "tcp://a:1234"}} })
+	m.Certificates(func() map[string]time.Time { return map[string]time.Time{"own": time.Now()} })
 	m.QueueWaited(time.Second)
 	m.StepEnded(deployment.StepBuild, deployment.StepFailed, deployment.ClassUser, time.Minute)
 	m.PhaseEnded(deployment.StepRelease, deployment.PhaseProbe, time.Second)

@@ -30,6 +30,8 @@ type Metrics struct {
 	repairs    *prometheus.CounterVec
 	gateway    *gateway
 	api        *prometheus.HistogramVec
+
+	certificates *prometheus.CounterVec
 }
 
 // New returns the metrics of a process of the given version, all of them at zero.
@@ -63,6 +65,7 @@ func New(version string) *Metrics {
 			Name: "slipway_api_request_duration_seconds", Help: "Duration of REST requests by route; log streams are left out.",
 			Buckets: requestBuckets,
 		}, []string{"method", "route", "status"}),
+		certificates: newCertificateOrders(with),
 	}
 	with.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "slipway_build_info", Help: "1; the label names the version that runs.",

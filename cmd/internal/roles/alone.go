@@ -76,7 +76,7 @@ func RunGateway(ctx context.Context, c config.GatewayRole, version string, log *
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close(ctx)) }()
-	store, err := joinStoreLater(ctx, c.Postgres.URL, c.Gateway.Domain, log)
+	store, err := joinStoreLater(ctx, c.Postgres, c.Gateway.Domain, log)
 	if err != nil {
 		return err
 	}

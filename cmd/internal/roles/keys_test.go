@@ -192,3 +192,16 @@ func deletion(namespace string, run sdkclient.WorkflowRun) *workflowservice.Dele
 		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
 	}
 }
+
+func TestRotateKeys_CertificatesToo(t *testing.T) {
+	t.Parallel()
+	m, store, _ := withSecrets(t)
+	require.NoError(t, store.SaveAsset(t.Context(), "certificates/ca/a/a.key", []byte("key of a")))
+	done, err := roles.RotateKeys(t.Context(), m, store)
+	require.NoError(t, err)
+	require.Equal(t, 5, done.Resealed)
+	require.Equal(t, map[secrets.KeyState]int{secrets.Old: 0, secrets.Primary: 5}, secretsByState(t, m, store))
+	value, err := store.Asset(t.Context(), "certificates/ca/a/a.key")
+	require.NoError(t, err)
+	require.Equal(t, "key of a", string(value))
+}

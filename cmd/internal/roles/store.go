@@ -38,23 +38,36 @@ func keysetPlace(c config.Postgres) secrets.Place {
 // JoinStore opens the store of an installation that `slipway migrate` has prepared. Nothing is made here: a second schema
 // or keyset would make what the first one holds unreadable. A role without a keyset never sees the values of env vars.
 func JoinStore(ctx context.Context, c config.Postgres, previewDomain string) (*postgres.Store, error) {
-	options := postgres.Options{PreviewDomain: previewDomain}
-	if c.Keyset != "" {
-		if _, err := os.Stat(c.Keyset); err != nil {
-			return nil, fmt.Errorf("keyset: %w: run `slipway migrate` on this host first, or copy the file from where that ran", err)
-		}
-		keyset, err := openKeyset(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		options.Cipher = keyset
+	options, err := joinOptions(ctx, c, previewDomain)
+	if err != nil {
+		return nil, err
 	}
 	return openStore(ctx, c.URL, options, postgres.CheckSchema)
 }
 
-// joinStoreLater is JoinStore for a role that holds no secret and has something to do while Postgres is away.
-func joinStoreLater(ctx context.Context, dsn, previewDomain string, log *slog.Logger) (*postgres.Store, error) {
-	store, err := postgres.OpenLater(ctx, dsn, postgres.Options{PreviewDomain: previewDomain})
+func joinOptions(ctx context.Context, c config.Postgres, previewDomain string) (postgres.Options, error) {
+	options := postgres.Options{PreviewDomain: previewDomain}
+	if c.Keyset == "" {
+		return options, nil
+	}
+	if _, err := os.Stat(c.Keyset); err != nil {
+		return options, fmt.Errorf("keyset: %w: run `slipway migrate` on this host first, or copy the file from where that ran", err)
+	}
+	keyset, err := openKeyset(ctx, c)
+	if err != nil {
+		return options, err
+	}
+	options.Cipher = keyset
+	return options, nil
+}
+
+// joinStoreLater is JoinStore for a role that has something to do while Postgres is away.
+func joinStoreLater(ctx context.Context, c config.Postgres, previewDomain string, log *slog.Logger) (*postgres.Store, error) {
+	options, err := joinOptions(ctx, c, previewDomain)
+	if err != nil {
+		return nil, err
+	}
+	store, err := postgres.OpenLater(ctx, c.URL, options)
 	if err != nil {
 		return nil, err
 	}

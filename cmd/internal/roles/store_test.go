@@ -21,6 +21,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asGateway) != "" {
+		os.Exit(runAsGateway())
+	}
 	code := postgrestest.Main(m)
 	devservertest.Stop()
 	os.Exit(code)
