@@ -81,12 +81,13 @@ func notLive(r deployment.Route) answer {
 // notRunning says why a deployment that was ready has no container now.
 func notRunning(a answer) answer {
 	r := a.route
-	start := fmt.Sprintf("Start it with `slipway previews start %s`, or deploy again.", r.DeploymentID)
+	name := fmt.Sprintf("%s#%d", r.Project, r.DeploymentNumber)
+	start := fmt.Sprintf("Start it with `slipway previews start %s`, or deploy again.", name)
 	a.status, a.failure = http.StatusServiceUnavailable, r.Failure
 	switch {
 	case r.State == deployment.PreviewFailed:
 		a.status, a.code, a.title = http.StatusBadGateway, "gateway.crashed", "This preview has crashed"
-		a.detail, a.fix = "The app ran and then ended.", fmt.Sprintf("Read its log with `slipway logs %s`. ", r.DeploymentID)+start
+		a.detail, a.fix = "The app ran and then ended.", fmt.Sprintf("Read its log with `slipway logs %s`. ", name)+start
 	case r.ExpiredAt != nil:
 		a.code, a.title, a.fix = "gateway.expired", "This preview has expired", start
 		a.detail = "Its time was over on " + r.ExpiredAt.UTC().Format("2 January 2006 at 15:04 UTC") + ", and its container was removed."

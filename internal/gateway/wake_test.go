@@ -245,7 +245,7 @@ func TestWhatIsToStayAsItIsIsNotWoken(t *testing.T) {
 			require.Contains(t, body, text, name)
 		}
 		if c.code == "gateway.stopped" || c.code == "gateway.expired" {
-			require.Contains(t, body, "slipway previews start d-1", name)
+			require.Contains(t, body, "slipway previews start shop#7", name)
 		}
 		_, body = ask(t, front, stableHost)
 		require.Equal(t, c.code, problemOf(t, body)["code"], name)
