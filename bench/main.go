@@ -58,6 +58,7 @@ var cases = []struct {
 	{"compression", 10, (*bench).compression},
 	{"ingest", 5, (*bench).ingest},
 	{"lease", 5, (*bench).lease},
+	{"gateway", 5, (*bench).passGateway},
 	{"api", 15, (*bench).serveAPI}, // the last one: it fills the database
 }
 

@@ -46,7 +46,7 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	o, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, "make bench ROUNDS=10 LIMIT=25m0s CASES=warm,cold,four,memory,compression,ingest,api APPS=node,python,go,dockerfile", o.command())
+	require.Equal(t, "make bench ROUNDS=10 LIMIT=25m0s CASES=warm,cold,four,memory,compression,ingest,lease,gateway,api APPS=node,python,go,dockerfile", o.command())
 
 	_, err = parse([]string{"-rounds", "0", "-cases", "cold,hot", "-apps", "node,perl"}, io.Discard)
 	for _, fault := range []string{`-rounds: 0`, `-cases: there is no "hot"`, `-apps: there is no "perl"`} {
