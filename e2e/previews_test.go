@@ -39,3 +39,16 @@ func TestPreviews_FiguresAndOutput(t *testing.T) {
 		require.Equal(t, "app", l.Step)
 	}
 }
+
+func TestPreviews_StopAndStartByTheCLI(t *testing.T) {
+	t.Parallel()
+	project := createProject(t, "previews-cli", dev.repo("ticks"), nil)
+	d := waitEnd(t, deploy(t, project, map[string]any{"environment": "branch/shown"}), "ready")
+	s, name := newShell(t), project+"#1"
+	require.Equal(t, name+" is stopped\n", s.must("previews", "stop", name))
+	require.Empty(t, docker(t, "ps", "-aq", "--filter", "label=slipway.deployment="+d.ID), "its container is verified gone")
+	require.Equal(t, name+" is live: "+d.EnvironmentURL+"\n", s.must("previews", "start", name))
+	status, _ := dev.get(t, d.EnvironmentURL)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, s.must("previews", "pin", name), "until it is unpinned")
+}
