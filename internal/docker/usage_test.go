@@ -41,7 +41,7 @@ func TestUsageLeavesOutWhatTheKernelKeepsOfFiles(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	p := startReady(t, e, spec("", "FILE=40"))
-	require.Eventually(t, func() bool { return get(t, p, "/write") == "written" }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return get(t, p, "/file") == "written" }, time.Minute, 50*time.Millisecond)
 	require.Less(t, usage(t, e, p).MemoryBytes, int64(40<<20), "a file of 40 MB was written")
 }
 

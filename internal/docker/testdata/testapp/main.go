@@ -92,8 +92,8 @@ func burn() {
 	}
 }
 
-// write makes a file as large as FILE says, in MB, which the kernel keeps in memory as long as there is room.
-func write(w http.ResponseWriter, _ *http.Request) {
+// writeFile makes a file as large as FILE says, in MB, which the kernel keeps in memory as long as there is room.
+func writeFile(w http.ResponseWriter, _ *http.Request) {
 	size, err := strconv.Atoi(os.Getenv("FILE"))
 	file, openErr := os.Create("/file")
 	err = errors.Join(err, openErr)
@@ -144,6 +144,7 @@ func app() http.Handler {
 	mux.HandleFunc("GET /limits", func(w http.ResponseWriter, _ *http.Request) { copyFile(w, "/proc/self/limits") })
 	mux.HandleFunc("GET /threads", threads)
 	mux.HandleFunc("GET /write", write)
+	mux.HandleFunc("GET /file", writeFile)
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
 	mux.HandleFunc("POST /exit", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
 	return mux
