@@ -19,7 +19,6 @@ type engine struct {
 	mu         sync.Mutex
 	containers map[string]int // name → how often it was made
 	halted     map[string]bool
-	resumed    int
 	networks   map[string]int
 	stopped    []string
 	graces     []time.Duration         // that were given to them
@@ -145,13 +144,12 @@ func (e *engine) Halt(ctx context.Context, container string, _ time.Duration) er
 	return nil
 }
 
-func (e *engine) Resume(ctx context.Context, container string) (bool, error) {
+func (e *engine) Wake(ctx context.Context, container string, _ deployment.Resources) (bool, error) {
 	if err := e.at(ctx, "resume"); err != nil {
 		return false, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.resumed++
 	delete(e.halted, container)
 	return e.containers[container] > 0, nil
 }

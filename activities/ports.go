@@ -210,8 +210,9 @@ type Engine interface {
 	Logs(ctx context.Context, container string, from deployment.OutputCursor, line func(deployment.OutputLine)) error
 	// Halt stops a container within the grace period and keeps it; one that is not there, or stands still, is not an error.
 	Halt(ctx context.Context, container string, grace time.Duration) error
-	// Resume starts a container that stands still, where it was; one that is not there is reported so.
-	Resume(ctx context.Context, container string) (there bool, err error)
+	// Wake starts a container that stands still, where it was; one that is not there is reported so. It may use more than its
+	// resources until KeepAlive.
+	Wake(ctx context.Context, container string, r deployment.Resources) (there bool, err error)
 	// Secrets returns the values in a container's environment that must never be logged.
 	Secrets(ctx context.Context, container string) ([]string, error)
 	// Stop stops a container within the grace period and removes it; one that is not there is not an error.

@@ -82,7 +82,7 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 		return err
 	}
 	spec.Name = preview.Container
-	resumed, err := a.resume(ctx, preview)
+	resumed, err := a.resume(ctx, preview, p.ResourcesIn(d.Environment))
 	if err != nil {
 		return err
 	}
@@ -94,10 +94,8 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 	if preview.Address, err = a.await(ctx, d, p, preview); err != nil {
 		return err
 	}
-	if !resumed {
-		if err := a.Engine.KeepAlive(ctx, preview.Container, p.ResourcesIn(d.Environment)); err != nil {
-			return err
-		}
+	if err := a.Engine.KeepAlive(ctx, preview.Container, p.ResourcesIn(d.Environment)); err != nil {
+		return err
 	}
 	err = a.Leases.Started(ctx, preview)
 	if errors.Is(err, deployment.ErrSuperseded) {
@@ -108,11 +106,11 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 
 // resume starts the container where it stands, and reports whether it does. One that cannot be, as when its network is gone, is made
 // anew.
-func (a *Preview) resume(ctx context.Context, p deployment.Preview) (bool, error) {
+func (a *Preview) resume(ctx context.Context, p deployment.Preview, r deployment.Resources) (bool, error) {
 	if p.Address == "" {
 		return false, nil
 	}
-	there, err := a.Engine.Resume(ctx, p.Container)
+	there, err := a.Engine.Wake(ctx, p.Container, r)
 	if err == nil || ctx.Err() != nil || deployment.AsFailure(err).Class == deployment.ClassTransient {
 		return there, err
 	}

@@ -43,7 +43,7 @@ func (r *leaseRows) exec(sql string) {
 // nobodyCame sets the time of the last visit back by an hour, and has the lease looked at.
 func (r *leaseRows) nobodyCame() {
 	r.t.Helper()
-	r.exec("UPDATE previews v SET updated_at = v.updated_at - interval '1 hour' FROM environments e WHERE e.live_deployment_id = v.deployment_id AND e.id = $1")
+	r.exec("UPDATE previews v SET updated_at = v.updated_at - interval '1 hour' FROM environments e WHERE e.live_deployment_id = v.deployment_id AND e.id = $1 AND v.state = 'live'")
 	r.exec("UPDATE preview_traffic SET last_request_at = last_request_at - interval '1 hour' WHERE environment_id = $1")
 	r.exec("UPDATE preview_leases SET updated_at = now() WHERE environment_id = $1")
 }

@@ -197,7 +197,7 @@ func (h *host) Stop(_ context.Context, container string, _ time.Duration) error 
 	return nil
 }
 
-// Halt and Resume let a container stand still and run again.
+// Halt and Wake let a container stand still and run again.
 func (h *host) Halt(_ context.Context, container string, _ time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -205,7 +205,7 @@ func (h *host) Halt(_ context.Context, container string, _ time.Duration) error 
 	return nil
 }
 
-func (h *host) Resume(_ context.Context, container string) (bool, error) {
+func (h *host) Wake(_ context.Context, container string, _ deployment.Resources) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.still = slices.DeleteFunc(h.still, func(name string) bool { return name == container })

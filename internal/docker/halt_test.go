@@ -36,6 +36,27 @@ func TestHaltKeepsTheContainerForResume(t *testing.T) {
 	require.EqualValues(t, "unless-stopped", inspect(t, p).HostConfig.RestartPolicy.Name)
 }
 
+// What is woken may use more CPUs until it answers.
+func TestWakeGivesCPUsToStartWith(t *testing.T) {
+	t.Parallel()
+	for cpus, want := range map[float64]float64{0: 0.5, 0.2: 0.5, 1: 1} {
+		e := newEngine(t, func(o *docker.Options) { o.StartCPUs = cpus })
+		s := spec("")
+		p := startReady(t, e, s)
+		require.NoError(t, e.KeepAlive(t.Context(), p.Container, s.Resources))
+		require.NoError(t, e.Halt(t.Context(), p.Container, 30*time.Second))
+		there, err := e.Wake(t.Context(), p.Container, s.Resources)
+		require.NoError(t, err)
+		require.True(t, there)
+		require.EqualValues(t, want*1e9, inspect(t, p).HostConfig.NanoCPUs)
+		require.NoError(t, e.KeepAlive(t.Context(), p.Container, s.Resources))
+		require.EqualValues(t, 5e8, inspect(t, p).HostConfig.NanoCPUs)
+		there, err = e.Wake(t.Context(), "nothing-of-that-name", s.Resources)
+		require.NoError(t, err)
+		require.False(t, there)
+	}
+}
+
 func TestHaltOfWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)

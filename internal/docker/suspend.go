@@ -82,6 +82,26 @@ func (e *Engine) Resume(ctx context.Context, name string) (there bool, err error
 	return err == nil, e.failure(ctx, "start container "+name, err)
 }
 
+// Wake is Resume for somebody who waits: until KeepAlive the container may use as many CPUs as one that is started, when its own are
+// fewer.
+func (e *Engine) Wake(ctx context.Context, name string, r deployment.Resources) (there bool, err error) {
+	if e.options.StartCPUs <= r.CPUs {
+		return e.Resume(ctx, name)
+	}
+	if err := e.connect(ctx); err != nil {
+		return false, err
+	}
+	more := container.UpdateConfig{Resources: container.Resources{NanoCPUs: int64(e.cpus(e.options.StartCPUs) * nanoPerCPU)}}
+	_, err = e.client.ContainerUpdate(ctx, name, more)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, e.failure(ctx, "give container "+name+" CPUs to start with", err)
+	}
+	return e.Resume(ctx, name)
+}
+
 // RemoveAll removes everything that this installation has on the engine, the images of its containers too.
 func (e *Engine) RemoveAll(ctx context.Context) error {
 	owned, err := e.Owned(ctx) // containers come before networks, as they have to go
