@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/slipway-dev/slipway/internal/testbed"
 )
@@ -19,6 +23,7 @@ import (
 // secondHost is another preview host: a network namespace with a Docker engine and a worker. The gateway reaches its previews by
 // a route to their subnets, as docs/install.md has it for many hosts.
 type secondHost struct {
+	root    string // of its files
 	dockerd string // its engine's socket, as a URL
 	engine  *process
 	worker  *process
@@ -49,7 +54,7 @@ func newSecondHost(t *testing.T) *secondHost {
 		passOn(t, addr)
 	}
 	root := t.TempDir()
-	h := &secondHost{dockerd: "unix://" + filepath.Join(root, "d.sock")}
+	h := &secondHost{root: root, dockerd: "unix://" + filepath.Join(root, "d.sock")}
 	h.engine = in.newProcess("dockerd-second", func() *exec.Cmd {
 		return inSecond(exec.Command("dockerd", "--host", h.dockerd, "--data-root", filepath.Join(root, "data"), "--exec-root", filepath.Join(root, "run"),
 			"--pidfile", filepath.Join(root, "pid"), "--iptables=false", "--ip6tables=false", "--ip-masq=false"))
@@ -121,8 +126,24 @@ func (h *secondHost) remove(t *testing.T) {
 		sh(t, "docker", "--host", h.dockerd, "rm", "-f", id)
 	}
 	require.NoError(t, h.engine.terminate())
+	for _, mount := range slices.Backward(mountsBelow(t, h.root)) { // of the engine that was killed
+		require.NoError(t, syscall.Unmount(mount, unix.MNT_DETACH))
+	}
 	_, err := in.db.Exec(context.Background(), "DELETE FROM hosts WHERE id = $1", secondName) // as slipway admin hosts forget does, at once
 	require.NoError(t, err)
+}
+
+// mountsBelow lists the mounts in a folder, in the order in which they were made.
+func mountsBelow(t *testing.T, dir string) (mounts []string) {
+	t.Helper()
+	all, err := os.ReadFile("/proc/mounts")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(all)) {
+		if at := strings.Fields(line)[1]; strings.HasPrefix(at, dir+"/") {
+			mounts = append(mounts, at)
+		}
+	}
+	return mounts
 }
 
 // passOn lets the host reach an address on the machine's loopback by the same address on its own.

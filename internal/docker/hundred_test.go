@@ -63,6 +63,7 @@ func TestAHundredPreviews(t *testing.T) {
 }
 
 func remove(t *testing.T, e *docker.Engine, r deployment.Resource, kind deployment.ResourceKind) error {
+	t.Helper()
 	switch {
 	case r.Kind != kind:
 		return nil

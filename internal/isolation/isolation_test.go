@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	if target := os.Getenv(dialing); target != "" {
 		c, err := net.DialTimeout("tcp", target, time.Second)
 		if err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		_ = c.Close()
