@@ -135,8 +135,15 @@ func (g tlsGateway) beginApart(settings []string) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
+// seen is what remains of a response once its body is read.
+type seen struct {
+	StatusCode, ProtoMajor int
+	Header                 http.Header
+	TLS                    *tls.ConnectionState
+}
+
 // get visits a URL, whose host leads to the gateway; redirects are not followed.
-func (g tlsGateway) get(target string, roots *x509.CertPool, http2 bool) (*http.Response, string, error) {
+func (g tlsGateway) get(target string, roots *x509.CertPool, http2 bool) (seen, string, error) {
 	g.t.Helper()
 	u, err := url.Parse(target)
 	require.NoError(g.t, err)
@@ -158,11 +165,11 @@ func (g tlsGateway) get(target string, roots *x509.CertPool, http2 bool) (*http.
 	require.NoError(g.t, err)
 	answer, err := transport.RoundTrip(r)
 	if err != nil {
-		return nil, "", err
+		return seen{}, "", err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	return answer, string(body), err
+	return seen{answer.StatusCode, answer.ProtoMajor, answer.Header, answer.TLS}, string(body), err
 }
 
 // requireServed requires that a host name is served by TLS, by HTTP/2 and 1.1, and that its plain address leads there.
