@@ -16,7 +16,8 @@ func TestProjectRoundTrip(t *testing.T) {
 		Name: "app", RepoURL: "https://git.example.com/app", RootDir: "apps/web", Builder: deployment.BuilderNixpacks,
 		InstallCommand: "npm ci", BuildCommand: "npm run build", StartCommand: "npm start", ReleaseCommand: "npm run migrate", Port: 8000,
 		HealthCheck:      deployment.HealthCheck{Path: "/health", Status: 204, TimeoutSeconds: 5},
-		ProductionBranch: "main", BuildTimeoutSeconds: 60, ReleaseTimeoutSeconds: 90, Resources: deployment.Resources{CPUs: 1.5, MemoryMB: 256},
+		ProductionBranch: "main", BuildTimeoutSeconds: 60, ReleaseTimeoutSeconds: 90,
+		Resources: deployment.Resources{CPUs: 1.5, MemoryMB: 256, PIDs: 64, DiskMB: 1024, LogMB: 20, OpenFiles: 2048, ReadOnlyRoot: true},
 		Build: deployment.BuildSettings{
 			Dockerfile: deployment.DockerfileSettings{Path: "d/Dockerfile", Target: "web", BuildArgs: map[string]string{"A": "b"}},
 			Static:     deployment.StaticSettings{Folder: "dist", SPA: true, Headers: []deployment.StaticHeader{{Path: "/a/*", Name: "X", Value: "y"}}},
