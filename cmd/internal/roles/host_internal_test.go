@@ -40,7 +40,7 @@ func TestTend_BusyHostLives(t *testing.T) {
 			<-r.Context().Done()
 		}
 		w.Header().Set("Api-Version", "1.43")
-		fmt.Fprint(w, `{"NCPU": 2}`)
+		fmt.Fprint(w, `{"NCPU": 2, "State": {}}`) // of the engine, and of a container that does not run
 	})}
 	go func() { _ = hangs.Serve(listener) }()
 	defer hangs.Close()
