@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
@@ -17,7 +19,8 @@ type engine struct {
 	points
 	b          *bench
 	mu         sync.Mutex
-	containers map[string]int // name → how often it was made
+	containers map[string]int    // name → how often it was made
+	ids        map[string]string // of those that Start has made, by name
 	halted     map[string]bool
 	networks   map[string]int
 	stopped    []string
@@ -58,10 +61,12 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	e.networks[network] = 1
 	if e.containers[s.Name] == 0 {
 		e.containers[s.Name]++
+		e.ids[s.Name] = uuid.NewString()
 	}
+	id := e.ids[s.Name]
 	e.mu.Unlock()
 	p := deployment.Preview{
-		DeploymentID: s.DeploymentID, Host: hostID, ContainerID: "id-" + s.Name, Container: s.Name, Network: network,
+		DeploymentID: s.DeploymentID, Host: hostID, ContainerID: id, Container: s.Name, Network: network,
 		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
 	}
 	return p, e.at(ctx, "after start")
@@ -103,6 +108,12 @@ func (e *engine) ran() []deployment.RunSpec {
 
 func (e *engine) Probe(ctx context.Context, p deployment.Preview, s deployment.ProbeSpec, line func(string)) (string, error) {
 	line("200 OK")
+	e.mu.Lock()
+	id := e.ids[p.Container]
+	e.mu.Unlock()
+	if p.ContainerID != id {
+		return "", deployment.TransientFailure("release.container_gone", "", "there is no container %s", p.ContainerID)
+	}
 	if e.otherPort != "" && !s.OtherPort {
 		return "", deployment.UserFailure("release.wrong_port", "", "the app listens on %s", e.otherPort)
 	}
@@ -150,6 +161,11 @@ func (e *engine) Wake(ctx context.Context, container string, _ deployment.Resour
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for name, id := range e.ids {
+		if id == container {
+			container = name
+		}
+	}
 	delete(e.halted, container)
 	return e.containers[container] > 0, nil
 }

@@ -137,7 +137,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.workspaces = activities.Workspaces{Root: filepath.Join(b.t.TempDir(), "workspaces")}
 	b.shelf = &shelf{digests: map[string]string{}, layers: map[string][]deployment.Layer{}}
 	b.builder = &builder{b: b, finished: map[string]string{}}
-	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}, halted: map[string]bool{}}
+	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}, halted: map[string]bool{}, ids: map[string]string{}}
 	b.planner = &planner{}
 	b.beats = &beats{HeartbeatClient: b.client}
 	b.runs = &runs{Runs: &temporal.Deploys{Client: b.client}}

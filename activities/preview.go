@@ -32,6 +32,8 @@ type Preview struct {
 	Leases        PreviewLeases
 	Policy        deployment.LeasePolicy
 	Hold          func(deploymentID string) (release func()) // of the Recorder that writes with the same Logs
+
+	halting oneByOne // by deployment: nobody begins to wake a container while it is being stopped
 }
 
 // ReleasePreview brings an image live: pull → run the release command → start → wait until healthy → switch the route. After the

@@ -94,17 +94,27 @@ func (a *Preview) SleepPreview(ctx context.Context, in temporal.StepInput) (temp
 			return temporal.LeaseResult{}, err
 		}
 	}
-	container, err := a.Leases.AsleepAs(ctx, in.DeploymentID, a.HostID)
-	if err != nil || container == "" {
-		return temporal.LeaseResult{}, err
-	}
-	if err := a.Engine.Halt(ctx, container, a.StopGrace); err != nil {
+	if halted, err := a.HaltSleeper(ctx, in.DeploymentID); err != nil || !halted {
 		return temporal.LeaseResult{}, err
 	}
 	if fell {
 		a.appLog(in.DeploymentID).say("asleep: nobody has asked for it for %s; the next request wakes it", a.Policy.Idle)
 	}
 	return temporal.LeaseResult{Done: true}, nil
+}
+
+// HaltSleeper stops the container of a preview that is asleep on this host. One that somebody wakes meanwhile waits until it stands.
+func (a *Preview) HaltSleeper(ctx context.Context, deploymentID string) (halted bool, err error) {
+	release, err := a.halting.take(ctx, deploymentID)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	container, err := a.Leases.AsleepAs(ctx, deploymentID, a.HostID) // it may be woken by now
+	if err != nil || container == "" {
+		return false, err
+	}
+	return true, a.Engine.Halt(ctx, container, a.StopGrace)
 }
 
 // StopPreview removes the container and network of a preview whose time is over, or that is to be stopped.

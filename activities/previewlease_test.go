@@ -217,6 +217,36 @@ func TestStopPreview_RemovesAndStartMakesAnew(t *testing.T) {
 	require.Equal(t, deployment.PreviewLive, b.standing(d).Preview.State)
 	require.Len(t, b.engine.running(), 1)
 	require.Len(t, b.owned(d, deployment.ResourceContainer, deployment.ResourceNetwork), 2)
+
+	b.sql("UPDATE preview_leases SET wanted = 'stopped'")
+	_, err = b.act(d, b.preview.StopPreview)
+	require.NoError(t, err)
+	b.sql("UPDATE preview_leases SET wanted = 'running'")
+	b.engine.on("keep alive", once(die))
+	started, err = b.act(d, b.preview.StartPreview)
+	require.NoError(t, err)
+	require.True(t, started.Done, "the next attempt goes by the container that the one before has made")
+	require.Len(t, b.engine.running(), 1)
+}
+
+// Production that does not come up again is tried again: it ran before.
+func TestStartPreview_ProductionIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.live()
+	b.sql("UPDATE previews SET state = 'failed'") // its container was lost
+	b.engine.on("probe", once(func(context.Context) error {
+		return deployment.UserFailure("release.not_ready", "mend it", "it did not answer")
+	}))
+	_, err := b.act(d, b.preview.StartPreview)
+	require.ErrorContains(t, err, "it did not answer")
+	require.Equal(t, "release.not_ready", b.standing(d).Failure.Code)
+	require.Equal(t, deployment.LeaseStart, b.look(d).Act)
+	started, err := b.act(d, b.preview.StartPreview)
+	require.NoError(t, err)
+	require.True(t, started.Done)
+	require.Equal(t, deployment.PreviewLive, b.standing(d).Preview.State)
+	require.Nil(t, b.standing(d).Failure)
 }
 
 // Its time is over: nobody has to ask for it.
@@ -458,6 +488,7 @@ func TestRepair_LeasesThatNobodyKeeps(t *testing.T) {
 	require.Empty(t, asked.list, "it is kept, and nothing is due")
 
 	b.idle()
+	require.NoError(t, b.store.SeenHost(t.Context(), hostID, []string{"preview"}, 1)) // a slow machine may have taken long to come so far
 	require.Zero(t, repair(temporal.ReconcileInput{}).Leases)
 	require.Equal(t, []string{d.EnvironmentID}, asked.list, "something has been due for long: the word of it may be lost")
 

@@ -59,7 +59,8 @@ func (a *Preview) nameSecrets(ctx context.Context, d deployment.Deployment) erro
 
 // notStarted notes why a preview does not run.
 func (a *Preview) notStarted(ctx context.Context, d deployment.Deployment, f *deployment.Failure) (temporal.LeaseResult, error) {
-	if f.Class != deployment.ClassUser {
+	// Production ran before, and is to run: it is tried again as long as that is so.
+	if f.Class != deployment.ClassUser || deployment.EnvironmentKindOf(d.Environment) == deployment.KindProduction {
 		return temporal.LeaseResult{}, errors.Join(f, a.Leases.StartTrouble(ctx, d.ID, f))
 	}
 	a.appLog(d.ID).say("it cannot be started again: %s", f.Message)
@@ -75,7 +76,7 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 	if err != nil {
 		return err
 	}
-	preview, err := a.Leases.BeginStart(ctx, deployment.Preview{
+	preview, err := a.beginStart(ctx, deployment.Preview{
 		DeploymentID: d.ID, Host: a.HostID, Container: spec.Name, Network: a.Engine.NetworkName(d.ID),
 	})
 	if err != nil || preview.State == deployment.PreviewLive {
@@ -104,13 +105,23 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 	return err
 }
 
+// beginStart notes that a preview is about to be started, once nobody on this host stops it.
+func (a *Preview) beginStart(ctx context.Context, where deployment.Preview) (deployment.Preview, error) {
+	release, err := a.halting.take(ctx, where.DeploymentID)
+	if err != nil {
+		return deployment.Preview{}, err
+	}
+	defer release()
+	return a.Leases.BeginStart(ctx, where)
+}
+
 // resume starts the container where it stands, and reports whether it does. One that cannot be, as when its network is gone, is made
-// anew.
+// anew; so is one that only has its name, which an attempt before this one has made: its address may be another.
 func (a *Preview) resume(ctx context.Context, p deployment.Preview, r deployment.Resources) (bool, error) {
 	if p.Address == "" {
 		return false, nil
 	}
-	there, err := a.Engine.Wake(ctx, p.Container, r)
+	there, err := a.Engine.Wake(ctx, p.ContainerID, r)
 	if err == nil || ctx.Err() != nil || deployment.AsFailure(err).Class == deployment.ClassTransient {
 		return there, err
 	}

@@ -67,7 +67,7 @@ func TestUpAndDown(t *testing.T) {
 }
 
 // `up` says which port is taken, and by whom, and leaves nothing running. Then it deploys the example anew when somebody
-// has removed its container.
+// has stopped its preview.
 func TestUpMeetsTrouble(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -82,11 +82,29 @@ func TestUpMeetsTrouble(t *testing.T) {
 
 	preview := in.requirePlaces(t, in.up(t))
 	docker(t, append([]string{"rm", "-f"}, in.containers(t)...)...)
+	require.Eventually(t, func() bool { return len(in.containers(t)) > 0 }, time.Minute, 100*time.Millisecond, "what is live comes back by itself")
+	in.stopPreviews(t)
 	out = in.up(t)
 	require.Contains(t, out, "does not answer any more")
 	require.Contains(t, out, "deploying example static")
 	in.requireServes(t, preview)
 	in.down(t, "--purge")
+}
+
+// stopPreviews stops what is live, and waits until it is gone.
+func (in *installation) stopPreviews(t *testing.T) {
+	t.Helper()
+	var live struct {
+		Items []struct {
+			DeploymentID string `json:"deployment_id"`
+		}
+	}
+	in.call(t, http.MethodGet, "/v1/previews", nil, &live)
+	require.NotEmpty(t, live.Items)
+	for _, p := range live.Items {
+		require.Equal(t, http.StatusAccepted, in.call(t, http.MethodPost, "/v1/previews/"+p.DeploymentID+"/stop", nil, nil).status)
+	}
+	require.Eventually(t, func() bool { return len(in.containers(t)) == 0 }, time.Minute, 100*time.Millisecond)
 }
 
 // requirePlaces checks what `up` prints at its end, and that it is true. It returns the preview's URL.

@@ -129,6 +129,11 @@ func TestLease_OfALostHost(t *testing.T) {
 	other.work(s.client, s.writer, s.deploys.Limits)
 	stop()
 	s.sql("UPDATE hosts SET last_seen_at = now() - interval '5 minutes' WHERE id = 'a'")
+	require.Eventually(t, func() bool {
+		id, err := s.store.PreviewHost(t.Context())
+		return err == nil && id == "b"
+	}, eventually, tick)
+	s.sql("UPDATE hosts SET alive_since = now() - interval '5 minutes'") // the other one has spoken all the time
 	_, err := s.reconciler().Repair(t.Context(), temporal.ReconcileInput{})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

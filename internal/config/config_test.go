@@ -160,11 +160,11 @@ func TestContradictionsAreReported(t *testing.T) {
 	_, err := config.LoadDev([]string{
 		"SLIPWAY_API_ADDR=127.0.0.1:8000", "SLIPWAY_PREVIEW_SUBNETS=10.214.0.0/20", "SLIPWAY_HEARTBEAT_INTERVAL=10s",
 		"SLIPWAY_RETRY_INITIAL=1m", "SLIPWAY_TEMPORAL_RETENTION=1m",
-		"SLIPWAY_DRAIN_WAIT=110s", "SLIPWAY_PREVIEW_HOST_LOST=30s",
+		"SLIPWAY_DRAIN_WAIT=110s", "SLIPWAY_PREVIEW_HOST_LOST=30s", "SLIPWAY_PREVIEW_IDLE=5s",
 	})
 	for _, want := range []string{
 		"127.0.0.1:8000 is the address of SLIPWAY_API_ADDR too", "overlaps SLIPWAY_PREVIEW_SUBNETS", "half of SLIPWAY_HEARTBEAT_TIMEOUT",
-		"longest wait of 30s", "give at least 1h", "give at least 2m5s", "more than three times SLIPWAY_HOST_SEEN_INTERVAL",
+		"longest wait of 30s", "give at least 1h", "give at least 2m5s", "more than three times SLIPWAY_HOST_SEEN_INTERVAL", "give at least 30s, or forever",
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -21,7 +21,7 @@ func (l *Leases) keys() []key {
 		},
 		{
 			env: "SLIPWAY_PREVIEW_IDLE", path: "previews.idle", initial: "30m", value: lasting(&l.Idle),
-			doc: "After how long without a request the container of a preview is stopped, until the next request wakes it; a request or WebSocket under way counts. " +
+			doc: "After how long without a request the container of a preview is stopped, until the next request wakes it; a request or WebSocket under way counts. At least 30s; " +
 				"`forever` for never, as production's never sleep.",
 		},
 		{
@@ -31,14 +31,23 @@ func (l *Leases) keys() []key {
 	}
 }
 
-// check reports a host that would count as lost between two of its words.
-func (l *Leases) check(t Timeouts) Faults {
-	if l.HostLost > 3*t.HostSeen {
-		return nil
+// shortestIdle is longer than it takes until Postgres hears of what gateways have under way.
+const shortestIdle = 30 * time.Second
+
+// check reports a host that would count as lost between two of its words, and previews that would sleep while they are used.
+func (l *Leases) check(t Timeouts) (faults Faults) {
+	if l.Idle > 0 && l.Idle < shortestIdle {
+		faults = append(faults, Fault{
+			Key: "SLIPWAY_PREVIEW_IDLE", Problem: fmt.Sprintf("%s is too short: gateways tell every ten seconds what is used", l.Idle),
+			Fix: fmt.Sprintf("give at least %s, or forever", shortestIdle),
+		})
 	}
-	return Faults{{
+	if l.HostLost > 3*t.HostSeen {
+		return faults
+	}
+	return append(faults, Fault{
 		Key:     "SLIPWAY_PREVIEW_HOST_LOST",
 		Problem: fmt.Sprintf("%s is too short: hosts say that they live every %s", l.HostLost, t.HostSeen),
 		Fix:     "give more than three times SLIPWAY_HOST_SEEN_INTERVAL",
-	}}
+	})
 }

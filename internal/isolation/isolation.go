@@ -23,11 +23,11 @@ type Previews struct {
 // privateNetworks are closed unless some are opened.
 var privateNetworks = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"),
-	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("198.18.0.0/15"),
 }
 
-// linkLocal holds the addresses at which clouds give credentials away.
-var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
+// cloud holds the addresses at which clouds give credentials away: link-local ones, and those of Azure (WireServer) and Oracle.
+var cloud = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.0.0.0/24")}
 
 // Isolate sets the rules, or sets them again, in one transaction: there is no moment without them. What previews answer is let
 // through; what they begin reaches the internet, the resolvers, and what was opened; no service on any address of this machine,
@@ -80,7 +80,7 @@ func (p Previews) rules() []rule {
 	for _, kind := range []uint32{local, broadcast, multicast} {
 		rules = append(rules, join(toKind(kind), drop))
 	}
-	for _, closed := range []netip.Prefix{linkLocal, p.Pool} {
+	for _, closed := range append(cloud[:len(cloud):len(cloud)], p.Pool) {
 		rules = append(rules, join(to(closed), drop))
 	}
 	for _, open := range p.Networks {

@@ -27,6 +27,7 @@ const (
 	otherAddr   = "10.235.0.18" // of another preview
 	hostAddr    = "10.235.0.1"
 	metadata    = "169.254.169.254"
+	azure       = "168.63.129.16"
 	public      = "203.0.113.7" // of TEST-NET-3 (RFC 5737)
 	privateAddr = "10.236.1.7"
 	resolver    = "192.168.236.7"
@@ -68,6 +69,7 @@ func TestAPreviewReachesWhatItMay(t *testing.T) {
 		{w.outward + ":7900", false, "this machine, at another of its addresses"},
 		{hostAddr + ":7901", true, "a service of this machine that was opened"},
 		{metadata + ":7900", false, "cloud metadata, though its network was opened"},
+		{azure + ":7900", false, "what Azure tells its machines"},
 		{otherAddr + ":7900", false, "another preview"},
 		{privateAddr + ":7900", false, "a private network"},
 		{privateAddr + ":7901", true, "a service in a private network that was opened"},
@@ -147,7 +149,7 @@ func newWorld(t *testing.T) world {
 	beyond := "slwb" + suffix
 	w.link(t, w.preview, "slwp0", "slwp1", hostAddr+"/28", previewAddr+"/28")
 	w.link(t, beyond, "slwb0", "slwb1", w.outward+"/24", "10.236.0.2/24")
-	for _, address := range []string{metadata, public, privateAddr, resolver, otherAddr, "10.237.1.7"} {
+	for _, address := range []string{metadata, azure, public, privateAddr, resolver, otherAddr, "10.237.1.7"} {
 		run(t, "ip", "-n", beyond, "address", "add", address+"/32", "dev", "lo")
 		run(t, "ip", "route", "add", address+"/32", "via", "10.236.0.2")
 	}

@@ -16,7 +16,7 @@ const hostTimeout = 30 * time.Second
 
 // SeenHost notes that a host is there, with its roles ("build", "preview") and its number of build slots.
 func (s *Store) SeenHost(ctx context.Context, hostID string, roles []string, slots int) error {
-	return at(s.q.SeenHost(ctx, db.SeenHostParams{ID: hostID, Roles: roles, Slots: int32(slots)}), "note host %q", hostID)
+	return at(s.q.SeenHost(ctx, db.SeenHostParams{ID: hostID, Roles: roles, Slots: int32(slots), Within: hostTimeout}), "note host %q", hostID)
 }
 
 // LimitProjects notes how many build slots of the installation a host lets one project hold at a time, 0 for any number.

@@ -13,6 +13,7 @@ import (
 // isolate keeps the previews of this host away from what is near them.
 func (h *host) isolate() error {
 	if h.c.Docker.Isolation == config.IsolationOff {
+		_ = isolation.Previews{Pool: h.c.Docker.PreviewSubnets}.Remove() // of when it was on; who may not remove them has not set them
 		return nil
 	}
 	if !h.engine.Local() {

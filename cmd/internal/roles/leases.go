@@ -27,10 +27,7 @@ func (h *host) haltSleepers(ctx context.Context) {
 		h.Log.Warn("list previews that are asleep", "error", err)
 	}
 	for _, p := range asleep {
-		container, err := h.Store.AsleepAs(ctx, p.DeploymentID, p.Host) // it may be woken by now
-		if err == nil && container != "" {
-			err = h.engine.Halt(ctx, container, h.c.Timeouts.StopWait)
-		}
+		_, err := h.preview.HaltSleeper(ctx, p.DeploymentID)
 		if err != nil && ctx.Err() == nil {
 			h.Log.Warn("stop a preview that is asleep", "deployment", p.DeploymentID, "error", err)
 		}

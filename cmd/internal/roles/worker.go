@@ -105,6 +105,7 @@ type host struct {
 	deploys     *temporal.Deploys
 	recorder    *activities.Recorder
 	outputs     *activities.Outputs
+	preview     *activities.Preview
 	room        room
 	wentLive    chan struct{} // a preview of this host went live
 }
@@ -167,6 +168,11 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 		Heartbeats: &activities.Heartbeats{Client: p.Client, Interval: c.Timeouts.HeartbeatInterval, Limit: 2 * time.Second},
 	}
 	h.outputs = &activities.Outputs{Engine: h.engine, Logs: h.writer, Hold: h.recorder.Hold, Log: p.Log}
+	h.preview = &activities.Preview{
+		Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: c.Worker.HostID,
+		PullHost: c.Registry.PullHost, ProbeInterval: c.Timeouts.ProbeInterval, Drain: c.Timeouts.DrainWait, StopGrace: c.Timeouts.StopWait,
+		Gateway: PublicGateway(c.Gateway), WentLive: h.noteLive, Turns: h.turns(), Leases: h.Store, Policy: policy(c.Leases), Hold: h.recorder.Hold,
+	}
 	h.wentLive = make(chan struct{}, 1)
 	return h, nil
 }
@@ -240,12 +246,7 @@ func (h *host) options() worker.Options {
 				Workspaces: h.workspaces, PushHost: h.c.Registry.PushHost, Gateway: PublicGateway(h.c.Gateway),
 				Built: h.Telemetry.Metrics.Built, SBOMScanner: h.c.BuildKit.SBOMScanner, RegistryCache: h.c.BuildKit.RegistryCache,
 			},
-			Preview: &activities.Preview{
-				Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: h.c.Worker.HostID,
-				PullHost: h.c.Registry.PullHost, ProbeInterval: h.c.Timeouts.ProbeInterval, Drain: h.c.Timeouts.DrainWait, StopGrace: h.c.Timeouts.StopWait,
-				Gateway: PublicGateway(h.c.Gateway), WentLive: h.noteLive, Turns: h.turns(),
-				Leases: h.Store, Policy: policy(h.c.Leases), Hold: h.recorder.Hold,
-			},
+			Preview: h.preview,
 			Sweeper: h.sweeper(),
 		},
 	}

@@ -26,11 +26,8 @@ type Server struct {
 func New(t *testing.T) *Server {
 	t.Helper()
 	s := &Server{txt: map[string][]string{}, hosts: map[string]bool{}}
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
+	packets, listener := samePort(t)
 	s.Addr = packets.LocalAddr().String()
-	listener, err := net.Listen("tcp", s.Addr)
-	require.NoError(t, err)
 	handler := dns.HandlerFunc(s.answer)
 	for _, server := range []*dns.Server{{PacketConn: packets, Handler: handler}, {Listener: listener, Handler: handler}} {
 		begun, ended := make(chan struct{}), make(chan struct{})
@@ -46,6 +43,23 @@ func New(t *testing.T) *Server {
 		})
 	}
 	return s
+}
+
+// samePort listens on a port of both UDP and TCP. A port that is free in one of them may be taken in the other.
+func samePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var err error
+	for range 20 {
+		listener, listenErr := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, listenErr)
+		var packets net.PacketConn
+		if packets, err = net.ListenPacket("udp", listener.Addr().String()); err == nil {
+			return packets, listener
+		}
+		require.NoError(t, listener.Close())
+	}
+	require.NoError(t, err)
+	return nil, nil
 }
 
 // TXT sets the values of a name's TXT records, one record each.

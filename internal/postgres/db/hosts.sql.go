@@ -89,16 +89,23 @@ func (q *Queries) PreviewHost(ctx context.Context, within time.Duration) (string
 
 const seenHost = `-- name: SeenHost :exec
 INSERT INTO hosts (id, roles, slots) VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, slots = excluded.slots, last_seen_at = now()
+ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, slots = excluded.slots, last_seen_at = now(),
+   alive_since = CASE WHEN hosts.last_seen_at < now() - $4::interval THEN now() ELSE hosts.alive_since END
 `
 
 type SeenHostParams struct {
-	ID    string
-	Roles []string
-	Slots int32
+	ID     string
+	Roles  []string
+	Slots  int32
+	Within time.Duration
 }
 
 func (q *Queries) SeenHost(ctx context.Context, arg SeenHostParams) error {
-	_, err := q.db.Exec(ctx, seenHost, arg.ID, arg.Roles, arg.Slots)
+	_, err := q.db.Exec(ctx, seenHost,
+		arg.ID,
+		arg.Roles,
+		arg.Slots,
+		arg.Within,
+	)
 	return err
 }

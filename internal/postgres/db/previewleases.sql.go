@@ -228,7 +228,7 @@ SELECT e.id AS environment_id, e.name AS environment, e.kind, p.name AS project,
        coalesce(l.wanted, 'running')::text AS wanted, coalesce(l.pinned, false)::boolean AS pinned, l.expires_at, l.wake_requested_at, l.failure,
        v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at, t.last_request_at, h.last_seen_at, now()::timestamptz AS read_at,
        coalesce(h.last_seen_at > now() - $1::interval, false)::boolean AS host_lives,
-       EXISTS (SELECT FROM hosts o WHERE o.id <> v.host AND 'preview' = ANY (o.roles) AND o.last_seen_at > now() - $1)::boolean AS another
+       EXISTS (SELECT FROM hosts o WHERE o.id <> v.host AND 'preview' = ANY (o.roles) AND o.last_seen_at > now() - $1 AND o.alive_since < now() - $1)::boolean AS another
   FROM environments e
   JOIN projects p ON p.id = e.project_id AND p.deleted_at IS NULL
   JOIN deployments d ON d.id = e.live_deployment_id

@@ -9,7 +9,10 @@ CREATE TABLE preview_leases (
     updated_at        timestamptz NOT NULL DEFAULT now()
 );
 -- What runs already has no end until it is deployed again.
-INSERT INTO preview_leases (environment_id) SELECT id FROM environments WHERE live_deployment_id IS NOT NULL AND deleted_at IS NULL;
+INSERT INTO preview_leases (environment_id, wanted)
+SELECT e.id, CASE WHEN v.state IN ('starting', 'live', 'asleep') THEN 'running' ELSE 'stopped' END
+  FROM environments e LEFT JOIN previews v ON v.deployment_id = e.live_deployment_id
+ WHERE e.live_deployment_id IS NOT NULL AND e.deleted_at IS NULL;
 
 -- Requests that the gateways answered for an environment: each of them adds what it has seen every few seconds.
 CREATE TABLE preview_traffic (
@@ -21,6 +24,9 @@ CREATE TABLE preview_traffic (
     answered_4xx    bigint      NOT NULL DEFAULT 0,
     answered_5xx    bigint      NOT NULL DEFAULT 0
 );
+
+-- Nobody has counted who visits what runs already: its idle time begins now.
+INSERT INTO preview_traffic (environment_id, last_request_at) SELECT environment_id, now() FROM preview_leases;
 
 -- The newest look of a host at the container of a preview.
 CREATE TABLE preview_samples (

@@ -1,6 +1,7 @@
 -- name: SeenHost :exec
-INSERT INTO hosts (id, roles, slots) VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, slots = excluded.slots, last_seen_at = now();
+INSERT INTO hosts (id, roles, slots) VALUES (@id, @roles, @slots)
+ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, slots = excluded.slots, last_seen_at = now(),
+   alive_since = CASE WHEN hosts.last_seen_at < now() - @within::interval THEN now() ELSE hosts.alive_since END;
 
 -- name: LimitProjects :exec
 UPDATE hosts SET project_slots = $2 WHERE id = $1;

@@ -12,7 +12,7 @@ SELECT e.id AS environment_id, e.name AS environment, e.kind, p.name AS project,
        coalesce(l.wanted, 'running')::text AS wanted, coalesce(l.pinned, false)::boolean AS pinned, l.expires_at, l.wake_requested_at, l.failure,
        sqlc.embed(v), t.last_request_at, h.last_seen_at, now()::timestamptz AS read_at,
        coalesce(h.last_seen_at > now() - @within::interval, false)::boolean AS host_lives,
-       EXISTS (SELECT FROM hosts o WHERE o.id <> v.host AND 'preview' = ANY (o.roles) AND o.last_seen_at > now() - @within)::boolean AS another
+       EXISTS (SELECT FROM hosts o WHERE o.id <> v.host AND 'preview' = ANY (o.roles) AND o.last_seen_at > now() - @within AND o.alive_since < now() - @within)::boolean AS another
   FROM environments e
   JOIN projects p ON p.id = e.project_id AND p.deleted_at IS NULL
   JOIN deployments d ON d.id = e.live_deployment_id
