@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -80,7 +81,7 @@ func (p Previews) rules() []rule {
 	for _, kind := range []uint32{local, broadcast, multicast} {
 		rules = append(rules, join(toKind(kind), drop))
 	}
-	for _, closed := range append(cloud[:len(cloud):len(cloud)], p.Pool) {
+	for _, closed := range append(slices.Clip(cloud), p.Pool) {
 		rules = append(rules, join(to(closed), drop))
 	}
 	for _, open := range p.Networks {
