@@ -32,6 +32,7 @@ type engine struct {
 	secrets    []string                // in every container's environment
 	images     []string                // that no container runs
 	bases      map[string]string       // those of them that are base images, with their deployments
+	unbounded  bool                    // its storage keeps no bound
 	otherPort  string                  // where every app listens instead of on PORT; "" for nowhere
 }
 
@@ -68,6 +69,7 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	p := deployment.Preview{
 		DeploymentID: s.DeploymentID, Host: hostID, ContainerID: id, Container: s.Name, Network: network,
 		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
+		DiskUnbounded: e.unbounded,
 	}
 	return p, e.at(ctx, "after start")
 }

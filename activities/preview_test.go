@@ -82,6 +82,25 @@ func TestReleasePreview_AnotherPortThatIsNotLetPass(t *testing.T) {
 	}
 }
 
+// The storage cannot bound what an app writes: its owner is told, and strict does not let it pass.
+func TestReleasePreview_ADiskThatIsNotBounded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.engine.unbounded = true
+	d := b.live()
+	require.Len(t, d.Warnings, 1)
+	require.Equal(t, "release.disk_unbounded", d.Warnings[0].Code)
+	require.Contains(t, b.log(d), d.Warnings[0].String())
+
+	p, err := b.store.Project(t.Context(), b.project.ID)
+	require.NoError(t, err)
+	p.Build.Strict = []string{"release.disk_unbounded"}
+	b.project, err = b.store.UpdateProject(t.Context(), p)
+	require.NoError(t, err)
+	d = b.deploy()
+	require.Equal(t, "release.strict", activities.Failure(b.run(d, b.wholeDeploy(d)), "").Code)
+}
+
 func TestReleasePreview_CancelBeforeTheSwitchWins(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
