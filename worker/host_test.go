@@ -186,7 +186,7 @@ func (h *host) Start(ctx context.Context, s deployment.RunSpec) (deployment.Prev
 		h.containers = append(h.containers, s.Name)
 	}
 	return deployment.Preview{
-		DeploymentID: s.DeploymentID, Host: h.id, Container: s.Name, Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
+		DeploymentID: s.DeploymentID, Host: h.id, ContainerID: s.Name, Container: s.Name, Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
 	}, nil
 }
 
