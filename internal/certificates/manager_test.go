@@ -65,7 +65,7 @@ func newFront(t *testing.T, change func(*certificates.Options)) *front {
 	f.ca = acmetest.Start(t, acmetest.Options{HTTP: plain.Addr().String(), TLS: f.addr, DNS: f.dns.Addr})
 	o := certificates.Options{
 		Assets: newStore(t), Issuer: certificates.IssuerACME, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		ACME: certificates.ACME{Directory: f.ca.Directory, CAFile: f.ca.CAFile}, HTTP: plain.Addr(), TLS: secure.Addr(),
+		ACME: f.account(), HTTP: plain.Addr(), TLS: secure.Addr(),
 		Allow: func(_ context.Context, name string) error {
 			if name == "stranger.example.test" {
 				return errStranger
@@ -96,6 +96,12 @@ func newFront(t *testing.T, change func(*certificates.Options)) *front {
 		f.Close()
 	})
 	return f
+}
+
+// account says how the CA is asked. certmagic takes an account's address from whichever manager of the process had one first: with one
+// of its own, no manager of a test takes another's.
+func (f *front) account() certificates.ACME {
+	return certificates.ACME{Directory: f.ca.Directory, CAFile: f.ca.CAFile, Email: "ops@example.test"}
 }
 
 // visit shakes hands as a visitor of a name, and returns the serial number of the certificate.
@@ -165,7 +171,7 @@ func TestManager_ACAThatIsAwayIsNoneOfItsVisitorsBusiness(t *testing.T) {
 
 	away := newFront(t, func(o *certificates.Options) {
 		o.Assets = store
-		o.ACME = certificates.ACME{Directory: f.ca.Directory, CAFile: f.ca.CAFile, Email: "away@example.test"}
+		o.ACME = f.account()
 		o.ACME.CAFile = "" // it does not trust the directory: nothing can be ordered
 	})
 	same, err := away.visit("away.example.test", f.ca.Roots)
