@@ -1,12 +1,13 @@
 package main
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 func TestLoginStoresWhatTheEnvironmentOverrides(t *testing.T) {
@@ -84,10 +85,9 @@ func TestBrokenSettingsAreNamed(t *testing.T) {
 
 func TestNothingAnswers(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := testbed.FreePorts(1)
 	require.NoError(t, err)
-	url := "http://" + free.Addr().String()
-	require.NoError(t, free.Close())
+	url := "http://" + free[0]
 	p := &person{t: t, vars: map[string]string{"SLIPWAY_API_URL": url}}
 	code, _, stderr := p.run("ps")
 	require.Equal(t, exitError, code)

@@ -77,11 +77,10 @@ func (in *installation) settle(t *testing.T) {
 		"API_PORT", "TEMPORAL_UI_PORT", "TEMPORAL_PORT", "POSTGRES_PORT", "REGISTRY_PORT", "GATEWAY",
 		"API_OPS_PORT", "WORKER_OPS_PORT", "GATEWAY_OPS_PORT",
 	}
-	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close() // when all are chosen: no two are the same
-		_, in.ports[name], _ = net.SplitHostPort(l.Addr().String())
+	free, err := testbed.FreePorts(len(names))
+	require.NoError(t, err)
+	for n, name := range names {
+		_, in.ports[name], _ = net.SplitHostPort(free[n])
 		in.settings = append(in.settings, name+"="+in.ports[name])
 	}
 	in.settings = append(in.settings, "E2E_DIR="+in.dir, "IMAGE_TAG=e2e", "SLIPWAY_GATEWAY_ADDR=127.0.0.1:"+in.ports["GATEWAY"],

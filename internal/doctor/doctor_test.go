@@ -22,6 +22,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/doctor"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 	"github.com/slipway-dev/slipway/internal/registry"
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 // asDev makes a copy of this program stand in for slipway-dev: it listens, says where, and ends with its input.
@@ -55,10 +56,9 @@ func machine(t *testing.T) doctor.Machine {
 // unused returns an address where nothing listens.
 func unused(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addrs, err := testbed.FreePorts(1)
 	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return addrs[0]
 }
 
 // find makes one check and wants one finding of it.

@@ -3,7 +3,6 @@ package testbed
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -108,20 +107,6 @@ docker network ls -q --filter $label | xargs -r docker network rm`
 		return fmt.Errorf("remove previews: %w: %s", err, out)
 	}
 	return nil
-}
-
-// FreePorts returns addresses on the loopback that nobody listened on just now.
-func FreePorts(n int) ([]string, error) {
-	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().String())
-	}
-	return ports, nil
 }
 
 // WithoutSlipway returns this process's environment without the settings of a slipway.

@@ -1,13 +1,12 @@
 package devservertest
 
-// FreeAddr chooses an address for a test's second listener.
-var FreeAddr = freeAddr
+import "github.com/slipway-dev/slipway/internal/testbed"
 
 // StartTwin starts a second server on the file of s and returns why it could not become ready.
 func (s *Server) StartTwin() error {
-	addr, err := freeAddr()
+	addrs, err := testbed.FreePorts(1)
 	if err != nil {
 		return err
 	}
-	return (&Server{Addr: addr, binary: s.binary, dir: s.dir}).launch()
+	return (&Server{Addr: addrs[0], binary: s.binary, dir: s.dir}).launch()
 }

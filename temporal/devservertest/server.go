@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,9 +77,11 @@ func start(dir string, flags ...string) (*Server, error) {
 	}
 	s := &Server{binary: binary, dir: dir, flags: append([]string{"--retention", "24h"}, flags...)}
 	for range startTries {
-		if s.Addr, err = freeAddr(); err != nil {
+		addrs, err := testbed.FreePorts(1)
+		if err != nil {
 			return nil, err
 		}
+		s.Addr = addrs[0]
 		if err = s.launch(); err == nil {
 			return s, nil
 		}
@@ -135,14 +136,4 @@ func (s *Server) log() string {
 		return err.Error()
 	}
 	return strings.TrimSpace(string(b))
-}
-
-// freeAddr returns a loopback address that nothing listens on at this moment.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }

@@ -17,6 +17,7 @@ import (
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/slipway-dev/slipway/internal/testbed"
 	"github.com/slipway-dev/slipway/temporal"
 	"github.com/slipway-dev/slipway/temporal/devservertest"
 )
@@ -138,8 +139,9 @@ func TestRetentionIsWhatTheServerWasLastStartedWith(t *testing.T) {
 
 func TestWebUIAnswers(t *testing.T) {
 	t.Parallel()
-	addr, err := devservertest.FreeAddr()
+	free, err := testbed.FreePorts(1)
 	require.NoError(t, err)
+	addr := free[0]
 	devservertest.New(t, "--ui-addr", addr, "--ui-codec", "http://127.0.0.1:1/codec")
 	require.Contains(t, get(t, "http://"+addr+"/"), "<html")
 	require.Contains(t, get(t, "http://"+addr+"/api/v1/settings"), "http://127.0.0.1:1/codec")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -96,7 +95,7 @@ func TestMigrate_OnAFurtherHostNeedsTheKeyset(t *testing.T) {
 func TestMigrate_WaitsForWhatDoesNotAnswerYet(t *testing.T) {
 	t.Parallel()
 	c := migration(t)
-	c.Postgres.URL = "postgres://slipway@" + deadAddr(t) + "/slipway"
+	c.Postgres.URL = "postgres://slipway@" + freeAddr(t) + "/slipway"
 	ctx, cancel := context.WithCancelCause(t.Context())
 	waiting := watch{word: "waiting for postgres", seen: func() { cancel(errPatience) }}
 	_, err := roles.Migrate(ctx, c, slog.New(slog.NewTextHandler(&waiting, nil)))
@@ -110,15 +109,6 @@ func TestMigrate_DoesNotWaitForAnAnswerThatIsNo(t *testing.T) {
 	c.Postgres.URL += " dbname=no_such_database"
 	_, err := roles.Migrate(t.Context(), c, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "no_such_database")
-}
-
-// deadAddr is an address where nobody listens.
-func deadAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 const errPatience = patienceError("no more patience")

@@ -6,11 +6,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ const patience = 30 * time.Second
 type Server struct {
 	program string
 	dir     string
-	port    string // 0 until it has one
+	port    string
 	command *exec.Cmd
 	exited  <-chan struct{}
 }
@@ -37,7 +38,11 @@ func Start(t *testing.T) *Server {
 	t.Helper()
 	program, err := testbed.Tool("local-kms", "local-kms")
 	require.NoError(t, err)
-	s := &Server{program: program, dir: t.TempDir(), port: "0"}
+	free, err := testbed.FreePorts(1)
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(free[0])
+	require.NoError(t, err)
+	s := &Server{program: program, dir: t.TempDir(), port: port}
 	s.Restart(t)
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL_KMS": s.url(), "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
@@ -48,8 +53,6 @@ func Start(t *testing.T) *Server {
 	}
 	return s
 }
-
-var listening = regexp.MustCompile(`Local KMS started on \S+:(\d+)`)
 
 // Restart starts the server again after Stop, with the same address and keys.
 func (s *Server) Restart(t *testing.T) {
@@ -62,16 +65,16 @@ func (s *Server) Restart(t *testing.T) {
 	s.exited, err = testbed.Start(s.command, syscall.SIGKILL)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Stop() })
-	ports := make(chan string, 1)
+	listens := make(chan struct{}, 1)
 	go func() {
 		for lines := bufio.NewScanner(output); lines.Scan(); {
-			if found := listening.FindStringSubmatch(lines.Text()); found != nil {
-				ports <- found[1]
+			if strings.Contains(lines.Text(), "Local KMS started on ") {
+				listens <- struct{}{}
 			}
 		}
 	}()
 	select {
-	case s.port = <-ports:
+	case <-listens:
 	case <-s.exited:
 		t.Fatalf("local-kms ended: %s", s.command.ProcessState)
 	case <-time.After(patience):
