@@ -42,7 +42,7 @@ func TestHeartbeat_CancelReachesASilentActivity(t *testing.T) {
 	<-started
 	asked := time.Now()
 	require.NoError(t, b.client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
-	require.Less(t, (<-ended).Sub(asked), 1500*time.Millisecond)
+	require.Less(t, (<-ended).Sub(asked), 5*time.Second, "without slipway's own beats the server tells of it after eight")
 	err := run.Get(t.Context(), nil)
 	require.True(t, sdktemporal.IsCanceledError(err), "%v", err)
 	require.Equal(t, []deployment.StepStatus{deployment.StepCanceled}, statuses(b.steps(d, deployment.StepBuild)))
