@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,9 +24,14 @@ func TestFreePorts(t *testing.T) {
 	ephemeral, err := strconv.Atoi(strings.Fields(string(ranges))[0])
 	require.NoError(t, err)
 	for _, addr := range addrs {
-		l, err := net.Listen("tcp", addr)
+		_, port, err := net.SplitHostPort(addr)
 		require.NoError(t, err)
-		require.Less(t, l.Addr().(*net.TCPAddr).Port, ephemeral, "no connection takes it")
-		require.NoError(t, l.Close())
+		number, err := strconv.Atoi(port)
+		require.NoError(t, err)
+		require.Less(t, number, ephemeral, "no connection takes it")
+		require.Eventually(t, func() bool { // a program that another test starts holds it for the moment between fork and exec
+			l, err := net.Listen("tcp", addr)
+			return err == nil && l.Close() == nil
+		}, 10*time.Second, time.Millisecond)
 	}
 }
