@@ -300,7 +300,7 @@ func (d *Docker) keys() []key {
 		{
 			env: "SLIPWAY_PREVIEW_ISOLATION", path: "docker.isolation", initial: "on", value: oneOf(&d.Isolation, "on", IsolationOff),
 			doc: "Keeps previews away from every service of this machine, from each other, from cloud metadata and from private networks, with rules in the " +
-				"kernel's packet filter (nftables). The worker needs the capability `CAP_NET_ADMIN` for it, where the Docker engine is. With `off` nothing is set.",
+				"kernel's packet filter (nftables). The worker needs the capability `CAP_NET_ADMIN` for it, in the network of the Docker engine's machine: in a container, with host networking. With `off` nothing is set.",
 		},
 		{
 			env: "SLIPWAY_PREVIEW_SERVICES", path: "docker.preview_services", value: services(&d.Services),

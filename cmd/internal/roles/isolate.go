@@ -3,6 +3,9 @@ package roles
 import (
 	"context"
 	"fmt"
+	"net"
+	"slices"
+	"strings"
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/config"
@@ -11,7 +14,7 @@ import (
 )
 
 // isolate keeps the previews of this host away from what is near them.
-func (h *host) isolate() error {
+func (h *host) isolate(ctx context.Context) error {
 	if h.c.Docker.Isolation == config.IsolationOff {
 		_ = isolation.Previews{Pool: h.c.Docker.PreviewSubnets}.Remove() // of when it was on; who may not remove them has not set them
 		return nil
@@ -21,6 +24,9 @@ func (h *host) isolate() error {
 			"run a worker beside the Docker engine, or keep previews away from the engine's machine yourself and set SLIPWAY_PREVIEW_ISOLATION=off",
 			"the Docker engine is on another machine, whose packet filter is not to be reached from here")
 	}
+	if err := h.besideEngine(ctx); err != nil {
+		return err
+	}
 	resolvers, err := buildkit.HostResolvers()
 	if err != nil {
 		return fmt.Errorf("keep previews away from this machine: find the resolvers: %w", err)
@@ -29,9 +35,39 @@ func (h *host) isolate() error {
 	return isolation.Previews{Pool: c.PreviewSubnets, Resolvers: resolvers, Services: c.Services, Networks: c.PrivateNets}.Isolate()
 }
 
+// besideEngine refuses to set rules in a network namespace that is not the engine's, where no preview would pass them: none of the
+// engine's bridges is there. It knows nothing of an engine that does not answer.
+func (h *host) besideEngine(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, h.c.Timeouts.Short)
+	defer cancel()
+	before, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list network interfaces: %w", err)
+	}
+	bridges, err := h.engine.Bridges(ctx)
+	if err != nil {
+		h.Log.Warn("cannot tell whether previews pass the rules that keep them apart", "error", err)
+		return nil
+	}
+	after, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list network interfaces: %w", err)
+	}
+	here := slices.ContainsFunc(append(before, after...), func(i net.Interface) bool { // networks come and go meanwhile
+		return slices.Contains(bridges, i.Name)
+	})
+	if here || len(bridges) == 0 {
+		return nil
+	}
+	return deployment.PlatformFailure("preview.not_isolated",
+		"run the worker on the host's network (network_mode: host, as deploy/compose.yaml does), where the Docker engine has its bridges; "+
+			"or keep previews away from that machine yourself and set SLIPWAY_PREVIEW_ISOLATION=off",
+		"the worker's network is not the Docker engine's, so rules that it sets hold for no preview: it has no interface %s", strings.Join(bridges[:min(3, len(bridges))], ", "))
+}
+
 // isolateAgain sets the rules again: who reloads the machine's own firewall may have removed them.
 func (h *host) isolateAgain(ctx context.Context) {
-	if err := h.isolate(); err != nil && ctx.Err() == nil {
+	if err := h.isolate(ctx); err != nil && ctx.Err() == nil {
 		h.Log.Error("previews are not kept away from this machine", "error", err)
 	}
 }

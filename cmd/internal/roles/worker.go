@@ -56,7 +56,7 @@ func RunWorker(ctx context.Context, c config.WorkerRole, p WorkerParts) error {
 		if err := host.sweepPredecessor(ctx); err != nil {
 			return err
 		}
-		if err := host.isolate(); err != nil { // before a preview is started
+		if err := host.isolate(ctx); err != nil { // before a preview is started
 			return err
 		}
 		host.lookAtDisk(ctx) // before a claim is asked for

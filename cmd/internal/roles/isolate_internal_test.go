@@ -1,0 +1,104 @@
+package roles
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/config"
+	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/docker"
+	"github.com/slipway-dev/slipway/internal/testbed"
+)
+
+// The tests need root. Each has a range of its own, in which there is no preview.
+
+// besides is a worker beside a Docker engine.
+func besides(t *testing.T, engineHost, pool string) (h *host, log *bytes.Buffer) {
+	t.Helper()
+	engine, err := docker.New(docker.Options{Host: engineHost, Installation: uuid.NewString(), HostID: "host-1"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	log = &bytes.Buffer{}
+	h = &host{WorkerParts: WorkerParts{Log: slog.New(slog.NewTextHandler(log, nil))}, engine: engine}
+	h.c.Docker.PreviewSubnets, h.c.Timeouts.Short = netip.MustParsePrefix(pool), time.Minute
+	t.Cleanup(func() {
+		h.c.Docker.Isolation = config.IsolationOff
+		require.NoError(t, h.isolate(t.Context()))
+	})
+	return h, log
+}
+
+// rulesFor reports whether a table of rules is in the network namespace of the thread.
+func rulesFor(name string) (bool, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return false, err
+	}
+	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+	for _, table := range tables {
+		if table.Name == name {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+func TestIsolate_NotInANamespaceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	h, _ := besides(t, "", "10.238.0.0/24")
+	const table = "slipway-previews-10.238.0.0-24"
+	network := run(t, "docker", "network", "create", "slipway-test-"+uuid.NewString())
+	t.Cleanup(func() { run(t, "docker", "network", "rm", network) })
+	bridge := "br-" + network[:12]
+	space := "slwiso" + strconv.Itoa(os.Getpid())
+	run(t, "ip", "netns", "add", space)
+	t.Cleanup(func() { run(t, "ip", "netns", "delete", space) })
+	err := testbed.In(space, func() error {
+		failure := h.isolate(t.Context())
+		set, err := rulesFor(table)
+		if err != nil || set {
+			return errors.New("rules are set where no preview passes")
+		}
+		return failure
+	})
+	var f *deployment.Failure
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, "preview.not_isolated", f.Code)
+	require.Contains(t, f.Fix, "network_mode: host")
+	require.Contains(t, f.Fix, "SLIPWAY_PREVIEW_ISOLATION=off")
+
+	run(t, "ip", "-n", space, "link", "add", bridge, "type", "bridge")
+	require.NoError(t, testbed.In(space, func() error { return h.isolate(t.Context()) }), "as if it were the engine's")
+	require.NoError(t, h.isolate(t.Context()), "the engine's")
+}
+
+// As when a machine starts, where the engine may be the last to come up.
+func TestIsolate_BesideAnEngineThatIsDown(t *testing.T) {
+	t.Parallel()
+	h, log := besides(t, "unix://"+filepath.Join(t.TempDir(), "none.sock"), "10.240.0.0/24")
+	require.NoError(t, h.isolate(t.Context()))
+	set, err := rulesFor("slipway-previews-10.240.0.0-24")
+	require.NoError(t, err)
+	require.True(t, set)
+	require.Contains(t, log.String(), "cannot tell whether previews pass the rules")
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s %v: %s", name, args, out)
+	return strings.TrimSpace(string(out))
+}
