@@ -85,6 +85,23 @@ func TestIsolate_NotInANamespaceOfItsOwn(t *testing.T) {
 	require.NoError(t, h.isolate(t.Context()), "the engine's")
 }
 
+func TestIsolate_IsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	h, _ := besides(t, "", "10.239.0.0/24")
+	const table = "slipway-previews-10.239.0.0-24"
+	require.NoError(t, h.isolate(t.Context()))
+	set, err := rulesFor(table)
+	require.NoError(t, err)
+	require.True(t, set)
+	h.c.Docker.Isolation = config.IsolationOff
+	for range 2 {
+		require.NoError(t, h.isolate(t.Context()))
+		set, err = rulesFor(table)
+		require.NoError(t, err)
+		require.False(t, set)
+	}
+}
+
 // As when a machine starts, where the engine may be the last to come up.
 func TestIsolate_BesideAnEngineThatIsDown(t *testing.T) {
 	t.Parallel()
