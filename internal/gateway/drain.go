@@ -30,27 +30,31 @@ type flights struct {
 
 // takeOff lets a request be ended when its preview is drained, besides when its visitor leaves or the gateway stops. An upgraded
 // connection is ended at the visitor's end first: the proxy only knows how to break it off.
-func (g *Gateway) takeOff(r *http.Request, v visit, seen *watched) (_ *http.Request, landed func()) {
+func (g *Gateway) takeOff(r *http.Request, v *visit, seen *watched) (_ *http.Request, landed func()) {
 	parent := r.Context()
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
-	f := &flight{
-		deployment: v.route.DeploymentID, place: deployment.Place{Project: v.route.Project, Environment: v.route.Environment}, since: time.Now(),
-		end: func(why error) {
-			if c := seen.upgraded.Load(); c != nil {
-				c.goAway()
-			}
-			cancel(why)
-		},
-	}
+	f := &flight{end: func(why error) {
+		if c := seen.upgraded.Load(); c != nil {
+			c.goAway()
+		}
+		cancel(why)
+	}}
 	unwatch := context.AfterFunc(parent, func() { f.end(context.Cause(parent)) })
-	g.flights.mu.Lock()
-	g.flights.all[f] = struct{}{}
-	g.flights.mu.Unlock()
+	g.flights.add(f, v.route)
+	v.flight = f
 	return r.WithContext(ctx), func() {
 		unwatch()
 		g.flights.remove(f)
 		cancel(nil)
 	}
+}
+
+// add has f be one to the preview that a route, looked up before, leads to.
+func (fs *flights) add(f *flight, to deployment.Route) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.deployment, f.place, f.since = to.DeploymentID, deployment.Place{Project: to.Project, Environment: to.Environment}, time.Now()
+	fs.all[f] = struct{}{}
 }
 
 func (fs *flights) remove(f *flight) {
@@ -59,6 +63,7 @@ func (fs *flights) remove(f *flight) {
 	delete(fs.all, f)
 	if f.timer != nil {
 		f.timer.Stop()
+		f.timer = nil
 	}
 }
 

@@ -201,6 +201,25 @@ func TestWhatIsLeftWhenTheDrainTimeIsOverIsEnded(t *testing.T) {
 	}
 }
 
+// The gateway goes by a route that is a swap behind, and meets the closed port of what was replaced.
+func TestARequestThatGoesToTheSuccessorIsDrainedWithIt(t *testing.T) {
+	t.Parallel()
+	old, fresh := backend(t, echo(t, nil, nil)), backend(t, echo(t, nil, nil))
+	front, _, known, reviewed := following(t, at(old, "d-1", time.Second))
+	stayed := dial(t, front, stableHost)
+	old.Close()
+	known.set(at(fresh, "d-2", 2*time.Hour))
+	moved := dial(t, front, stableHost)
+	requireEcho(t, moved)
+	reviewed()
+	requireGoingAway(t, stayed)
+	requireEcho(t, moved)
+
+	known.set(at(fresh, "d-3", 2*time.Hour))
+	reviewed()
+	requireGoingAway(t, moved)
+}
+
 // accept is a server's answer to a WebSocket's key (RFC 6455, 4.2.2).
 func accept(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // the protocol's

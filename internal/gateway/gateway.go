@@ -120,7 +120,7 @@ func (g *Gateway) InvalidateAll() {
 // ServeHTTP proxies a request to its preview, after that was woken if it is asleep, or says why there is none.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, begun, host := r.Context(), time.Now(), hostname(r.Host)
-	v := visit{hostname: host, requestID: requestID(r), from: g.originOf(r)}
+	v := &visit{hostname: host, requestID: requestID(r), from: g.originOf(r)}
 	route, err := g.route(ctx, host)
 	v.route = route
 	w, r, seen, ended := g.watch(w, r, v, begun)
@@ -152,7 +152,7 @@ func isLive(r deployment.Route) bool {
 }
 
 // explain says why nothing is live, and below a reserved path how far a deploy has come that is under way.
-func (g *Gateway) explain(w http.ResponseWriter, r *http.Request, v visit) {
+func (g *Gateway) explain(w http.ResponseWriter, r *http.Request, v *visit) {
 	a := notLive(v.route)
 	if a.code == notReady && r.URL.Path == progressPath && r.Method == http.MethodGet {
 		g.serveProgress(w, r, v)
@@ -162,7 +162,7 @@ func (g *Gateway) explain(w http.ResponseWriter, r *http.Request, v visit) {
 }
 
 // forward proxies a request to its live preview, unless its body is too large.
-func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v visit, seen *watched) {
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, v *visit, seen *watched) {
 	ended := g.traffic.began(v.route.EnvironmentID)
 	defer func() { ended(seen.status) }()
 	if g.maxBody > 0 && r.ContentLength > g.maxBody {

@@ -29,17 +29,19 @@ func (t late) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	v := visitOf(r.Context())
+	t.g.flights.remove(v.flight) // it is under way to nobody: what becomes of the preview that it missed does not end it
 	t.g.routes.invalidate(v.hostname)
 	route, lookErr := t.g.route(r.Context(), v.hostname)
 	if lookErr != nil || isLive(route) && route.Address == v.route.Address {
 		return nil, err
 	}
+	v.route = route
 	if t.g.wakes.canWake(route) {
-		v.route = route
 		var instead *answer
 		if route, instead, lookErr = t.g.hold(r, v); lookErr != nil {
 			return nil, lookErr
 		}
+		v.route = route
 		if instead != nil {
 			return nil, &insteadError{instead}
 		}
@@ -48,6 +50,7 @@ func (t late) RoundTrip(r *http.Request) (*http.Response, error) {
 		why := notLive(route)
 		return nil, &insteadError{&why}
 	}
+	t.g.flights.add(v.flight, route)
 	second, url := *r, *r.URL
 	url.Host = route.Address
 	second.URL = &url

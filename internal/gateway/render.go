@@ -66,7 +66,7 @@ type problem struct {
 }
 
 // render writes an answer in the form that the client reads.
-func (g *Gateway) render(w http.ResponseWriter, r *http.Request, v visit, a answer) {
+func (g *Gateway) render(w http.ResponseWriter, r *http.Request, v *visit, a answer) {
 	var body []byte
 	h := w.Header()
 	if wantsHTML(r) {
@@ -91,7 +91,7 @@ func (g *Gateway) render(w http.ResponseWriter, r *http.Request, v visit, a answ
 	_, _ = w.Write(body) // a client that went away is no news; for HEAD net/http drops the body
 }
 
-func (g *Gateway) html(v visit, a answer) []byte {
+func (g *Gateway) html(v *visit, a answer) []byte {
 	data := pageData{
 		Title: a.title, Detail: a.detail, Fix: a.fix, Code: a.code, Hostname: v.hostname, RequestID: v.requestID,
 		Refresh: a.refresh, Route: a.route, Failure: a.failure,
@@ -111,7 +111,7 @@ func (g *Gateway) html(v visit, a answer) []byte {
 	return out.Bytes()
 }
 
-func (g *Gateway) json(v visit, a answer) []byte {
+func (g *Gateway) json(v *visit, a answer) []byte {
 	p := problem{
 		Type: "about:blank", Title: a.title, Status: a.status, Detail: a.detail, Code: a.code, Fix: a.fix, RequestID: v.requestID, Failure: a.failure,
 	}

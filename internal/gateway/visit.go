@@ -19,17 +19,18 @@ type visit struct {
 	hostname  string
 	requestID string
 	from      origin
-	route     deployment.Route
+	route     deployment.Route // of what answers
+	flight    *flight          // while it is under way to a preview
 }
 
 type visitKey struct{}
 
-func withVisit(ctx context.Context, v visit) context.Context {
+func withVisit(ctx context.Context, v *visit) context.Context {
 	return context.WithValue(ctx, visitKey{}, v)
 }
 
-func visitOf(ctx context.Context) visit {
-	v, _ := ctx.Value(visitKey{}).(visit)
+func visitOf(ctx context.Context) *visit {
+	v, _ := ctx.Value(visitKey{}).(*visit)
 	return v
 }
 

@@ -58,7 +58,7 @@ func (s *wakes) canWake(r deployment.Route) bool {
 
 // hold keeps a request, its body unread, until the preview that it is for is awake, and answers what its route has become; or
 // what is to be said instead, because that takes too long.
-func (g *Gateway) hold(r *http.Request, v visit) (deployment.Route, *answer, error) {
+func (g *Gateway) hold(r *http.Request, v *visit) (deployment.Route, *answer, error) {
 	ended := g.traffic.began(v.route.EnvironmentID) // whoever waits for a preview uses it
 	defer ended(statusLeft)
 	limit := g.wakes.Wait

@@ -48,7 +48,7 @@ type watched struct {
 }
 
 // watch counts and logs a request from begun until ended is called.
-func (g *Gateway) watch(rw http.ResponseWriter, r *http.Request, v visit, begun time.Time) (_ http.ResponseWriter, _ *http.Request, seen *watched, ended func()) {
+func (g *Gateway) watch(rw http.ResponseWriter, r *http.Request, v *visit, begun time.Time) (_ http.ResponseWriter, _ *http.Request, seen *watched, ended func()) {
 	place := deployment.Place{Project: v.route.Project, Environment: v.route.Environment}
 	counted := g.counter.VisitBegan(place)
 	w := &watched{status: statusLeft}
@@ -122,7 +122,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 }
 
 // logVisit writes a line of the access log. The query is left out: it may hold somebody's secrets.
-func (g *Gateway) logVisit(r *http.Request, v visit, seen deployment.Visit) {
+func (g *Gateway) logVisit(r *http.Request, v *visit, seen deployment.Visit) {
 	if g.accessLog == AccessLogOff || g.accessLog == AccessLogErrors && seen.Status < http.StatusInternalServerError {
 		return
 	}
