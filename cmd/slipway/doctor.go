@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/doctor"
 	"github.com/slipway-dev/slipway/internal/registry"
@@ -72,6 +74,7 @@ func (c *cli) machine() (doctor.Machine, error) {
 	}
 	return doctor.Machine{
 		Config: settings, APIURL: api.URL, Token: api.Token, BinDir: filepath.Dir(self), Environ: environ, PublicRegistry: registry.Public,
+		Store: func(ctx context.Context) (doctor.Store, error) { return roles.JoinMachine(ctx, settings) },
 	}, nil
 }
 

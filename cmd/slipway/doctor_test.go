@@ -41,3 +41,13 @@ func TestDoctorFails(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, `"apu" is no check; there are slipway-dev, ports`)
 }
+
+func TestDoctorOpensTheStoreOfTheMachine(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("SLIPWAY_DATA_DIR", dir)
+	t.Setenv("SLIPWAY_TLS", "internal")
+	code, stdout, stderr := user(t, newFakeAPI(t)).run("doctor", "tls")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "skipped")
+	require.Contains(t, stdout, dir, "where slipway-dev's own Postgres would be")
+}

@@ -141,18 +141,25 @@ func (m *Manager) acmeTemplate() (certmagic.ACMEIssuer, error) {
 	if a.EABKeyID != "" {
 		template.ExternalAccount = &acme.EAB{KeyID: a.EABKeyID, MACKey: a.EABKey}
 	}
+	var err error
+	template.TrustedRoots, err = a.roots()
+	return template, err
+}
+
+// roots are what the directory's own certificate is checked with; nil for the system's.
+func (a ACME) roots() (*x509.CertPool, error) {
 	if a.CAFile == "" {
-		return template, nil
+		return nil, nil //nolint:nilnil // as crypto/tls has it
 	}
 	data, err := os.ReadFile(a.CAFile)
 	if err != nil {
-		return template, fmt.Errorf("read SLIPWAY_ACME_CA_FILE: %w", err)
+		return nil, fmt.Errorf("read SLIPWAY_ACME_CA_FILE: %w", err)
 	}
-	template.TrustedRoots = x509.NewCertPool()
-	if !template.TrustedRoots.AppendCertsFromPEM(data) {
-		return template, fmt.Errorf("read SLIPWAY_ACME_CA_FILE: %s holds no certificate in PEM", a.CAFile)
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("read SLIPWAY_ACME_CA_FILE: %s holds no certificate in PEM", a.CAFile)
 	}
-	return template, nil
+	return roots, nil
 }
 
 // Close ends the upkeep of certificates.

@@ -178,6 +178,11 @@ func TestManager_ACAThatIsAwayIsNoneOfItsVisitorsBusiness(t *testing.T) {
 	require.NoError(t, err, "what another gateway has ordered is in storage")
 	require.Equal(t, serial, same)
 	require.True(t, away.Has(t.Context(), "away.example.test"))
+	stored, err := certificates.Stored(t.Context(), store, []string{"away.example.test", "new.example.test"})
+	require.NoError(t, err)
+	require.Len(t, stored, 1)
+	require.Equal(t, serial, stored["away.example.test"].SerialNumber.String())
+	require.False(t, certificates.Overdue(stored["away.example.test"], time.Now()))
 	_, err = away.visit("new.example.test", f.ca.Roots)
 	require.Error(t, err)
 }

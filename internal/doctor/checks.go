@@ -15,6 +15,7 @@ func Checks() []Check {
 		{"postgres", "Postgres: reachable and new enough, or there to be started", one(database)},
 		{"temporal", "Temporal's frontend and namespace", one(temporalServer)},
 		{"registry", "the image registry, as the worker and as the Docker engine reach it", registries},
+		{"tls", "certificates of previews: the operator's own, the CA that issues others, and those that should have been renewed", previewTLS},
 		{"git", "the git program", one(gitProgram)},
 		{"network", "names of the internet, and public image registries", one(network)},
 		{"api", "slipway's API: reachable, the token valid, clocks together", apiServer},

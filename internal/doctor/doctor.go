@@ -55,6 +55,9 @@ type Machine struct {
 	Environ        []string // NAME=value
 	Root           string   // before /sys and /proc; empty, but in tests
 	PublicRegistry string   // URL of the API of a public image registry
+
+	// Store opens the installation's store, as commands for this machine do.
+	Store func(context.Context) (Store, error)
 }
 
 // Check is one thing to look at.

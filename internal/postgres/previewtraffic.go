@@ -28,3 +28,9 @@ func (s *Store) AddTraffic(ctx context.Context, seen []deployment.Traffic) error
 	}
 	return at(s.q.AddTraffic(ctx, add), "add traffic of %d environments", len(add.Ids))
 }
+
+// VisitedNames returns the host names of environments that had a visitor within a time, and their domains.
+func (s *Store) VisitedNames(ctx context.Context, within time.Duration) ([]string, error) {
+	names, err := s.q.VisitedNames(ctx, within)
+	return names, at(err, "list visited names")
+}

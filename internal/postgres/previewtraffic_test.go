@@ -67,3 +67,24 @@ func TestTrafficIsTimedByTheClockOfPostgres(t *testing.T) {
 	require.False(t, future)
 	require.NoError(t, b.AddTraffic(t.Context(), nil))
 }
+
+func TestVisitedNames(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.project("app")
+	visited, before, deleted := b.deploy(p, "production"), b.deploy(p, "branch/a"), b.deploy(p, "branch/b")
+	for _, d := range []deployment.Deployment{visited, before, deleted} {
+		name := d.EnvironmentID + ".example.com"
+		_, err := b.VerifyDomain(t.Context(), b.domain(d, name))
+		require.NoError(t, err)
+	}
+	b.domain(visited, "unverified.example.com")
+	b.visited(visited)
+	b.visited(before)
+	b.visited(deleted)
+	b.exec("UPDATE preview_traffic SET last_request_at = now() - interval '2 hours' WHERE environment_id = $1", before.EnvironmentID)
+	b.remove(deployment.Scope{ProjectID: p.ID, EnvironmentID: deleted.EnvironmentID})
+	names, err := b.VisitedNames(t.Context(), time.Hour)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{visited.EnvHost, visited.EnvironmentID + ".example.com"}, names)
+}

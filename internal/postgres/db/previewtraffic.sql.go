@@ -7,6 +7,8 @@ package db
 
 import (
 	"context"
+
+	"time"
 )
 
 const addTraffic = `-- name: AddTraffic :exec
@@ -46,4 +48,36 @@ func (q *Queries) AddTraffic(ctx context.Context, arg AddTrafficParams) error {
 		arg.Of5xx,
 	)
 	return err
+}
+
+const visitedNames = `-- name: VisitedNames :many
+SELECT e.host::text AS name
+  FROM environments e JOIN preview_traffic t ON t.environment_id = e.id
+ WHERE e.deleted_at IS NULL AND t.last_request_at > now() - $1::interval
+UNION ALL
+SELECT m.name
+  FROM domains m JOIN environments e ON e.id = m.environment_id JOIN preview_traffic t ON t.environment_id = e.id
+ WHERE e.deleted_at IS NULL AND m.verified_at IS NOT NULL AND t.last_request_at > now() - $1::interval
+ ORDER BY name
+`
+
+// The names of environments that had a visitor lately, and their domains.
+func (q *Queries) VisitedNames(ctx context.Context, within time.Duration) ([]string, error) {
+	rows, err := q.db.Query(ctx, visitedNames, within)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -12,3 +12,14 @@ SELECT e.id, now() - make_interval(secs => s.ago), s.of_1xx, s.of_2xx, s.of_3xx,
        answered_1xx = t.answered_1xx + excluded.answered_1xx, answered_2xx = t.answered_2xx + excluded.answered_2xx,
        answered_3xx = t.answered_3xx + excluded.answered_3xx, answered_4xx = t.answered_4xx + excluded.answered_4xx,
        answered_5xx = t.answered_5xx + excluded.answered_5xx;
+
+-- name: VisitedNames :many
+-- The names of environments that had a visitor lately, and their domains.
+SELECT e.host::text AS name
+  FROM environments e JOIN preview_traffic t ON t.environment_id = e.id
+ WHERE e.deleted_at IS NULL AND t.last_request_at > now() - @within::interval
+UNION ALL
+SELECT m.name
+  FROM domains m JOIN environments e ON e.id = m.environment_id JOIN preview_traffic t ON t.environment_id = e.id
+ WHERE e.deleted_at IS NULL AND m.verified_at IS NOT NULL AND t.last_request_at > now() - @within::interval
+ ORDER BY name;
