@@ -33,7 +33,8 @@ func (p *Postgres) keys(check func(string) error) []key {
 		},
 		{
 			env: "SLIPWAY_KEYSET_FILE", path: "postgres.keyset_file", value: text(&p.Keyset),
-			doc: "File of the keys that encrypt the values of env vars and git credentials, the same for every role; made when it is missing. Empty for `keyset.json` in the data directory.",
+			doc: "File of the keys that encrypt the values of env vars, git credentials and what `SLIPWAY_TLS=acme` and `internal` store: certificates with their keys, accounts at CAs, the installation's own CA. " +
+				"The same for every role, gateways that issue certificates among them; made when it is missing. Empty for `keyset.json` in the data directory.",
 		},
 		{
 			env: "SLIPWAY_KEYSET_KMS", path: "postgres.keyset_kms",
