@@ -60,18 +60,10 @@ func (s *server) accept(c *gin.Context, request NewDeployment) {
 // ListDeployments serves GET /v1/deployments.
 func (s *server) ListDeployments(c *gin.Context, params oapi.ListDeploymentsParams) {
 	filter := DeploymentFilter{Status: deployment.Status(value(params.Status))}
-	if params.Project != nil {
-		p, err := s.project(c, *params.Project)
-		if err != nil {
-			s.fail(c, err)
-			return
-		}
-		filter.ProjectID = p.ID
-	}
-	if environment := value(params.Environment); idShape.MatchString(environment) {
-		filter.EnvironmentID = environment
-	} else {
-		filter.Environment = environment
+	var err error
+	if filter.ProjectID, filter.EnvironmentID, filter.Environment, err = s.narrowed(c, params.Project, params.Environment); err != nil {
+		s.fail(c, err)
+		return
 	}
 	items, next, err := s.Store.Deployments(c.Request.Context(), filter, pageOf(params.Limit, params.Cursor))
 	if err != nil {

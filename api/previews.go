@@ -15,18 +15,10 @@ import (
 // ListPreviews serves GET /v1/previews.
 func (s *server) ListPreviews(c *gin.Context, params oapi.ListPreviewsParams) {
 	filter := deployment.PreviewFilter{State: deployment.PreviewState(value(params.State))}
-	if params.Project != nil {
-		p, err := s.project(c, *params.Project)
-		if err != nil {
-			s.fail(c, err)
-			return
-		}
-		filter.ProjectID = p.ID
-	}
-	if environment := value(params.Environment); idShape.MatchString(environment) {
-		filter.EnvironmentID = environment
-	} else {
-		filter.Environment = environment
+	var err error
+	if filter.ProjectID, filter.EnvironmentID, filter.Environment, err = s.narrowed(c, params.Project, params.Environment); err != nil {
+		s.fail(c, err)
+		return
 	}
 	items, next, err := s.Store.Previews(c.Request.Context(), filter, pageOf(params.Limit, params.Cursor))
 	if err != nil {

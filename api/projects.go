@@ -102,6 +102,21 @@ func (s *server) project(c *gin.Context, idOrName string) (deployment.Project, e
 	return p, named(err, "project", "project", idOrName)
 }
 
+// narrowed finds what a list is narrowed to: a project by its id or name, and an environment by either.
+func (s *server) narrowed(c *gin.Context, project, environment *string) (projectID, environmentID, environmentName string, err error) {
+	if project != nil {
+		p, err := s.project(c, *project)
+		if err != nil {
+			return "", "", "", err
+		}
+		projectID = p.ID
+	}
+	if given := value(environment); idShape.MatchString(given) {
+		return projectID, given, "", nil
+	}
+	return projectID, "", value(environment), nil
+}
+
 // checkProject finds every fault of the settings. What is a good URL is the guard's to say alone: it knows origins that
 // are trusted whatever their scheme. One that stands as it was is not looked at again, so that a host that is away for
 // a moment keeps nobody from changing a port.
