@@ -18,6 +18,7 @@ import (
 type engine struct {
 	points
 	b          *bench
+	host       string
 	mu         sync.Mutex
 	containers map[string]int    // name → how often it was made
 	ids        map[string]string // of those that Start has made, by name
@@ -36,27 +37,31 @@ type engine struct {
 	otherPort  string                  // where every app listens instead of on PORT; "" for nowhere
 }
 
+func newEngine(b *bench, host string) *engine {
+	return &engine{b: b, host: host, containers: map[string]int{}, networks: map[string]int{}, halted: map[string]bool{}, ids: map[string]string{}}
+}
+
 func (e *engine) Pull(ctx context.Context, _ string, progress func(deployment.Progress)) error {
 	progress(deployment.Progress{Percent: 100})
 	return e.at(ctx, "pull")
 }
 
 func (e *engine) Prepare(_ context.Context, s deployment.RunSpec) {
-	e.b.mustBeOwned(deployment.ResourceNetwork, e.NetworkName(s.DeploymentID), hostID)
+	e.b.mustBeOwned(deployment.ResourceNetwork, e.NetworkName(s.DeploymentID), e.host)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.networks[e.NetworkName(s.DeploymentID)] = 1
 }
 
-func (*engine) NetworkName(deploymentID string) string { return "net-" + deploymentID }
+func (e *engine) NetworkName(deploymentID string) string { return "net-" + deploymentID + "-" + e.host }
 
 func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Preview, error) {
 	if err := e.at(ctx, "before start"); err != nil {
 		return deployment.Preview{}, err
 	}
 	network := e.NetworkName(s.DeploymentID)
-	e.b.mustBeOwned(deployment.ResourceNetwork, network, hostID)
-	e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
+	e.b.mustBeOwned(deployment.ResourceNetwork, network, e.host)
+	e.b.mustBeOwned(deployment.ResourceContainer, s.Name, e.host)
 	e.mu.Lock()
 	e.specs = append(e.specs, s)
 	e.networks[network] = 1
@@ -67,7 +72,7 @@ func (e *engine) Start(ctx context.Context, s deployment.RunSpec) (deployment.Pr
 	id := e.ids[s.Name]
 	e.mu.Unlock()
 	p := deployment.Preview{
-		DeploymentID: s.DeploymentID, Host: hostID, ContainerID: id, Container: s.Name, Network: network,
+		DeploymentID: s.DeploymentID, Host: e.host, ContainerID: id, Container: s.Name, Network: network,
 		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
 		DiskUnbounded: e.unbounded,
 	}
@@ -91,7 +96,7 @@ func (e *engine) RunOnce(ctx context.Context, s deployment.RunSpec, o deployment
 			delete(e.containers, s.Name)
 			return err
 		}
-		e.b.mustBeOwned(deployment.ResourceContainer, s.Name, hostID)
+		e.b.mustBeOwned(deployment.ResourceContainer, s.Name, e.host)
 		e.mu.Lock()
 		e.commands = append(e.commands, s)
 		e.limits = append(e.limits, o.Limit)
@@ -208,7 +213,7 @@ func (e *engine) RemoveNetwork(_ context.Context, name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for container := range e.containers {
-		if strings.Contains(container, strings.TrimPrefix(name, "net-")) {
+		if strings.Contains(container, idIn.FindString(name)) {
 			return fmt.Errorf("network %s has active endpoints", name)
 		}
 	}
@@ -224,13 +229,13 @@ func (e *engine) Owned(ctx context.Context) ([]deployment.Resource, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var list []deployment.Resource
-	for kind, things := range map[deployment.ResourceKind]map[string]int{
-		deployment.ResourceNetwork: e.networks, deployment.ResourceContainer: e.containers,
-	} {
+	add := func(kind deployment.ResourceKind, things map[string]int) {
 		for name := range things {
-			list = append(list, deployment.Resource{Kind: kind, Name: name, Host: hostID, DeploymentID: idIn.FindString(name)})
+			list = append(list, deployment.Resource{Kind: kind, Name: name, Host: e.host, DeploymentID: idIn.FindString(name)})
 		}
 	}
+	add(deployment.ResourceContainer, e.containers)
+	add(deployment.ResourceNetwork, e.networks)
 	return list, nil
 }
 
@@ -240,7 +245,7 @@ func (e *engine) BaseImages(context.Context) (bases []deployment.Resource, err e
 	defer e.mu.Unlock()
 	for _, image := range e.images {
 		if id, isBase := e.bases[image]; isBase {
-			bases = append(bases, deployment.Resource{Kind: deployment.ResourceBaseImage, Name: image, Host: hostID, DeploymentID: id})
+			bases = append(bases, deployment.Resource{Kind: deployment.ResourceBaseImage, Name: image, Host: e.host, DeploymentID: id})
 		}
 	}
 	return bases, nil

@@ -137,7 +137,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.workspaces = activities.Workspaces{Root: filepath.Join(b.t.TempDir(), "workspaces")}
 	b.shelf = &shelf{digests: map[string]string{}, layers: map[string][]deployment.Layer{}}
 	b.builder = &builder{b: b, finished: map[string]string{}}
-	b.engine = &engine{b: b, containers: map[string]int{}, networks: map[string]int{}, halted: map[string]bool{}, ids: map[string]string{}}
+	b.engine = newEngine(b, hostID)
 	b.planner = &planner{}
 	b.beats = &beats{HeartbeatClient: b.client}
 	b.runs = &runs{Runs: &temporal.Deploys{Client: b.client}}
@@ -157,7 +157,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 	turns := &activities.Turns{Line: b.store, Workflows: b.deploys, Log: log}
 	b.preview = &activities.Preview{
 		Store: b.store, Steps: b.store, Ledger: b.store, Logs: b.writer, Engine: b.engine, HostID: hostID, PullHost: "localhost:5000",
-		Turns: turns, Leases: b.store, Policy: idlePolicy, Hold: b.recorder.Hold,
+		Turns: turns, Leases: b.store, Policy: idlePolicy, Hold: b.recorder.Hold, Alone: new(activities.OneByOne).Take,
 	}
 	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store, Turns: turns, Leases: b.store, Policy: idlePolicy}
 }

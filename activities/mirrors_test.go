@@ -32,7 +32,7 @@ func TestSweep_RemovesMirrorsOfDeletedProjects(t *testing.T) {
 	b.mirror(gone)
 	b.mirror(b.project.ID)
 	b.mirror("not-slipways")
-	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, HostID: hostID}
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, Alone: b.preview.Alone, HostID: hostID}
 	removed, err := sweeper.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, removed)

@@ -5,14 +5,18 @@ import (
 	"sync"
 )
 
-// oneByOne lets one at a time be at work on a thing. Its zero value is ready.
-type oneByOne struct {
+// Alone waits until nobody on this host is at work on the preview of a deployment, or for the end of ctx; nobody else is until release
+// is called. OneByOne.Take is one.
+type Alone func(ctx context.Context, deploymentID string) (release func(), err error)
+
+// OneByOne lets one at a time be at work on a thing. Its zero value is ready.
+type OneByOne struct {
 	mu   sync.Mutex
 	busy map[string]chan struct{} // closed when its work is done
 }
 
-// take waits until nobody is at work on the thing of that name, or for the end of ctx; nobody else is until release is called.
-func (o *oneByOne) take(ctx context.Context, name string) (release func(), err error) {
+// Take waits until nobody is at work on the thing of that name, or for the end of ctx; nobody else is until release is called.
+func (o *OneByOne) Take(ctx context.Context, name string) (release func(), err error) {
 	for {
 		done, free := o.try(name)
 		if free {
@@ -26,7 +30,7 @@ func (o *oneByOne) take(ctx context.Context, name string) (release func(), err e
 	}
 }
 
-func (o *oneByOne) try(name string) (done chan struct{}, free bool) {
+func (o *OneByOne) try(name string) (done chan struct{}, free bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if done, busy := o.busy[name]; busy {
@@ -40,7 +44,7 @@ func (o *oneByOne) try(name string) (done chan struct{}, free bool) {
 	return done, true
 }
 
-func (o *oneByOne) leave(name string, done chan struct{}) {
+func (o *OneByOne) leave(name string, done chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.busy, name)

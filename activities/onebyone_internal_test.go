@@ -10,19 +10,19 @@ import (
 
 func TestOneByOne(t *testing.T) {
 	t.Parallel()
-	var o oneByOne
-	release, err := o.take(t.Context(), "a")
+	var o OneByOne
+	release, err := o.Take(t.Context(), "a")
 	require.NoError(t, err)
-	other, err := o.take(t.Context(), "b")
+	other, err := o.Take(t.Context(), "b")
 	require.NoError(t, err, "another thing")
 	other()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = o.take(ctx, "a")
+	_, err = o.Take(ctx, "a")
 	require.ErrorIs(t, err, context.Canceled)
 	next := make(chan func())
 	go func() {
-		release, err := o.take(t.Context(), "a")
+		release, err := o.Take(t.Context(), "a")
 		if err == nil {
 			next <- release
 		}

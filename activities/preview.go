@@ -32,8 +32,7 @@ type Preview struct {
 	Leases        PreviewLeases
 	Policy        deployment.LeasePolicy
 	Hold          func(deploymentID string) (release func()) // of the Recorder that writes with the same Logs
-
-	halting oneByOne // by deployment: nobody begins to wake a container while it is being stopped
+	Alone         Alone                                      // nobody begins to start a preview while it is being stopped
 }
 
 // ReleasePreview brings an image live: pull → run the release command → start → wait until healthy → switch the route. After the
@@ -163,13 +162,14 @@ func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deploymen
 	}
 	return RunSpec{
 		DeploymentID: d.ID, ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, RunID: attemptOf(ctx).RunID,
-		Name: containerName(d, attemptOf(ctx).RunID), Image: image, Env: list, SecretEnv: secret, Port: port, Resources: p.ResourcesIn(d.Environment),
+		Name: containerName(d, attemptOf(ctx).RunID, a.HostID), Image: image, Env: list, SecretEnv: secret, Port: port, Resources: p.ResourcesIn(d.Environment),
 	}, nil
 }
 
-// containerName is the same for every attempt of a run, so that two attempts end with one container.
-func containerName(d deployment.Deployment, runID string) string {
-	return fmt.Sprintf("slipway-%s-%s", d.ID, runID[max(0, len(runID)-8):]) // a run id begins with a clock
+// containerName is the same for every attempt of a run on a host, so that two attempts end with one container. Each host has
+// another: what a host that was lost still holds is not taken for what is live elsewhere, even where both share an engine.
+func containerName(d deployment.Deployment, runID, hostID string) string {
+	return fmt.Sprintf("slipway-%s-%s", d.ID, deployment.Mark(runID, hostID))
 }
 
 // probe waits until the app answers and returns where it does; meanwhile what it prints goes to the deployment's log. What it prints

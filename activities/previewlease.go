@@ -105,7 +105,7 @@ func (a *Preview) SleepPreview(ctx context.Context, in temporal.StepInput) (temp
 
 // HaltSleeper stops the container of a preview that is asleep on this host. One that somebody wakes meanwhile waits until it stands.
 func (a *Preview) HaltSleeper(ctx context.Context, deploymentID string) (halted bool, err error) {
-	release, err := a.halting.take(ctx, deploymentID)
+	release, err := a.Alone(ctx, deploymentID)
 	if err != nil {
 		return false, err
 	}
@@ -119,6 +119,11 @@ func (a *Preview) HaltSleeper(ctx context.Context, deploymentID string) (halted 
 
 // StopPreview removes the container and network of a preview whose time is over, or that is to be stopped.
 func (a *Preview) StopPreview(ctx context.Context, in temporal.StepInput) (temporal.LeaseResult, error) {
+	release, err := a.Alone(ctx, in.DeploymentID) // an attempt that was given up as dead removes nothing that is being started again
+	if err != nil {
+		return temporal.LeaseResult{}, err
+	}
+	defer release()
 	stopped, err := a.Leases.EndPreview(ctx, in.DeploymentID)
 	if err != nil || !stopped {
 		return temporal.LeaseResult{}, err

@@ -411,6 +411,9 @@ func TestStartPreview_SomethingElseWasFaster(t *testing.T) {
 			if name != "another host" {
 				require.False(t, result.Done, "it is not begun any more")
 			}
+			if name == "a wish to stop it" {
+				require.Equal(t, deployment.PreviewStopped, b.standing(d).Preview.State)
+			}
 		})
 	}
 }

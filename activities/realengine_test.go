@@ -31,8 +31,9 @@ import (
 // realEngine is the machine's Docker engine, whose image is there already.
 type realEngine struct {
 	*docker.Engine
-	api   *client.Client
-	image string
+	api          *client.Client
+	image        string
+	installation string
 }
 
 func (e *realEngine) Pull(context.Context, string, func(deployment.Progress)) error { return nil }
@@ -45,21 +46,29 @@ func (e *realEngine) Start(ctx context.Context, s deployment.RunSpec) (deploymen
 // onRealEngine lets the bench's previews run in Docker.
 func (b *bench) onRealEngine() *realEngine {
 	b.t.Helper()
-	e := &realEngine{image: "slipway-test/activities:" + uuid.NewString()}
+	e := &realEngine{image: "slipway-test/activities:" + uuid.NewString(), installation: "test-" + uuid.NewString()}
 	var err error
 	e.api, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	require.NoError(b.t, err)
-	e.Engine, err = docker.New(docker.Options{Installation: "test-" + uuid.NewString(), HostID: hostID, SubnetPool: netip.MustParsePrefix("10.212.0.0/16")})
-	require.NoError(b.t, err)
+	e.Engine = e.as(b.t, hostID)
 	e.importImage(b.t)
 	b.t.Cleanup(func() {
 		require.NoError(b.t, e.RemoveAll(context.Background()))
 		_, err := e.api.ImageRemove(context.Background(), e.image, image.RemoveOptions{Force: true})
 		require.NoError(b.t, err)
-		require.NoError(b.t, errors.Join(e.Close(), e.api.Close()))
+		require.NoError(b.t, e.api.Close())
 	})
 	b.preview.Engine = e
 	return e
+}
+
+// as is the same engine as another host of the installation has it.
+func (e *realEngine) as(t *testing.T, host string) *docker.Engine {
+	t.Helper()
+	engine, err := docker.New(docker.Options{Installation: e.installation, HostID: host, SubnetPool: netip.MustParsePrefix("10.212.0.0/16")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	return engine
 }
 
 // importImage makes an image of the app that internal/docker's tests run.

@@ -107,7 +107,7 @@ func (a *Preview) startAgain(ctx context.Context, d deployment.Deployment, p dep
 
 // beginStart notes that a preview is about to be started, once nobody on this host stops it.
 func (a *Preview) beginStart(ctx context.Context, where deployment.Preview) (deployment.Preview, error) {
-	release, err := a.halting.take(ctx, where.DeploymentID)
+	release, err := a.Alone(ctx, where.DeploymentID)
 	if err != nil {
 		return deployment.Preview{}, err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func (b *bench) sweeper(host string) *activities.Sweeper {
-	return &activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, HostID: host}
+	return &activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, Alone: b.preview.Alone, HostID: host}
 }
 
 // workspace makes a checkout's folder behind everybody's back.

@@ -37,6 +37,7 @@ type Sweeper struct {
 	Mirrors    Mirrors
 	Projects   Projects
 	HostID     string
+	Alone      Alone         // nobody begins to start a preview while something of it is removed
 	Age        time.Duration // how long after a deployment became ready its own workflow has to drain and clean up; of what has no row
 	Settled    time.Duration // after the end of one that did not, in which an activity of a terminated workflow stops
 	StopGrace  time.Duration // from SIGTERM to SIGKILL
@@ -65,22 +66,33 @@ func (s *Sweeper) sweepLeftOvers(ctx context.Context, p *pass) error {
 	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age, s.Settled)
 	errs := []error{err}
 	for _, r := range left {
-		begun := time.Now()
 		errs = append(errs, p.mend(&p.result.Swept, s.difference(r, "nobody needs it any more", "removed"), func() error {
-			if err := s.stillLeft(ctx, r); err != nil {
-				return err
-			}
-			if err := s.remove(ctx, r); err != nil {
-				return err
-			}
-			return s.Ledger.Gone(ctx, r, time.Since(begun))
+			return s.removeLeft(ctx, r)
 		}))
 	}
 	return errors.Join(errs...)
 }
 
-// stillLeft looks again before something is removed: what was removed before it took its time, and in that a retry may have taken
-// the thing over. Then it answers deployment.ErrConflict.
+// removeLeft removes a thing and gives it up. A preview that is to run again waits with its start until that is done, or has begun
+// before and keeps what it needs.
+func (s *Sweeper) removeLeft(ctx context.Context, r deployment.Resource) error {
+	begun := time.Now()
+	release, err := s.Alone(ctx, r.DeploymentID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.stillLeft(ctx, r); err != nil {
+		return err
+	}
+	if err := s.remove(ctx, r); err != nil {
+		return err
+	}
+	return s.Ledger.Gone(ctx, r, time.Since(begun))
+}
+
+// stillLeft looks again before something is removed: what was removed before it took its time, and in that a retry or a start may have
+// taken the thing over. Then it answers deployment.ErrConflict.
 func (s *Sweeper) stillLeft(ctx context.Context, r deployment.Resource) error {
 	left, err := s.LeftOvers.LeftOver(ctx, s.HostID, s.Age, s.Settled)
 	if err == nil && !slices.ContainsFunc(left, func(l deployment.Resource) bool { return named(r)(l) && l.RunID == r.RunID }) {
@@ -102,14 +114,7 @@ func (s *Sweeper) sweepStrays(ctx context.Context, p *pass) error {
 		switch {
 		case row < 0:
 			errs = append(errs, p.mend(&p.result.Swept, s.difference(thing, "no row knows of it", "removed"), func() error {
-				rows, err := s.LeftOvers.OwnedAs(ctx, []string{thing.Name})
-				if err == nil && slices.ContainsFunc(rows, named(thing)) {
-					err = deployment.ErrConflict
-				}
-				if err != nil {
-					return err
-				}
-				return s.remove(ctx, thing)
+				return s.removeStray(ctx, thing)
 			}))
 		case needed[row].Host == s.HostID: // else it is another's, on the same engine
 			errs = append(errs, p.mend(&p.result.Swept, s.difference(thing, "it is needed, and has no row", "written into the ledger"), func() error {
@@ -118,6 +123,23 @@ func (s *Sweeper) sweepStrays(ctx context.Context, p *pass) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeStray removes a thing, if no row knows of it still and no preview that was begun to be started meanwhile needs it.
+func (s *Sweeper) removeStray(ctx context.Context, thing deployment.Resource) error {
+	release, err := s.Alone(ctx, thing.DeploymentID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	strays, needed, err := s.strays(ctx, []deployment.Resource{thing})
+	if err == nil && (len(strays) == 0 || len(needed) > 0) {
+		err = deployment.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	return s.remove(ctx, thing)
 }
 
 // sweepImages removes images that were pulled for a preview which was not made, or is no more: of a deploy that was canceled, or

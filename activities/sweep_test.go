@@ -30,7 +30,7 @@ func TestSweep_RemovesWhatADeployCouldNot(t *testing.T) {
 	require.NoError(t, err)
 	dir, err := b.workspaces.Prepare(d.ID)
 	require.NoError(t, err)
-	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, HostID: hostID}
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, Alone: b.preview.Alone, HostID: hostID}
 
 	removed, err := sweeper.Sweep(t.Context())
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestSweep_LooksAgainBeforeItRemoves(t *testing.T) {
 		own(deployment.ResourceWorkspace, d.ID, "retry")
 		return nil
 	}))
-	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, HostID: hostID, Age: time.Hour}
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, Alone: b.preview.Alone, HostID: hostID, Age: time.Hour}
 	removed, err := sweeper.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, removed)
@@ -134,7 +134,7 @@ func TestSweep_RemovesImagesThatWerePulledInVain(t *testing.T) {
 	d := b.deploy()
 	require.NoError(t, b.store.BeginRun(t.Context(), d.ID, "", "run"))
 	require.NoError(t, b.store.SetImage(t.Context(), d.ID, "run", deployment.BuiltImage{Image: "app", Digest: digest, Input: "input"}))
-	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, HostID: hostID}
+	sweeper := activities.Sweeper{LeftOvers: b.store, Ledger: b.store, Engine: b.engine, Workspaces: b.workspaces, Mirrors: b.mirrors, Projects: b.store, Alone: b.preview.Alone, HostID: hostID}
 	sweep := func() int {
 		n, err := sweeper.Sweep(t.Context())
 		require.NoError(t, err)

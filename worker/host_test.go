@@ -174,7 +174,7 @@ func (h *host) Pull(ctx context.Context, _ string, _ func(deployment.Progress)) 
 	return h.pass(ctx, "pull")
 }
 
-func (h *host) NetworkName(deploymentID string) string { return "net-" + deploymentID }
+func (h *host) NetworkName(deploymentID string) string { return "net-" + deploymentID + "-" + h.id }
 
 func (h *host) Start(ctx context.Context, s deployment.RunSpec) (deployment.Preview, error) {
 	if err := h.pass(ctx, "start"); err != nil {
@@ -186,7 +186,8 @@ func (h *host) Start(ctx context.Context, s deployment.RunSpec) (deployment.Prev
 		h.containers = append(h.containers, s.Name)
 	}
 	return deployment.Preview{
-		DeploymentID: s.DeploymentID, Host: h.id, ContainerID: s.Name, Container: s.Name, Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
+		DeploymentID: s.DeploymentID, Host: h.id, ContainerID: s.Name, Container: s.Name, Network: h.NetworkName(s.DeploymentID),
+		Address: "172.18.0.2:8080", State: deployment.PreviewStarting,
 	}, nil
 }
 
@@ -272,6 +273,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 		Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet, Patience: h.patience,
 		Heartbeats: &activities.Heartbeats{Client: heart{client, h}, Interval: 200 * time.Millisecond, Limit: time.Second},
 	}
+	alone := new(activities.OneByOne)
 	w, err := worker.New(worker.Options{
 		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
 		ReconcileEvery: every,
@@ -290,9 +292,11 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 			Build: &activities.Build{Store: h.store, Ledger: h.store, Logs: writer, Builder: h, Images: h, Workspaces: h.workspaces, PushHost: "r"},
 			Preview: &activities.Preview{
 				Store: h.store, Steps: h.store, Ledger: h.store, Logs: writer, Engine: h, HostID: h.id, PullHost: "r", Turns: turns, Leases: h.store, Policy: h.policy, Hold: recorder.Hold,
+				Alone: alone.Take,
 			},
 			Sweeper: &activities.Sweeper{
 				LeftOvers: h.store, Ledger: h.store, Engine: h, Workspaces: h.workspaces, Mirrors: mirrors, Projects: h.store, HostID: h.id, Age: time.Minute, Settled: time.Minute,
+				Alone: alone.Take,
 			},
 		},
 	})

@@ -197,6 +197,7 @@ func (s *system) requireLive(d deployment.Deployment, run string) {
 	sweeper := activities.Sweeper{
 		LeftOvers: s.store, Ledger: s.store, Engine: s.host, Workspaces: s.host.workspaces,
 		Mirrors: source.NewMirrors(s.t.TempDir(), 0), Projects: s.store, HostID: s.host.id,
+		Alone: new(activities.OneByOne).Take,
 	}
 	_, err := sweeper.Sweep(s.t.Context())
 	require.NoError(s.t, err)

@@ -111,7 +111,19 @@ func (h *secondHost) comeBack(t *testing.T) {
 
 func (h *secondHost) containers(t *testing.T) []string {
 	t.Helper()
-	out, err := exec.Command("docker", "--host", h.dockerd, "ps", "-aq").CombinedOutput()
+	return h.docker(t, "ps", "-aq")
+}
+
+// networks lists those of previews.
+func (h *secondHost) networks(t *testing.T) []string {
+	t.Helper()
+	return h.docker(t, "network", "ls", "-q", "--filter", "label=slipway.managed=true")
+}
+
+// docker asks its engine for a list.
+func (h *secondHost) docker(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("docker", append([]string{"--host", h.dockerd}, args...)...).CombinedOutput()
 	require.NoError(t, err, string(out))
 	return strings.Fields(string(out))
 }
@@ -195,6 +207,7 @@ func TestAPreviewHostIsLost(t *testing.T) {
 	stop()
 	require.Equal(t, secondName, hostOfPreview(t, d.ID))
 	require.NotEmpty(t, h.containers(t))
+	require.NotEmpty(t, h.networks(t))
 	body, err := visit(t.Context(), d.EnvironmentURL)
 	require.NoError(t, err)
 	require.Equal(t, a.answer, body, "the gateway reaches it by the route to its subnets")
@@ -209,7 +222,7 @@ func TestAPreviewHostIsLost(t *testing.T) {
 	require.Equal(t, hostID, hostOfPreview(t, d.ID))
 
 	h.comeBack(t)
-	require.Eventually(t, func() bool { return len(h.containers(t)) == 0 }, time.Minute, 4*tick, "the host that came back keeps what it held")
+	require.Eventually(t, func() bool { return len(h.containers(t))+len(h.networks(t)) == 0 }, time.Minute, 4*tick, "the host that came back keeps what it held")
 	body, err = visit(t.Context(), d.EnvironmentURL)
 	require.NoError(t, err)
 	require.Equal(t, a.answer, body)

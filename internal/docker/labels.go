@@ -13,6 +13,7 @@ const (
 	LabelDeployment   = "slipway.deployment"
 	LabelProject      = "slipway.project"
 	LabelEnvironment  = "slipway.environment"
+	LabelHost         = "slipway.host" // the preview host that made it, since several may share an engine
 	LabelRun          = "slipway.run"
 	LabelSecrets      = "slipway.secrets" // names of the env vars whose values are never logged, divided by commas
 	LabelOnce         = "slipway.once"    // "true" for a container that runs a command to its end, and is never started again
@@ -26,6 +27,7 @@ func (e *Engine) networkLabels(s deployment.RunSpec) map[string]string {
 		LabelDeployment:   s.DeploymentID,
 		LabelProject:      s.ProjectID,
 		LabelEnvironment:  s.EnvironmentID,
+		LabelHost:         e.options.HostID,
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// NetworkName returns the name of a deployment's network.
+// NetworkName returns the name of a deployment's network on this host. Hosts that share an engine have one each.
 func (e *Engine) NetworkName(deploymentID string) string {
-	return "slipway-" + e.options.Installation + "-" + deploymentID
+	return "slipway-" + e.options.Installation + "-" + deploymentID + "-" + deployment.Mark(e.options.HostID)
 }
 
 // bridge is a deployment's network as it stands.

@@ -137,7 +137,7 @@ func TestLabelsSayWhoseItIs(t *testing.T) {
 	p := start(t, e, s)
 	want := map[string]string{
 		"slipway.managed": "true", "slipway.installation": installation, "slipway.deployment": s.DeploymentID,
-		"slipway.project": "project-1", "slipway.environment": "environment-1",
+		"slipway.project": "project-1", "slipway.environment": "environment-1", "slipway.host": "host-1",
 	}
 	n, err := api.NetworkInspect(t.Context(), p.Network, network.InspectOptions{})
 	require.NoError(t, err)

@@ -50,6 +50,9 @@ func (s *Store) ForgetHost(ctx context.Context, id string) (forgotten deployment
 		if err != nil {
 			return err
 		}
+		if err := q.TellOfLoss(ctx, id); err != nil {
+			return err
+		}
 		rows, err := q.ForgetHost(ctx, id)
 		for _, d := range live {
 			forgotten.Lost = append(forgotten.Lost, deployment.Deployment{

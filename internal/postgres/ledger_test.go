@@ -161,6 +161,48 @@ func TestLeftOver(t *testing.T) {
 	require.Equal(t, ofFailed, lost, "nobody is about to remove what is left of one that ended without becoming ready")
 }
 
+// What is live and was stopped or has failed is left to its lease for a while, and all the time that it is being started again.
+func TestLeftOver_OfWhatIsLive(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.branch()
+	b.exec("UPDATE deployments SET finished_at = now() - interval '1 hour', ready_at = now() - interval '1 hour'")
+	container := deployment.Resource{Kind: deployment.ResourceContainer, Name: preview(d).Container, Host: "host-1", DeploymentID: d.ID}
+	network := deployment.Resource{Kind: deployment.ResourceNetwork, Name: preview(d).Network, Host: "host-1", DeploymentID: d.ID}
+	require.NoError(t, b.Own(t.Context(), container))
+	require.NoError(t, b.Own(t.Context(), network))
+	left := func() []deployment.Resource {
+		found, err := b.LeftOver(t.Context(), "host-1", time.Minute, time.Minute)
+		require.NoError(t, err)
+		return found
+	}
+	require.Empty(t, left())
+	for _, state := range []deployment.PreviewState{deployment.PreviewStopped, deployment.PreviewFailed} {
+		require.NoError(t, b.SetPreviewState(t.Context(), d.ID, state))
+		require.Empty(t, left(), "%s just now", state)
+		b.idleFor("2 minutes")
+		require.Equal(t, []deployment.Resource{container, network}, left(), "%s and not started again", state)
+		p, err := b.BeginStart(t.Context(), again(d, "host-1"))
+		require.NoError(t, err)
+		require.Empty(t, left(), "it is being started")
+		require.NoError(t, b.Started(t.Context(), p))
+		require.Empty(t, left())
+	}
+
+	p := preview(d)
+	p.Network = "net-of-an-earlier-version"
+	require.NoError(t, b.SetPreviewState(t.Context(), d.ID, deployment.PreviewFailed))
+	b.exec("UPDATE previews SET network = $1", p.Network)
+	_, err := b.BeginStart(t.Context(), again(d, "host-1"))
+	require.NoError(t, err)
+	require.Empty(t, left(), "it may be made anew on this network")
+	earlier := network
+	earlier.Name = p.Network
+	require.NoError(t, b.Own(t.Context(), earlier))
+	require.NoError(t, b.Started(t.Context(), preview(d)))
+	require.Equal(t, []deployment.Resource{earlier}, left(), "it was, and the one that it was on before is of no use")
+}
+
 // Of an image that several deployments run none may need it.
 func TestPulledInVain(t *testing.T) {
 	t.Parallel()

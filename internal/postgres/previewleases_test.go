@@ -225,6 +225,7 @@ func TestWhatIsAsleepIsNeeded(t *testing.T) {
 	require.Empty(t, vain)
 
 	b.exec("UPDATE previews SET state = 'stopped'")
+	b.idleFor("2 minutes")
 	require.Len(t, left(), 2)
 	vain, err = b.PulledInVain(t.Context(), []string{"sha256:x"}, time.Minute)
 	require.NoError(t, err)
@@ -481,6 +482,15 @@ func TestListenLeases(t *testing.T) {
 	told("a visitor")
 	require.NoError(t, b.LosePreview(t.Context(), d.ID, "host-1"))
 	told("a loss")
+	container := deployment.Resource{Kind: deployment.ResourceContainer, Name: preview(d).Container, Host: "host-1", DeploymentID: d.ID}
+	b.exec("UPDATE previews SET state = 'live'")
+	require.NoError(t, b.Own(t.Context(), container))
+	require.NoError(t, b.Gone(t.Context(), container, 0))
+	told("a container that was removed")
+	b.exec("UPDATE previews SET state = 'live'")
+	_, err := b.ForgetHost(t.Context(), "host-1")
+	require.NoError(t, err)
+	told("a host that was forgotten")
 	b.remove(deployment.Scope{ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID})
 	told("a deletion")
 	cancel()

@@ -162,7 +162,7 @@ func (h *host) noteLive() {
 
 func (h *host) sweeper() *activities.Sweeper {
 	return &activities.Sweeper{
-		LeftOvers: h.Store, Ledger: h.Store, Engine: h.engine, Workspaces: h.workspaces, Mirrors: h.mirrors, Projects: h.Store, HostID: h.c.Worker.HostID,
+		LeftOvers: h.Store, Ledger: h.Store, Engine: h.engine, Workspaces: h.workspaces, Mirrors: h.mirrors, Projects: h.Store, HostID: h.c.Worker.HostID, Alone: h.alone.Take,
 		Age: h.c.Timeouts.ScheduleToStart + h.c.Timeouts.DrainWait, Settled: 5 * h.c.Timeouts.HeartbeatInterval, StopGrace: h.c.Timeouts.StopWait,
 		Swept: func(n int) { h.Telemetry.Metrics.Repaired("swept", n) },
 	}

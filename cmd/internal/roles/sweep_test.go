@@ -87,6 +87,7 @@ func (n *neighbour) sweep(age time.Duration) int {
 	s := activities.Sweeper{
 		LeftOvers: n.store, Ledger: n.store, Engine: n.engine, Workspaces: activities.Workspaces{Root: n.t.TempDir()},
 		Mirrors: source.NewMirrors(n.t.TempDir(), 0), Projects: n.store, HostID: "host-1", Age: age,
+		Alone: new(activities.OneByOne).Take,
 	}
 	swept, err := s.Sweep(n.t.Context())
 	require.NoError(n.t, err)

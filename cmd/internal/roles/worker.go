@@ -106,6 +106,7 @@ type host struct {
 	recorder    *activities.Recorder
 	outputs     *activities.Outputs
 	preview     *activities.Preview
+	alone       activities.OneByOne // by deployment: who starts, stops or removes its preview
 	room        room
 	wentLive    chan struct{} // a preview of this host went live
 }
@@ -171,7 +172,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.preview = &activities.Preview{
 		Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: c.Worker.HostID,
 		PullHost: c.Registry.PullHost, ProbeInterval: c.Timeouts.ProbeInterval, Drain: c.Timeouts.DrainWait, StopGrace: c.Timeouts.StopWait,
-		Gateway: PublicGateway(c.Gateway), WentLive: h.noteLive, Turns: h.turns(), Leases: h.Store, Policy: policy(c.Leases), Hold: h.recorder.Hold,
+		Gateway: PublicGateway(c.Gateway), WentLive: h.noteLive, Turns: h.turns(), Leases: h.Store, Policy: policy(c.Leases), Hold: h.recorder.Hold, Alone: h.alone.Take,
 	}
 	h.wentLive = make(chan struct{}, 1)
 	return h, nil

@@ -176,3 +176,15 @@ func (q *Queries) LosePreviews(ctx context.Context, host string) (int64, error) 
 	}
 	return result.RowsAffected(), nil
 }
+
+const tellOfLoss = `-- name: TellOfLoss :exec
+UPDATE preview_leases l SET updated_at = now()
+  FROM environments e JOIN previews v ON v.deployment_id = e.live_deployment_id AND v.state = 'failed'
+ WHERE l.environment_id = e.id AND v.host = $1
+`
+
+// Who keeps the leases of what was live on a host is told, and starts it elsewhere.
+func (q *Queries) TellOfLoss(ctx context.Context, host string) error {
+	_, err := q.db.Exec(ctx, tellOfLoss, host)
+	return err
+}

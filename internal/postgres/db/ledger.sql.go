@@ -133,8 +133,10 @@ SELECT r.kind, r.name, r.host, r.deployment_id, r.run_id, r.created_at, r.removi
  WHERE r.host = $1 AND r.kind IN ('base_image', 'container', 'network', 'workspace', 'lease')
    AND (d.status <> 'ready' AND d.finished_at < now() - $2::interval
         OR d.finished_at < now() - $3::interval AND coalesce(l.ready_at, d.finished_at) < now() - $3::interval
-        AND (r.kind IN ('base_image', 'workspace', 'lease') OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host OR v.state IN ('stopped', 'failed')
-             OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name)
+        AND (r.kind IN ('base_image', 'workspace', 'lease') OR l.id IS DISTINCT FROM d.id OR v.host IS DISTINCT FROM r.host
+             OR v.state IN ('stopped', 'failed') AND v.updated_at < now() - $2::interval
+             OR r.kind = 'container' AND v.container IS DISTINCT FROM r.name
+             OR r.kind = 'network' AND v.network IS DISTINCT FROM r.name AND v.state <> 'starting')
         OR d.finished_at IS NULL AND d.started_at < now() - $3::interval AND r.run_id <> d.run_id)
  ORDER BY r.kind, r.name
 `
@@ -146,10 +148,12 @@ type LeftOverParams struct {
 }
 
 // What a host still holds of previews, checkouts and build slots that nobody needs any more: of deployments that have ended
-// without becoming ready, that were replaced, or whose preview was stopped, has failed, or is on another host or in another container; and
-// what a run left that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a deployment that has
-// ended without becoming ready nobody is: its workflow removes first and records the end then, and one that was terminated
-// removes nothing. There settled is enough, in which an activity sees that its workflow is gone.
+// without becoming ready, that were replaced, or whose preview was stopped, has failed, or is on another host, in another container or on
+// another network; and what a run left that another has taken over from. The age leaves time to whoever is about to remove it in order. Of a
+// deployment that has ended without becoming ready nobody is: its workflow removes first and records the end then, and one that was
+// terminated removes nothing. There settled is enough, in which an activity sees that its workflow is gone. What is live and was stopped or
+// has failed just now is left to its lease for so long: that removes it in order, or starts it again. One that is being started may be
+// about to have another network than before.
 func (q *Queries) LeftOver(ctx context.Context, arg LeftOverParams) ([]Resource, error) {
 	rows, err := q.db.Query(ctx, leftOver, arg.Host, arg.Settled, arg.Age)
 	if err != nil {

@@ -38,5 +38,11 @@ UPDATE previews v
                     THEN 'failed' ELSE 'stopped' END, updated_at = now()
  WHERE v.host = $1 AND v.state IN ('starting', 'live', 'asleep');
 
+-- name: TellOfLoss :exec
+-- Who keeps the leases of what was live on a host is told, and starts it elsewhere.
+UPDATE preview_leases l SET updated_at = now()
+  FROM environments e JOIN previews v ON v.deployment_id = e.live_deployment_id AND v.state = 'failed'
+ WHERE l.environment_id = e.id AND v.host = $1;
+
 -- name: ForgetHost :execrows
 DELETE FROM hosts WHERE id = $1;
