@@ -2,49 +2,18 @@ package certificates
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"path"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/certmagic"
-	"github.com/mholt/acmez/v3/acme"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
-
-// Ask asks the CA for its directory, without an account, and reports whether it wants accounts that it knows (external account binding).
-func (a ACME) Ask(ctx context.Context) (wantsKnown bool, err error) {
-	roots, err := a.roots()
-	if err != nil {
-		return false, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Directory, nil)
-	if err != nil {
-		return false, fmt.Errorf("ask %s: %w", a.Directory, err)
-	}
-	client := http.Client{Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-	}}
-	answer, err := client.Do(request)
-	if err != nil {
-		return false, err // it names the URL
-	}
-	defer answer.Body.Close()
-	var directory acme.Directory
-	err = json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&directory)
-	if answer.StatusCode != http.StatusOK || err != nil || directory.NewOrder == "" {
-		return false, fmt.Errorf("%s is no directory of a CA that speaks ACME (%s)", a.Directory, answer.Status)
-	}
-	return directory.Meta != nil && directory.Meta.ExternalAccountRequired, nil
-}
 
 // Reader is the part of Assets that a look needs.
 type Reader interface {
