@@ -160,10 +160,14 @@ func (a *Preview) spec(ctx context.Context, d deployment.Deployment, p deploymen
 	for _, name := range names(env) {
 		list = append(list, name+"="+env[name])
 	}
-	return RunSpec{
+	spec := RunSpec{
 		DeploymentID: d.ID, ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID, RunID: attemptOf(ctx).RunID,
 		Name: containerName(d, attemptOf(ctx).RunID, a.HostID), Image: image, Env: list, SecretEnv: secret, Port: port, Resources: p.ResourcesIn(d.Environment),
-	}, nil
+	}
+	if deployment.EnvironmentKindOf(d.Environment) == deployment.KindProduction || a.Policy.Idle == 0 { // it never sleeps
+		spec.PreviewHost, spec.EnvironmentHost, spec.Number = d.PreviewHost, d.EnvHost, d.Number
+	}
+	return spec, nil
 }
 
 // containerName is the same for every attempt of a run on a host, so that two attempts end with one container. Each host has

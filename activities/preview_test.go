@@ -185,6 +185,25 @@ func TestReleasePreview_AnOlderDeploymentNeverReplacesANewerOne(t *testing.T) {
 	require.Equal(t, newer.ID, environment.LiveDeploymentID)
 }
 
+// What sleeps is woken by the gateway, and falls asleep when that sees no requests: nobody else may lead there.
+func TestReleasePreview_NamesHostsToProxiesOfWhatNeverSleeps(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.preview.Policy.Idle = time.Hour
+	production, branch := b.deploy(), b.deployTo("branch/next")
+	for _, d := range []deployment.Deployment{production, branch} {
+		require.NoError(t, b.run(d, b.wholeDeploy(d)))
+	}
+	b.preview.Policy.Idle = 0
+	always := b.deployTo("branch/always")
+	require.NoError(t, b.run(always, b.wholeDeploy(always)))
+	specs := b.engine.specs
+	require.Len(t, specs, 3)
+	require.Equal(t, []any{production.PreviewHost, production.EnvHost, production.Number}, []any{specs[0].PreviewHost, specs[0].EnvironmentHost, specs[0].Number})
+	require.Empty(t, specs[1].PreviewHost+specs[1].EnvironmentHost)
+	require.Equal(t, []string{always.PreviewHost, always.EnvHost}, []string{specs[2].PreviewHost, specs[2].EnvironmentHost})
+}
+
 func TestRemovePreview_LeavesALivePreviewAlone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -277,7 +277,11 @@ type Docker struct {
 	Isolation   string           // whether previews are kept away from this machine: on, off
 	Services    []netip.AddrPort // that they reach all the same
 	PrivateNets []netip.Prefix   // that they reach
+
+	TraefikEntryPoints string // of a Traefik that reaches previews past the gateway; empty for none
 }
+
+var entryPointsPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*$`)
 
 // IsolationOff lets previews reach what is near them.
 const IsolationOff = "off"
@@ -316,6 +320,13 @@ func (d *Docker) keys() []key {
 			env: "SLIPWAY_START_CPUS", path: "docker.start_cpus", initial: "2", value: decimal(&d.StartCPUs, 0.1, 1024),
 			doc: "How many CPUs an app may use until it answers its health check for the first time, when its project's `resources.cpus` are fewer; 0 for those. " +
 				"A start is most of the work of many apps, and whoever deploys waits for it.",
+		},
+		{
+			env: "SLIPWAY_TRAEFIK_ENTRYPOINTS", path: "docker.traefik_entrypoints",
+			value: text(&d.TraefikEntryPoints, optional(matching(entryPointsPattern, "give names of Traefik's entry points, separated by commas, such as websecure"))),
+			doc: "Entry points of a Traefik with the Docker provider on the preview host. Containers that never sleep (production's; all with `SLIPWAY_PREVIEW_IDLE=forever`) " +
+				"then carry labels that lead the deployment's and the environment's host name to them **past the gateway**: without its swap, its metrics and access log, its pages and its limits, and never " +
+				"under a custom domain. [docs/traefik.md](traefik.md) has what that means, and how Traefik leads to the gateway instead, which needs no label. Empty for none.",
 		},
 	}
 }

@@ -120,7 +120,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		"SLIPWAY_API_ADDR=0.0.0.0:8080", "SLIPWAY_BUILD_SLOTS=none", "SLIPWAY_GATEWAY_ADR=127.0.0.1:1",
 		"SLIPWAY_DATABASE_URL=mysql://u:hunter2@h/d", "SLIPWAY_NIXPACKS=", "SLIPWAY_BUILD_SUBNET=10.1.2.3/30",
 		"SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8,home", "SLIPWAY_DOCKER_MIRROR=maybe", "SLIPWAY_BUILD_PRIVATE_NETWORKS=fd00::/8", "SLIPWAY_PREVIEW_SERVICES=10.0.0.5", "SLIPWAY_BUILD_CPUS=-1", "SLIPWAY_BUILD_CACHE_SIZE=1000MB",
-		"SLIPWAY_MIN_FREE_DISK=much", "SLIPWAY_DISK_DIRS=/var,lib",
+		"SLIPWAY_MIN_FREE_DISK=much", "SLIPWAY_DISK_DIRS=/var,lib", "SLIPWAY_TRAEFIK_ENTRYPOINTS=web secure",
 	})
 	var faults config.Faults
 	require.ErrorAs(t, err, &faults)
@@ -144,6 +144,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		{"SLIPWAY_BUILD_CACHE_SIZE", `"1000MB" does not fit`, "give a size of at least 1GB, such as 20GB"},
 		{"SLIPWAY_MIN_FREE_DISK", `"much" does not fit`, "give a size of at least 0B, such as 20GB"},
 		{"SLIPWAY_DISK_DIRS", `"/var,lib" does not fit`, `"lib" is no absolute path`},
+		{"SLIPWAY_TRAEFIK_ENTRYPOINTS", `"web secure" does not fit`, "such as websecure"},
 	} {
 		found := false
 		for _, f := range faults {
@@ -151,7 +152,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		}
 		require.True(t, found, "%v in\n%v", want, err)
 	}
-	require.Len(t, faults, 19, err)
+	require.Len(t, faults, 20, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
@@ -381,7 +382,7 @@ func TestCodecOrigins(t *testing.T) {
 func TestEveryFieldHasAKey(t *testing.T) {
 	t.Parallel()
 	d, err := config.LoadDev([]string{
-		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8", "SLIPWAY_BUILD_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_PREVIEW_SERVICES=10.0.0.5:5432", "SLIPWAY_PREVIEW_RUNTIME=runsc", "SLIPWAY_PREVIEW_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_BUILD_CPUS=1.5", "SLIPWAY_REGISTRY_AUTH_FILE=x", "SLIPWAY_RAILPACK=x", "SLIPWAY_RAILPACK_FRONTEND=x.example/f",
+		"SLIPWAY_DATABASE_URL=postgres://u@h/d", "SLIPWAY_POSTGRES_BIN_DIR=x", "SLIPWAY_GIT_ALLOW_NETS=10.0.0.0/8", "SLIPWAY_BUILD_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_PREVIEW_SERVICES=10.0.0.5:5432", "SLIPWAY_PREVIEW_RUNTIME=runsc", "SLIPWAY_TRAEFIK_ENTRYPOINTS=web,websecure", "SLIPWAY_PREVIEW_PRIVATE_NETWORKS=10.0.0.0/8", "SLIPWAY_BUILD_CPUS=1.5", "SLIPWAY_REGISTRY_AUTH_FILE=x", "SLIPWAY_RAILPACK=x", "SLIPWAY_RAILPACK_FRONTEND=x.example/f",
 		"SLIPWAY_KEYSET_KMS=aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1", "SLIPWAY_PLAN_OVERRIDES=x", "SLIPWAY_DOCKER_HOST=unix:///x", "SLIPWAY_BUILDKIT_ADDR=tcp://x:1", "SLIPWAY_IMAGES_DIR=x",
 		"SLIPWAY_BUILDKIT_CA_FILE=x", "SLIPWAY_BUILDKIT_CERT_FILE=x", "SLIPWAY_BUILDKIT_KEY_FILE=x", "SLIPWAY_REGISTRY_PLAIN_HTTP=true",
 		"SLIPWAY_DATABASE_PASSWORD_FILE=" + passwordFile(t, "p"),

@@ -16,6 +16,11 @@ type RunSpec struct {
 	SecretEnv                              []string // names of those in Env whose values are never logged
 	Port                                   int
 	Resources                              Resources
+
+	// Host names that a proxy on the preview host may lead to the container past the gateway; empty when the gateway alone may, as to what
+	// sleeps when the gateway sees no requests.
+	PreviewHost, EnvironmentHost string
+	Number                       int // of the deployment
 }
 
 // ProbeSpec says when a preview counts as healthy.

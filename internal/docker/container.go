@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -31,7 +32,12 @@ func (e *Engine) create(ctx context.Context, s deployment.RunSpec, n bridge, add
 
 // createWith makes the container of s on a network, with an address of the engine's choosing where networks gives none.
 func (e *Engine) createWith(ctx context.Context, s deployment.RunSpec, cpus float64, n bridge, networks *network.NetworkingConfig) (id string, err error) {
-	config := &container.Config{Image: s.Image, Env: environment(s), Entrypoint: s.Command, Labels: e.containerLabels(s)}
+	labels, err := e.traefikLabels(ctx, s, n.name)
+	if err != nil {
+		return "", err
+	}
+	maps.Copy(labels, e.containerLabels(s))
+	config := &container.Config{Image: s.Image, Env: environment(s), Entrypoint: s.Command, Labels: labels}
 	if runtime := e.options.Runtime; runtime != "" && !slices.Contains(e.runtimes, runtime) {
 		return "", deployment.PlatformFailure("release.no_runtime",
 			"install the runtime on the preview host and name it in Docker's daemon.json, or correct SLIPWAY_PREVIEW_RUNTIME",

@@ -27,6 +27,8 @@ type Options struct {
 	StartCPUs    float64      // that an app may use until KeepAlive, when its own are fewer; 0 for its own
 	Logger       *slog.Logger // nil for slog.Default
 
+	TraefikEntryPoints string // of a Traefik that leads host names to containers past the gateway, separated by commas; empty for none
+
 	// Credentials returns the login for a registry host ("registry.example.com:5000"), empty for none. nil for never.
 	Credentials func(ctx context.Context, host string) (username, password string, err error)
 }

@@ -62,7 +62,7 @@ func runTests(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	imageName = "slipway-test/docker:" + uuid.NewString()
-	if err := loadImage(imageName); err != nil {
+	if err := loadImage(imageName, testImage); err != nil {
 		return 0, err
 	}
 	defer func() {
@@ -103,13 +103,13 @@ func buildImage() (v1.Image, error) {
 	return mutate.Config(img, v1.Config{Entrypoint: []string{"/testapp"}, Env: []string{"FROM_IMAGE=yes"}})
 }
 
-func loadImage(tag string) error {
+func loadImage(tag string, img v1.Image) error {
 	ref, err := name.NewTag(tag)
 	if err != nil {
 		return err
 	}
 	var file bytes.Buffer
-	if err := tarball.Write(ref, testImage, &file); err != nil {
+	if err := tarball.Write(ref, img, &file); err != nil {
 		return err
 	}
 	answer, err := api.ImageLoad(context.Background(), &file)

@@ -130,6 +130,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	}
 	h.engine, err = docker.New(docker.Options{
 		Credentials: credentials(logins), Host: c.Docker.Host, Installation: installation, HostID: c.Worker.HostID, SubnetPool: c.Docker.PreviewSubnets, StartCPUs: c.Docker.StartCPUs, Runtime: c.Docker.Runtime, Logger: p.Log,
+		TraefikEntryPoints: c.Docker.TraefikEntryPoints,
 	})
 	if err != nil {
 		return nil, err
