@@ -13,7 +13,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test chaos chaos-outages bench bench-cancel bench-backpressure bench-swap bench-git screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test test-monorepos chaos chaos-outages bench bench-cancel bench-backpressure bench-swap bench-git screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -50,6 +50,9 @@ test: deps images build ## run the whole suite against real components
 	@# make lint vets already, and nobody debugs these programs. The longest packages are named first, so that the others run beside
 	@# them; of what waits for builds and previews more runs side by side than there are cores.
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -parallel 4 -timeout 30m ./e2e ./e2e/chaos ./...
+
+test-monorepos: deps images ## really build and ask an app of each kind of monorepo (docs/monorepos.md)
+	go test $(ROOT_EXEC) ./internal/planner -run TestServed/monorepo- -count 1 -timeout 1h -parallel 2 -v -monorepos
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway

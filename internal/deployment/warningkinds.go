@@ -225,6 +225,11 @@ func WarningKinds() []WarningKind {
 			`write a start script into package.json, e.g. "start": "node server.js"`,
 		},
 		{
+			"repair.package_manager", SeverityWarning, "nixpacks' Corepack cannot bring the package manager that package.json names, so npm installs it",
+			`packageManager "pnpm@11.2.0": the Corepack of nixpacks runs pnpm up to 10`,
+			"set install_command, e.g. \"npm install -g pnpm@11.2.0 && pnpm install --frozen-lockfile\"",
+		},
+		{
 			"repair.static_index", SeverityWarning, "nothing is started and an index.html lies there, so slipway serves its folder",
 			"index.html beside a package.json that only brings prettier",
 			`set the builder to static, and static.folder, e.g. "docs"`,

@@ -23,7 +23,9 @@ type around struct {
 	show   []string                // files of root that tell nixpacks about the app, where it has none of its own
 	begin  string                  // beginning of the app's package.json that says what root's says
 	build  func(own string) string // the build command around the app's own; nil for that one
+	start  string                  // the start command, where nixpacks may not know it
 	env    []string                // NAME=value, for nixpacks
+	nx     *nxProject              // that is planned at the root
 }
 
 // lookAround finds what a source is a part of; nil when it stands alone. The caller closes its root.
@@ -40,7 +42,7 @@ func lookAround(checkout string, src *source) (*around, error) {
 		if dir == "." {
 			app = src.rel
 		}
-		for _, find := range []func(root, src *source, app string) *around{nodeWorkspace, nxProject, goWorkspace, uvWorkspace} {
+		for _, find := range []func(root, src *source, app string) *around{nodeWorkspace, nxApp, goWorkspace, uvWorkspace} {
 			if found := find(root, src, app); found != nil {
 				found.root, found.app = root, app
 				return found, nil
@@ -114,10 +116,16 @@ func (f *firstPass) env() (flags []string) {
 	return flags
 }
 
-// commands fills in the build command of an app that needs more than its own folder built.
+// commands fills in the commands of an app that needs more than its own folder built.
 func (f *firstPass) commands(project deployment.Project) deployment.Project {
-	if f.around != nil && f.around.build != nil && project.BuildCommand == "" {
+	if f.around == nil {
+		return project
+	}
+	if f.around.build != nil && project.BuildCommand == "" {
 		project.BuildCommand = f.around.build(f.native.command("build"))
+	}
+	if project.StartCommand == "" && !f.around.root.exists("Procfile") {
+		project.StartCommand = f.around.start
 	}
 	return project
 }

@@ -40,26 +40,45 @@ func (w *nodeSpace) members(patterns []string) {
 	})
 }
 
-// build returns the command that builds the packages of the workspace that the app needs, and then the app: with Turborepo or Moon
-// where those are set up, else each by its own script, those that others need first.
+// build returns the command that builds the packages of the workspace that the app needs, and then the app: with Turborepo where
+// that is set up, else each by itself, those that others need first.
 func (w *nodeSpace) build(own nodeMember, command string) string {
-	up := strings.Repeat("../", strings.Count(w.app, "/")+1)
 	if w.root.exists("turbo.json") && w.depends("turbo") && own.Scripts["build"] != "" && own.Name != "" {
-		return fmt.Sprintf("(cd %s && %s turbo run build --filter=%s)", up, w.exec(), own.Name)
+		return fmt.Sprintf("(cd %s && %s turbo run build --filter=%s)", w.up(), w.exec(), own.Name)
 	}
-	if id := w.moonProject(); id != "" && command == "" {
-		return fmt.Sprintf("(cd %s && %s moon run %s:build)", up, w.exec(), id)
+	if task := w.task(w.app); task != "" && command == "" {
+		return task
 	}
 	var commands []string
 	for _, dir := range w.needed(own, map[string]bool{w.app: true}) {
-		if m, _ := readMember(w.root, dir); m.Scripts["build"] != "" && copiedName.MatchString(dir) && !strings.Contains(dir, " ") {
-			commands = append(commands, fmt.Sprintf("(cd %s%s && %s run build)", up, dir, w.manager))
+		m, _ := readMember(w.root, dir)
+		switch task := w.task(dir); {
+		case !copiedName.MatchString(dir) || strings.Contains(dir, " "):
+		case m.Scripts["build"] != "":
+			commands = append(commands, fmt.Sprintf("(cd %s%s && %s run build)", w.up(), dir, w.manager))
+		case task != "":
+			commands = append(commands, task)
 		}
 	}
 	if command != "" {
 		commands = append(commands, command)
 	}
 	return strings.Join(commands, " && ")
+}
+
+// up is the way from the app to the workspace's root.
+func (w *nodeSpace) up() string { return strings.Repeat("../", strings.Count(w.app, "/")+1) }
+
+// task returns the command that builds a package by its task of Moon or its target of Nx, "" where it has none. Both build first
+// what theirs depend on.
+func (w *nodeSpace) task(dir string) string {
+	if id := w.moonProject(dir); id != "" {
+		return fmt.Sprintf("(cd %s && %s moon run %s:build)", w.up(), w.exec(), id)
+	}
+	if project, ok := readNx(w.root, dir); ok && project.has("build") && w.root.exists("nx.json") && w.depends("nx") {
+		return fmt.Sprintf("(cd %s && %s)", w.up(), project.run(w.exec(), "build"))
+	}
+	return ""
 }
 
 // needed returns the folders of the packages that one needs, before those that need them.
@@ -99,12 +118,12 @@ func (w *nodeSpace) exec() string {
 	return "npx"
 }
 
-// moonProject returns the app's name in a Moon workspace, empty unless its moon.yml has a task "build".
-func (w *nodeSpace) moonProject() string {
+// moonProject returns the name of a folder's project in a Moon workspace, empty unless its moon.yml has a task "build".
+func (w *nodeSpace) moonProject(folder string) string {
 	var tasks struct {
 		Tasks map[string]any `yaml:"tasks"`
 	}
-	data, err := w.root.read(path.Join(w.app, "moon.yml"))
+	data, err := w.root.read(path.Join(folder, "moon.yml"))
 	if err != nil || yaml.Unmarshal(data, &tasks) != nil || tasks.Tasks["build"] == nil || !w.depends("@moonrepo/cli") {
 		return ""
 	}
@@ -114,10 +133,10 @@ func (w *nodeSpace) moonProject() string {
 	if data, err = w.root.read(".moon/workspace.yml"); err != nil || yaml.Unmarshal(data, &space) != nil {
 		return ""
 	}
-	id := path.Base(w.app)
+	id := path.Base(folder)
 	if named, ok := space.Projects.(map[string]any); ok {
 		for _, name := range slices.Sorted(maps.Keys(named)) {
-			if dir, _ := named[name].(string); path.Clean(dir) == w.app {
+			if dir, _ := named[name].(string); path.Clean(dir) == folder {
 				id = name
 			}
 		}

@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"path"
@@ -10,38 +9,7 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-
-	"github.com/slipway-dev/slipway/internal/deployment"
 )
-
-// projectName is what the name of a project of Nx or Moon looks like that can stand in a command as it is.
-var projectName = regexp.MustCompile(`^[A-Za-z0-9@][A-Za-z0-9@/._-]*$`)
-
-// nxProject finds an app of an Nx workspace that has no package.json of its own: nixpacks builds it from the root when it is
-// told the project's name.
-func nxProject(root, src *source, app string) *around {
-	if !root.exists("nx.json") || !root.exists(packageJSON) || src.exists(packageJSON) {
-		return nil
-	}
-	var project struct {
-		Name string `json:"name"`
-	}
-	data, err := src.read("project.json")
-	if err != nil || json.Unmarshal(data, &project) != nil {
-		return nil
-	}
-	if project.Name == "" {
-		project.Name = path.Base(app)
-	}
-	if !projectName.MatchString(project.Name) {
-		return nil
-	}
-	return &around{
-		reason: fmt.Sprintf("%s is the project %s of %s", app, project.Name, path.Join(root.rel, "nx.json")),
-		runs:   deployment.ContextRunsAll,
-		env:    []string{"NIXPACKS_NX_APP_NAME=" + project.Name},
-	}
-}
 
 var (
 	goUse      = regexp.MustCompile(`(?m)^[ \t]*use[ \t]+([^(\s]+)`)
@@ -97,11 +65,12 @@ func uvWorkspace(root, src *source, app string) *around {
 	}
 }
 
-// references are how manifests name folders outside their own.
+// references are how manifests name folders, and files in folders, outside their own.
 var references = []struct{ file, folder *regexp.Regexp }{
 	{regexp.MustCompile(`^package\.json$`), regexp.MustCompile(`"(?:file|link|portal):(\.\./[^"]*)"`)},
+	{regexp.MustCompile(`^tsconfig[A-Za-z0-9._-]*\.json$`), regexp.MustCompile(`"(\.\./[^"*]*)`)},
 	{regexp.MustCompile(`^go\.mod$`), regexp.MustCompile(`(?m)=>[ \t]*["` + "`" + `]?(\.\./[^\s"` + "`" + `]*)`)},
-	{regexp.MustCompile(`^(requirements|constraints)[A-Za-z0-9._-]*\.txt$`), regexp.MustCompile(`(?m)^[ \t]*(?:-e[ \t]+|--editable[= \t]+)?(?:file:)?(\.\./[^\s#;]*)`)},
+	{regexp.MustCompile(`^(requirements|constraints)[A-Za-z0-9._-]*\.txt$`), regexp.MustCompile(`(?m)^[ \t]*(?:(?:-e|-r|-c|--editable|--requirement|--constraint)[= \t]*|[\w.-]+[ \t]*@[ \t]*)?(?:file:)?(\.\./[^\s#;[]*)`)},
 	{regexp.MustCompile(`^(pyproject\.toml|Pipfile|Cargo\.toml)$`), regexp.MustCompile(`\b(?:path|file|editable)[ \t]*=[ \t]*"(\.\./[^"]*)"`)},
 	{regexp.MustCompile(`^Gemfile$`), regexp.MustCompile(`\bpath:[ \t]*["'](\.\./[^"']*)["']`)},
 	{regexp.MustCompile(`^composer\.json$`), regexp.MustCompile(`"url"\s*:\s*"(\.\./[^"*]*)"`)},
@@ -117,13 +86,14 @@ func besides(root, src *source) (*around, error) {
 	for i := 0; i < len(folders) && len(folders) < maxBeside; i++ {
 		file, names := referencesOf(root, folders[i])
 		for _, name := range names {
-			folder := path.Join(folders[i], name)
-			if info, err := root.Stat(folder); err != nil || !info.IsDir() || slices.Contains(folders, folder) {
+			needed := path.Join(folders[i], name)
+			folder := folderOf(root, needed)
+			if folder == "" || slices.Contains(folders, folder) {
 				continue
 			}
 			folders = append(folders, folder)
 			if reason == "" {
-				reason = fmt.Sprintf("%s needs %s", path.Join(folders[i], file), folder)
+				reason = fmt.Sprintf("%s needs %s", path.Join(folders[i], file), needed)
 			}
 		}
 	}
@@ -151,6 +121,19 @@ func besides(root, src *source) (*around, error) {
 		a.root, a.app = &source{Root: within, rel: common}, strings.TrimPrefix(src.rel, common+"/")
 	}
 	return a, nil
+}
+
+// folderOf returns a folder that a manifest names, or that of a file, "" for what is not there. TypeScript's files may be named
+// without their ending.
+func folderOf(root *source, name string) string {
+	info, err := root.Stat(name)
+	switch {
+	case err == nil && info.IsDir():
+		return name
+	case err == nil && info.Mode().IsRegular(), root.exists(name + ".json"):
+		return path.Dir(name)
+	}
+	return ""
 }
 
 // referencesOf returns the folders that the manifests in one folder name outside of it, and the first such manifest.

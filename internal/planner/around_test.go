@@ -75,6 +75,25 @@ func TestAround(t *testing.T) {
 			context: deployment.BuildContext{Dir: ".", Reason: "apps/web is in the workspace of package.json", Runs: deployment.ContextRunsInstall},
 			build:   "(cd ../../ && npx moon run site:build)", dockerfile: []string{"WORKDIR /app/apps/web\n", "npx moon run site:build"},
 		},
+		"Moon, for a package that the app needs": {
+			files: npmWorkspace(files{
+				"package.json": `{"workspaces": ["apps/*", "packages/*"], "devDependencies": {"@moonrepo/cli": "1"}}`, ".moon/workspace.yml": "projects: [apps/*, packages/*]\n",
+				"packages/ui/package.json": `{"name": "@acme/ui"}`, "packages/ui/moon.yml": "tasks:\n  build:\n    command: tsc\n",
+			}), rootDir: "apps/web",
+			context: deployment.BuildContext{Dir: ".", Reason: "apps/web is in the workspace of package.json", Runs: deployment.ContextRunsInstall},
+			build:   "(cd ../../ && npx moon run ui:build) && npm run build", dockerfile: []string{"WORKDIR /app/apps/web\n", "npx moon run ui:build"},
+		},
+		"Nx in a workspace of pnpm, whose apps have a package.json": {
+			files: npmWorkspace(files{
+				"package.json": `{"devDependencies": {"nx": "22"}, "packageManager": "pnpm@11.2.0"}`, "nx.json": "{}",
+				"pnpm-workspace.yaml": "packages: [apps/*, packages/*]\n", "pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
+				"apps/web/package.json":    `{"name": "web", "scripts": {"start": "node ."}, "nx": {"targets": {"build": {}}}, "dependencies": {"@acme/ui": "*"}}`,
+				"packages/ui/package.json": `{"name": "@acme/ui"}`, "packages/ui/project.json": `{"name": "ui", "targets": {"build": {}}}`,
+			}), rootDir: "apps/web",
+			context:    deployment.BuildContext{Dir: ".", Reason: "apps/web is in the workspace of pnpm-workspace.yaml", Runs: deployment.ContextRunsInstall},
+			build:      "(cd ../../ && pnpm exec nx run web:build:production)",
+			dockerfile: []string{"/opt/package-manager/bin:/app/apps/web/node_modules/.bin", "npm install -g --prefix=/opt/package-manager pnpm@11.2.0\n", "pnpm i --frozen-lockfile\n", "pnpm exec nx run web:build:production"},
+		},
 		"Nx, whose apps have no package.json": {
 			files: files{
 				"nx.json": "{}", "package.json": `{"name": "acme", "devDependencies": {"nx": "19"}}`, "package-lock.json": `{"lockfileVersion": 3}`,
@@ -83,6 +102,38 @@ func TestAround(t *testing.T) {
 			}, rootDir: "apps/web",
 			context: deployment.BuildContext{Dir: ".", Reason: "apps/web is the project web of nx.json", Runs: deployment.ContextRunsAll},
 			build:   "npx nx run web:build:production", dockerfile: []string{"npm ci\n", "npx nx run web:build:production", "node dist/apps/web/main.js"},
+		},
+		"Nx, an app that lies elsewhere and has another name": {
+			files: files{
+				"nx.json": "{}", "package.json": `{"name": "acme", "scripts": {"build": "nx run-many -t build", "start": "nx serve"}}`, "yarn.lock": "",
+				"apps/first/project.json":   `{"name": "first", "targets": {"build": {"executor": "@nx/node:build"}}}`,
+				"services/api/project.json": `{"name": "shop-api", "targets": {"build": {"executor": "@nx/js:tsc", "options": {"outputPath": "dist/services/api", "main": "services/api/src/main.ts"}}}}`,
+				"services/api/src/main.ts":  "",
+			}, rootDir: "services/api",
+			context: deployment.BuildContext{Dir: ".", Reason: "services/api is the project shop-api of nx.json", Runs: deployment.ContextRunsAll},
+			build:   "yarn nx run shop-api:build:production", dockerfile: []string{"yarn install --frozen-lockfile\n", "yarn nx run shop-api:build:production", "exec node dist/services/api/src/main.js"},
+		},
+		"Nx, an app with a target that starts it": {
+			files: files{
+				"nx.json": "{}", "package.json": `{}`, "web/project.json": `{"targets": {"build": {}, "start": {"configurations": {"production": {}}}}}`,
+			}, rootDir: "web",
+			context: deployment.BuildContext{Dir: ".", Reason: "web is the project web of nx.json", Runs: deployment.ContextRunsAll},
+			build:   "npx nx run web:build:production", dockerfile: []string{"npx nx run web:build:production\n", "exec npx nx run web:start:production"},
+		},
+		"Nx, a front end of Angular's": {
+			files: files{
+				"nx.json": "{}", "package.json": `{}`, "apps/site/project.json": `{"name": "site", "targets": {"build": {"executor": "@nx/angular:application", "options": {"outputPath": "dist/apps/site"}}}}`,
+			}, rootDir: "apps/site",
+			context: deployment.BuildContext{Dir: ".", Reason: "apps/site is the project site of nx.json", Runs: deployment.ContextRunsAll},
+			build:   "npx nx run site:build:production", dockerfile: []string{"npx nx run site:build:production\n", `COPY --from=build ["/app/dist/apps/site/browser","/srv"]`},
+		},
+		"Nx, a front end whose target comes from Vite's configuration": {
+			files: files{
+				"nx.json": "{}", "package.json": `{}`, "apps/site/project.json": `{"name": "site"}`, "apps/site/index.html": "",
+				"apps/site/vite.config.ts": `export default { root: __dirname, build: { outDir: '../../dist/apps/site' } }`,
+			}, rootDir: "apps/site",
+			context: deployment.BuildContext{Dir: ".", Reason: "apps/site is the project site of nx.json", Runs: deployment.ContextRunsAll},
+			build:   "npx nx run site:build:production", dockerfile: []string{"npx nx run site:build:production\n", `COPY --from=build ["/app/dist/apps/site","/srv"]`},
 		},
 		"go.work": {
 			files: files{
@@ -107,6 +158,21 @@ func TestAround(t *testing.T) {
 			}, rootDir: "py/api", project: deployment.Project{StartCommand: "python main.py"},
 			context:    deployment.BuildContext{Dir: "py", Reason: "py/api/requirements.txt needs py/lib"},
 			dockerfile: []string{"WORKDIR /app/api\nCOPY . /app\n", "pip install -r requirements.txt", "exec python main.py"},
+		},
+		"requirements that several apps share": {
+			files: files{
+				"py/api/requirements.txt": "-r ../base.txt\n-e ../lib[loud]\n", "py/api/main.py": "", "py/base.txt": "flask\n", "py/lib/setup.py": "", "js/big.js": "",
+			}, rootDir: "py/api", project: deployment.Project{StartCommand: "python main.py"},
+			context:    deployment.BuildContext{Dir: "py", Reason: "py/api/requirements.txt needs py/base.txt"},
+			dockerfile: []string{"WORKDIR /app/api\nCOPY . /app\n", "pip install -r requirements.txt", "exec python main.py"},
+		},
+		"settings of TypeScript that several apps share": {
+			files: files{
+				"web/package.json": `{"scripts": {"start": "node .", "build": "tsc"}}`, "web/tsconfig.json": `{"extends": "../tsconfig.base", "compilerOptions": {"outDir": "../dist"}}`,
+				"tsconfig.base.json": "{}",
+			}, rootDir: "web",
+			context: deployment.BuildContext{Dir: ".", Reason: "web/tsconfig.json needs tsconfig.base"}, build: "npm run build",
+			dockerfile: []string{"WORKDIR /app/web\nCOPY . /app\n", "npm i\n", "npm run build", "exec npm run start"},
 		},
 		"a Node package beside it": {
 			files: files{

@@ -23,6 +23,7 @@ type phaseChange struct {
 	AptPkgs     *[]string `json:"aptPkgs,omitempty"`
 	Cmds        *[]string `json:"cmds,omitempty"`
 	DependsOn   *[]string `json:"dependsOn,omitempty"`
+	Paths       *[]string `json:"paths,omitempty"`
 }
 
 type startChange struct {
@@ -33,6 +34,9 @@ type startChange struct {
 func (c planChange) empty() bool {
 	return len(c.Providers) == 0 && c.BuildImage == "" && len(c.Variables) == 0 && len(c.Phases) == 0 && c.Start == nil
 }
+
+// keep stands in a list for the plan's own.
+const keep = "..."
 
 // merged returns both changes in one; where both name something, the other's counts.
 func (c planChange) merged(other planChange) planChange {
@@ -48,7 +52,7 @@ func (c planChange) merged(other planChange) planChange {
 		both.Phases[name] = phaseChange{
 			NixPkgs: cmp.Or(phase.NixPkgs, before.NixPkgs), NixLibs: cmp.Or(phase.NixLibs, before.NixLibs),
 			NixOverlays: cmp.Or(phase.NixOverlays, before.NixOverlays), AptPkgs: cmp.Or(phase.AptPkgs, before.AptPkgs),
-			Cmds: cmp.Or(phase.Cmds, before.Cmds), DependsOn: cmp.Or(phase.DependsOn, before.DependsOn),
+			Cmds: cmp.Or(phase.Cmds, before.Cmds), DependsOn: cmp.Or(phase.DependsOn, before.DependsOn), Paths: cmp.Or(phase.Paths, before.Paths),
 		}
 	}
 	if c.Start != nil || other.Start != nil {
@@ -72,7 +76,6 @@ func (o Overrides) planChange(n *nativePlan) planChange {
 		}
 	}
 	if len(apt) > 0 {
-		const keep = "..." // stands for the plan's own list
 		setup := change.Phases["setup"]
 		if !o.ClearPackages {
 			apt = append([]string{keep}, apt...)

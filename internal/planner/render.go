@@ -71,7 +71,23 @@ func (r *renderer) base(order []string) {
 		r.file(path.Join(assetsDir, name), r.plan.Assets[name])
 	}
 	r.environment()
+	r.shared()
 	r.searchPaths(order)
+}
+
+// shared puts what package managers keep in root's home where whom the app runs as can read it: the managers that corepack has
+// fetched, and the packages that Yarn's Plug'n'Play runs from.
+func (r *renderer) shared() {
+	commands := r.native.commands()
+	if r.runsAs() == "" {
+		return
+	}
+	if strings.Contains(commands, "corepack enable") {
+		r.line(`ENV COREPACK_HOME="/usr/local/share/corepack"`)
+	}
+	if callsManager(r.native.command("install")) == "yarn" {
+		r.line(`ENV YARN_GLOBAL_FOLDER="/usr/local/share/yarn"`)
+	}
 }
 
 // buildAssets returns what commands of the plan may need: not the configuration of the server that comes after them.
@@ -254,13 +270,18 @@ func (r *renderer) start(order []string) {
 // withoutRights is whom an app runs as that asks for no rights and for nobody else.
 const withoutRights = "slipway"
 
+// runsAs returns whom the app runs as, "" for root.
+func (r *renderer) runsAs() string {
+	if r.native.Start.User == "" && r.plan.NonRoot {
+		return withoutRights
+	}
+	return r.native.Start.User
+}
+
 // user makes the app run as whom the plan names. It gets the folder of the app, though not what lies in it: that would write the
 // layers of the code and of its packages once more. What nix has installed is root's, who lets others through to it.
 func (r *renderer) user() {
-	user := r.native.Start.User
-	if user == "" && r.plan.NonRoot {
-		user = withoutRights
-	}
+	user := r.runsAs()
 	if user == "" {
 		return
 	}

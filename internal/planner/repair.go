@@ -42,7 +42,7 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 		return r.repair, nil
 	}
 	if r.static == nil && project.StartCommand == "" {
-		for _, rule := range []func() (found bool){r.staticOutput, r.pythonStart, r.goMain, r.nodeStart, r.staticIndex} {
+		for _, rule := range []func() (found bool){r.nxFiles, r.staticOutput, r.pythonStart, r.goMain, r.nodeStart, r.staticIndex} {
 			if rule() {
 				break
 			}
@@ -53,6 +53,7 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 		}
 	}
 	r.devDependency()
+	r.namedManager()
 	r.nodeVersion()
 	return r.repair, r.fault
 }

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"strings"
@@ -51,14 +52,9 @@ func (r *repairs) startScriptWins() bool {
 	return true
 }
 
-var managerName = regexp.MustCompile(`(?:^|&& )(npm|pnpm|yarn|bun) `)
-
 // packageManager is the one that installs.
 func (r *repairs) packageManager() string {
-	if named := managerName.FindStringSubmatch(r.native.command("install")); named != nil {
-		return named[1]
-	}
-	return "npm"
+	return cmp.Or(callsManager(r.native.command("install")), "npm")
 }
 
 // compiledMain returns the start of an app whose main file the build makes, known by the source that listens.

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -125,17 +126,41 @@ func (r *repairs) pythonManifest() string { return r.oneOf(pythonRequirements...
 // requires reports whether the app's requirements name a distribution.
 func (l *look) requires(distribution string) bool {
 	name := regexp.MustCompile(`(?im)(?:^|["'\s,\[])` + distribution + `\b`)
-	return slices.ContainsFunc(pythonRequirements, func(file string) bool { return name.Match(l.read(file)) })
+	return slices.ContainsFunc(l.requirements(), name.MatchString)
 }
 
-// brings reports whether the requirements bring a server, or may: they may name other files.
-func (l *look) brings(server string) bool {
+// requirements returns the texts of the files in which the app's requirements are written, and of those that these name with -r.
+func (l *look) requirements() (texts []string) {
+	at := &source{Root: l.src.Root}
+	dir := "."
+	if a := l.src.around; a != nil {
+		at, dir = a.root, a.app
+	}
+	var files []string
 	for _, file := range pythonRequirements {
-		text := strings.ToLower(string(l.read(file)))
-		if strings.Contains(text, server) || strings.HasPrefix(text, "-r ") || strings.Contains(text, "\n-r ") ||
-			server == "uvicorn" && (strings.Contains(text, "fastapi[standard]") || strings.Contains(text, "fastapi[all]")) {
-			return true
+		files = append(files, path.Join(dir, file))
+	}
+	for i := 0; i < len(files) && len(files) < maxBeside; i++ {
+		data, err := at.read(files[i])
+		if err != nil {
+			continue
+		}
+		texts = append(texts, string(data))
+		for _, other := range otherRequirements.FindAllSubmatch(data, -1) {
+			if file := path.Join(path.Dir(files[i]), string(other[1])); !slices.Contains(files, file) {
+				files = append(files, file)
+			}
 		}
 	}
-	return false
+	return texts
+}
+
+var otherRequirements = regexp.MustCompile(`(?m)^(?:-r|--requirement)[ =]?[ \t]*([A-Za-z0-9._/+-]+)`)
+
+// brings reports whether the requirements bring a server.
+func (l *look) brings(server string) bool {
+	return slices.ContainsFunc(l.requirements(), func(text string) bool {
+		text = strings.ToLower(text)
+		return strings.Contains(text, server) || server == "uvicorn" && (strings.Contains(text, "fastapi[standard]") || strings.Contains(text, "fastapi[all]"))
+	})
 }

@@ -28,6 +28,7 @@ func TestRepair_PythonStart(t *testing.T) {
 		"flask":                  {requires(map[string]string{"app.py": flask}, "Flask==3.1.0\n"), "gunicorn --bind 0.0.0.0:$PORT app:app", "gunicorn==23.0.0", "app.py:3"},
 		"flask with gunicorn":    {requires(map[string]string{"app.py": flask}, "flask\ngunicorn\n"), "gunicorn --bind 0.0.0.0:$PORT app:app", "", "app.py:3"},
 		"perhaps with gunicorn":  {requires(map[string]string{"app.py": flask, "base.txt": "gunicorn"}, "-r base.txt\nflask\n"), "gunicorn --bind 0.0.0.0:$PORT app:app", "", "app.py:3"},
+		"flask in another file":  {requires(map[string]string{"app.py": flask, "base.txt": "-r web.txt", "web.txt": "flask"}, "-r base.txt\n"), "gunicorn --bind 0.0.0.0:$PORT app:app", "gunicorn==23.0.0", "app.py:3"},
 		"flask in a pyproject":   {map[string]string{"pyproject.toml": "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = [\n  \"flask>=3\",\n]\n", "wsgi.py": flask}, "gunicorn --bind 0.0.0.0:$PORT wsgi:app", "gunicorn==23.0.0", "wsgi.py:3"},
 		"flask in a Pipfile":     {map[string]string{"Pipfile": "[packages]\nflask = \"*\"\n", "app.py": flask}, "gunicorn --bind 0.0.0.0:$PORT app:app", "gunicorn==23.0.0", "app.py:3"},
 		"fastapi":                {requires(map[string]string{"api.py": fastapi}, "fastapi\n"), "uvicorn --host 0.0.0.0 --port $PORT api:server", "uvicorn==0.33.0", "api.py:3"},

@@ -194,6 +194,9 @@ func repos() map[string]planned {
 			"pm.version_guess pnpm-lock.yaml:1",
 		}},
 		"pm-pnpm-named": {providers: "node", start: `pnpm run start`},
+		"pm-pnpm-11": {providers: "node", start: `pnpm run start`, want: []string{
+			"repair.package_manager package.json:3",
+		}},
 		"pm-pnpm-no-lock": {providers: "node", start: `pnpm run start`, want: []string{
 			"pm.frozen_without_lock package.json:3",
 		}},

@@ -1,10 +1,13 @@
 package planner_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,8 @@ type served struct {
 	nonRoot  bool
 	path     string
 	says     string
+	dir      string // where the repository is, if not below testdata/repos
+	rootDir  string
 }
 
 // servedRepos are built from Debian's packages. Where a tool is too heavy to be installed in every run (Vite, the Angular
@@ -64,14 +69,16 @@ func TestServed(t *testing.T) {
 	place := "slipway.test=" + stack.Gateway // whoever holds the place may remove what a run that was killed has left
 	removeContainers(t, place)
 	raised := []string{}
-	for name, want := range servedRepos() {
+	repos := servedRepos()
+	maps.Copy(repos, monorepos())
+	for name, want := range repos {
 		raised = append(raised, strings.Fields(want.repaired)...)
 		image := stack.Registry + "/test:" + uuid.NewString()
 		t.Cleanup(func() { docker(t, "image", "rm", "--force", image) })
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, stack, debianBase(t), nil)
-			s.dir, s.scope = repo(name), "served"
+			s.dir, s.scope, s.rootDir = cmp.Or(want.dir, repo(name)), "served", want.rootDir
 			plan := s.image(image, want)
 			if args := plan.ReleaseArgs(); len(args) > 0 {
 				run := append([]string{"run", "--rm", "--label", place, "--entrypoint=" + args[0], image}, args[1:]...)
@@ -98,7 +105,7 @@ func TestServed(t *testing.T) {
 // image plans the site and builds it as an image, with the repair that is wanted and no other.
 func (s *site) image(image string, want served) *deployment.Plan {
 	s.t.Helper()
-	project := deployment.Project{Build: deployment.BuildSettings{NonRoot: want.nonRoot}}
+	project := deployment.Project{RootDir: s.rootDir, Build: deployment.BuildSettings{NonRoot: want.nonRoot}}
 	plan, dockerfile, err := s.planner.Plan(s.t.Context(), s.dir, project, nil)
 	require.NoError(s.t, err)
 	repaired := []string{}
@@ -110,7 +117,7 @@ func (s *site) image(image string, want served) *deployment.Plan {
 	require.Equal(s.t, strings.Fields(want.repaired), repaired)
 	log := &transcript{}
 	_, err = s.builder.Solve(s.t.Context(), deployment.BuildRequest{
-		Ref: uuid.NewString(), ContextDir: s.dir, Dockerfile: dockerfile, Ignore: plan.Ignore, Image: image, CacheScope: s.scope,
+		Ref: uuid.NewString(), ContextDir: filepath.Join(s.dir, plan.ContextDir()), Dockerfile: dockerfile, Ignore: plan.Ignore, Image: image, CacheScope: s.scope,
 	}, log)
 	require.NoError(s.t, err, log.String())
 	return plan

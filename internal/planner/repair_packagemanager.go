@@ -1,0 +1,53 @@
+package planner
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	corepackPinned = regexp.MustCompile(`^npm install -g (corepack@0\.24\.1) && corepack enable$`)
+	exactManager   = regexp.MustCompile(`^(pnpm|yarn)@((\d+)\.(\d+)\.(\d+)(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.]+)?$`)
+)
+
+// managerDir is where a package manager is installed that comes before the base image's own.
+const managerDir = "/opt/package-manager"
+
+// namedManager installs the package manager that package.json names with npm, where the Corepack that nixpacks installs cannot.
+func (r *repairs) namedManager() {
+	commands := r.native.Phases["install"].Cmds
+	if r.files != "" || len(commands) == 0 {
+		return
+	}
+	corepack := corepackPinned.FindStringSubmatch(commands[0])
+	named, file, line := r.managerNamed()
+	version := exactManager.FindStringSubmatch(named)
+	if corepack == nil || version == nil {
+		return
+	}
+	major, _ := strconv.Atoi(version[3])
+	pkg, reason := "pnpm", "cannot run it"
+	switch {
+	case version[1] == "pnpm" && major >= 11: // an ES module or a binary, where it looks for CommonJS
+	case version[1] == "yarn" && major >= 3 && r.overrides.ClearPackages:
+		pkg, reason = "@yarnpkg/cli-dist", "takes it from a host that is no package registry"
+	default:
+		return
+	}
+	install := "npm install -g --prefix=" + managerDir + " " + pkg + "@" + version[2]
+	all := append([]string{install}, commands[1:]...)
+	r.setPhase("install", phaseChange{Cmds: &all, Paths: &[]string{managerDir + "/bin", keep}})
+	r.say("repair.package_manager", file, line,
+		`set install_command to "`+strings.Join(append([]string{"npm install -g " + pkg + "@" + version[2]}, commands[1:]...), " && ")+`" to keep this, or set repairs to off`,
+		"%s@%s is asked for, and %s, which nixpacks installs, %s, so npm installs it", version[1], version[2], corepack[1], reason)
+}
+
+// managerNamed returns the package manager that the app, or else the workspace that it is in, asks for, and where.
+func (r *repairs) managerNamed() (named, file string, line int) {
+	at, up := r.look, ""
+	if a := r.src.around; a != nil && r.manifest.PackageManager == "" {
+		at, up = newLook(a.root, r.project, r.plan, r.native), strings.Repeat("../", 1+strings.Count(a.app, "/"))
+	}
+	return at.manifest.PackageManager, up + packageJSON, at.keyLine(packageJSON, "packageManager")
+}

@@ -1,0 +1,1 @@
+export default { root: __dirname, build: { outDir: '../../dist/apps/site' } }

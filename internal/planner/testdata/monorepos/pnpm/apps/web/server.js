@@ -1,0 +1,4 @@
+const http = require('node:http')
+const { greet } = require('@acme/greeting')
+
+http.createServer((_, response) => response.end(greet('pnpm') + '\n')).listen(process.env.PORT)

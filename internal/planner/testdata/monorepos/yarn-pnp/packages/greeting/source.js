@@ -1,0 +1,3 @@
+const ms = require('ms')
+
+module.exports = { greet: name => `hello ${name}, for ${ms('2 days')} ms` }
