@@ -32,6 +32,16 @@ type ACME struct {
 	Challenges []string // empty for all
 }
 
+// anew is a CA as certmagic asks it without saying which certificate an order replaces, which it says to an ACMEIssuer alone. A CA refuses
+// that of another account's certificate, as after a change of SLIPWAY_ACME_EMAIL, and of one that was replaced already by an order
+// whose answer was lost; certmagic leaves it away at the third attempt in a row, which orders does not let it make.
+type anew struct{ *certmagic.ACMEIssuer }
+
+var _ interface {
+	certmagic.PreChecker
+	certmagic.RenewalInfoGetter
+} = anew{}
+
 // acmeTemplate says how ACME is spoken. certmagic listens for challenges where nobody does, and so has to know where we do.
 func (m *Manager) acmeTemplate() (certmagic.ACMEIssuer, error) {
 	a := m.options.ACME

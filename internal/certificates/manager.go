@@ -85,7 +85,7 @@ func New(o Options) (*Manager, error) {
 	if o.Issuer == IssuerACME {
 		template.Logger = log
 		m.acme = certmagic.NewACMEIssuer(m.config, template)
-		m.config.Issuers = []certmagic.Issuer{m.acme}
+		m.config.Issuers = []certmagic.Issuer{anew{m.acme}}
 	}
 	return m, nil
 }

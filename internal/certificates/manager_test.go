@@ -3,6 +3,7 @@ package certificates_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -134,6 +136,33 @@ func TestManager_ACertificateIsRenewedWhileItIsUsed(t *testing.T) {
 	require.Equal(t, 1, f.outcomes()["issued"])
 	require.Positive(t, f.outcomes()["renewed"])
 	require.NotContains(t, f.log.String(), "PRIVATE KEY")
+}
+
+// A CA refuses an order that is said to replace the certificate of another account.
+func TestManager_AnotherAccountRenews(t *testing.T) {
+	t.Parallel()
+	name := "moved-" + strings.ToLower(rand.Text()) + ".example.test" // renewals of a test that ran before may be under way
+	store := newStore(t)
+	before := newFront(t, func(o *certificates.Options) { o.Assets = store })
+	before.dns.Host(name)
+	first, err := before.visit(name, before.ca.Roots)
+	require.NoError(t, err)
+	after := newFront(t, func(o *certificates.Options) {
+		o.Assets, o.ACME, o.RenewalShare = store, before.account(), 1-1e-9
+		o.ACME.Email = "others@example.test"
+	})
+	require.Eventually(t, func() bool {
+		now, err := after.visit(name, before.ca.Roots)
+		if err != nil {
+			t.Errorf("a visitor sees an error: %v", err)
+		}
+		return err != nil || now != first
+	}, time.Minute, 20*time.Millisecond)
+	require.Zero(t, after.outcomes()["failed"], after.log)
+	require.Positive(t, after.outcomes()["renewed"])
+	accounts, err := store.AssetKeys(t.Context(), "acme")
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(accounts, " "), "/others@example.test/")
 }
 
 func TestManager_WhatFailsIsNotOrderedAgainAtOnce(t *testing.T) {

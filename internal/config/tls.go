@@ -68,7 +68,7 @@ func (t *TLS) keys(addr addrCheck) []key {
 		},
 		{
 			env: "SLIPWAY_ACME_EMAIL", path: "gateway.acme_email", value: text(&t.Email),
-			doc: "Address that the CA may write to; empty for none.",
+			doc: "Address that the CA may write to; empty for none, or for an account that was made before, with its address. Another address makes another account, which renews what the first one ordered.",
 		},
 		{
 			env: "SLIPWAY_ACME_CA_FILE", path: "gateway.acme_ca_file", value: text(&t.CAFile),
