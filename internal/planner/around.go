@@ -21,6 +21,7 @@ type around struct {
 	reason string                  // why it is more than the root directory
 	runs   deployment.ContextRuns  // which commands run in root
 	show   []string                // files of root that tell nixpacks about the app, where it has none of its own
+	hide   []string                // files of the app that nixpacks would take for the root's
 	begin  string                  // beginning of the app's package.json that says what root's says
 	build  func(own string) string // the build command around the app's own; nil for that one
 	start  string                  // the start command, where nixpacks may not know it
@@ -67,6 +68,11 @@ func (a *around) lay(dir string) error {
 			continue
 		}
 		if err := copyFile(a.root, name, dir); err != nil {
+			return err
+		}
+	}
+	for _, name := range a.hide {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -48,6 +48,7 @@ func nodeWorkspace(root, src *source, app string) *around {
 		reason: fmt.Sprintf("%s is in the workspace of %s", app, path.Join(root.rel, file)),
 		runs:   deployment.ContextRunsInstall,
 		show:   shownOf(src),
+		hide:   []string{"turbo.json"}, // its tasks would start the app through Turborepo, which passes on no PORT
 		begin:  beginning(own, top),
 		build:  func(command string) string { return w.build(own, command) },
 	}

@@ -62,10 +62,11 @@ func TestAround(t *testing.T) {
 			files: npmWorkspace(files{
 				"package.json": `{"devDependencies": {"turbo": "2.0.0"}, "packageManager": "pnpm@9.1.0"}`, "turbo.json": "{}",
 				"pnpm-workspace.yaml": "packages:\n  - 'apps/*'\n  - packages/*\n", "pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
+				"apps/web/turbo.json": `{"extends": ["//"], "tasks": {"build": {}, "start": {"persistent": true}}}`,
 			}), rootDir: "apps/web",
 			context:    deployment.BuildContext{Dir: ".", Reason: "apps/web is in the workspace of pnpm-workspace.yaml", Runs: deployment.ContextRunsInstall},
 			build:      "(cd ../../ && pnpm exec turbo run build --filter=web)",
-			dockerfile: []string{"pnpm-workspace.yaml", "pnpm i --frozen-lockfile\n", "WORKDIR /app/apps/web\n", "pnpm exec turbo"},
+			dockerfile: []string{"pnpm-workspace.yaml", "pnpm i --frozen-lockfile\n", "WORKDIR /app/apps/web\n", "pnpm exec turbo", "exec pnpm run start"},
 		},
 		"Moon": {
 			files: npmWorkspace(files{
