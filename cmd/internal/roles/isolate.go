@@ -38,15 +38,17 @@ func (h *host) isolate(ctx context.Context) error {
 // besideEngine refuses to set rules in a network namespace that is not the engine's, where no preview would pass them: none of the
 // engine's bridges is there. It knows nothing of an engine that does not answer.
 func (h *host) besideEngine(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, h.c.Timeouts.Short)
+	look, cancel := context.WithTimeout(ctx, h.c.Timeouts.Short)
 	defer cancel()
 	before, err := net.Interfaces()
 	if err != nil {
 		return fmt.Errorf("list network interfaces: %w", err)
 	}
-	bridges, err := h.engine.Bridges(ctx)
+	bridges, err := h.engine.Bridges(look)
 	if err != nil {
-		h.Log.Warn("cannot tell whether previews pass the rules that keep them apart", "error", err)
+		if ctx.Err() == nil {
+			h.Log.Warn("cannot tell whether previews pass the rules that keep them apart", "error", err)
+		}
 		return nil
 	}
 	after, err := net.Interfaces()
