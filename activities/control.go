@@ -17,6 +17,7 @@ type Control struct {
 	Turns  *Turns
 	Leases PreviewLeases
 	Policy deployment.LeasePolicy
+	Limits temporal.Limits // of the workflows that keep leases
 }
 
 // PlacePreview chooses the host that will run a deployment's container. The build is over by now: the lease of a build

@@ -159,7 +159,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 		Store: b.store, Steps: b.store, Ledger: b.store, Logs: b.writer, Engine: b.engine, HostID: hostID, PullHost: "localhost:5000",
 		Turns: turns, Leases: b.store, Policy: idlePolicy, Hold: b.recorder.Hold, Alone: new(activities.OneByOne).Take,
 	}
-	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store, Turns: turns, Leases: b.store, Policy: idlePolicy}
+	b.control = &activities.Control{Store: b.store, Ledger: b.store, Hosts: b.store, Turns: turns, Leases: b.store, Policy: idlePolicy, Limits: b.deploys.Limits}
 }
 
 // work starts the worker; stopping it lets nothing linger.

@@ -29,8 +29,9 @@ type PreviewLeases interface {
 	BeginStart(ctx context.Context, where deployment.Preview) (deployment.Preview, error)
 	// Started makes it live; deployment.ErrSuperseded when it is no longer to run there.
 	Started(ctx context.Context, p deployment.Preview) error
-	// StartFailed notes why one cannot be started: it has failed, and is not tried again unasked.
-	StartFailed(ctx context.Context, deploymentID, host string, f *deployment.Failure) error
+	// StartFailed notes why one did not come up. It has failed, and is tried again after a wait that the policy gives: 0 for one that is not.
+	// deployment.ErrSuperseded is for one that is not being started there any more.
+	StartFailed(ctx context.Context, deploymentID, host string, f *deployment.Failure, policy deployment.LeasePolicy) (again time.Duration, err error)
 	// StartTrouble notes why one has not been started yet.
 	StartTrouble(ctx context.Context, deploymentID string, f *deployment.Failure) error
 	// EndPreview lets one be stopped whose time is over, or that is to be, and reports whether it is.
@@ -54,6 +55,7 @@ func (c *Control) LookAtLease(ctx context.Context, in temporal.LookInput) (tempo
 		Act: duty.Act, Why: duty.Why, Project: lease.Project, Environment: lease.Environment, Number: lease.Number,
 		DeploymentID: lease.Preview.DeploymentID, State: lease.Preview.State, Wanted: lease.Wanted, Pinned: lease.Pinned,
 		ExpiresAt: lease.ExpiresAt, IdleSince: lease.IdleSince(), HostID: lease.Preview.Host, HostLives: lease.HostLives, Health: lease.HealthTimeout,
+		Limits: c.Limits,
 	}
 	if !duty.Next.IsZero() {
 		look.After = max(soonest, duty.Next.Sub(lease.Now))

@@ -17,7 +17,9 @@ import (
 	"github.com/slipway-dev/slipway/temporal"
 )
 
-var idlePolicy = deployment.LeasePolicy{TTL: time.Hour, Idle: time.Minute, HostLost: time.Hour}
+var idlePolicy = deployment.LeasePolicy{
+	TTL: time.Hour, Idle: time.Minute, HostLost: time.Hour, RetryInitial: time.Hour, RetryMaximum: 3 * time.Hour, Starts: 2,
+}
 
 // branchLive is a deployment that is live in an environment that may sleep.
 func (b *bench) branchLive() deployment.Deployment {
@@ -92,6 +94,11 @@ func TestLookAtLease(t *testing.T) {
 	require.InDelta(t, time.Minute, look.After, float64(30*time.Second))
 	require.Equal(t, []string{"app", "branch/a", d.ID}, []string{look.Project, look.Environment, look.DeploymentID})
 	require.Equal(t, 5*time.Second, look.Health)
+	require.Equal(t, temporal.DefaultLimits(), look.Limits, "those of this worker's configuration")
+	limits := temporal.DefaultLimits()
+	limits.Release = time.Hour
+	b.control.Limits = limits // another worker's, or this one's after it was started again
+	require.Equal(t, limits, b.look(d).Limits)
 
 	require.NoError(t, b.store.SeenHost(t.Context(), hostID, []string{"preview"}, 1))
 	b.idle()
@@ -229,24 +236,38 @@ func TestStopPreview_RemovesAndStartMakesAnew(t *testing.T) {
 	require.Len(t, b.engine.running(), 1)
 }
 
-// Production that does not come up again is tried again: it ran before.
+// Production that does not come up again is not given up: it ran before.
 func TestStartPreview_ProductionIsNotGivenUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.live()
 	b.sql("UPDATE previews SET state = 'failed'") // its container was lost
-	b.engine.on("probe", once(func(context.Context) error {
+	b.engine.on("probe", func(context.Context) error {
 		return deployment.UserFailure("release.not_ready", "mend it", "it did not answer")
-	}))
-	_, err := b.act(d, b.preview.StartPreview)
-	require.ErrorContains(t, err, "it did not answer")
-	require.Equal(t, "release.not_ready", b.standing(d).Failure.Code)
-	require.Equal(t, deployment.LeaseStart, b.look(d).Act)
+	})
+	for range idlePolicy.Starts + 1 {
+		result, err := b.act(d, b.preview.StartPreview)
+		require.NoError(t, err)
+		require.Equal(t, "release.not_ready", result.Failure.Code)
+		require.Equal(t, "release.not_ready", b.standing(d).Failure.Code)
+		require.Empty(t, b.look(d).Act)
+		require.Positive(t, b.look(d).After)
+		b.timeToRetry()
+		require.Equal(t, deployment.LeaseStart, b.look(d).Act)
+	}
+	b.engine.on("probe", nil)
 	started, err := b.act(d, b.preview.StartPreview)
 	require.NoError(t, err)
 	require.True(t, started.Done)
 	require.Equal(t, deployment.PreviewLive, b.standing(d).Preview.State)
 	require.Nil(t, b.standing(d).Failure)
+	require.Nil(t, b.standing(d).NextStartAt)
+}
+
+// timeToRetry lets the time have come at which a preview is tried again.
+func (b *bench) timeToRetry() {
+	b.t.Helper()
+	b.sql("UPDATE preview_leases SET next_start_at = now()")
 }
 
 // Its time is over: nobody has to ask for it.
@@ -273,7 +294,7 @@ func TestStopPreview_AtTheEndOfItsTime(t *testing.T) {
 	require.Greater(t, time.Until(*b.standing(d).ExpiresAt), 50*time.Minute, "its time begins anew")
 }
 
-func TestStartPreview_AnAppThatCannotRunIsAResult(t *testing.T) {
+func TestStartPreview_AnAppThatDoesNotComeUpIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.sleeping()
@@ -287,14 +308,62 @@ func TestStartPreview_AnAppThatCannotRunIsAResult(t *testing.T) {
 	require.Equal(t, "release.app_exited", lease.Failure.Code)
 	require.Empty(t, b.engine.running(), "nothing of it is left")
 	require.Empty(t, b.owned(d, deployment.ResourceContainer, deployment.ResourceNetwork))
-	require.Empty(t, b.look(d).Act, "it is not tried again unasked")
+	look := b.look(d)
+	require.Empty(t, look.Act)
+	require.Equal(t, "until it is tried again (starts that failed: 1)", look.Why)
+	require.InDelta(t, time.Hour, look.After, float64(10*time.Minute))
 
-	b.sql("UPDATE preview_leases SET wake_requested_at = now()")
-	require.Equal(t, deployment.LeaseStart, b.look(d).Act, "somebody asks again")
+	require.NoError(t, b.store.RequestWake(t.Context(), d.EnvironmentID))
+	require.Empty(t, b.look(d).Act, "it was tried just now")
+	b.sql("UPDATE previews SET updated_at = now() - interval '1 minute'")
+	require.NoError(t, b.store.RequestWake(t.Context(), d.EnvironmentID))
+	require.Equal(t, deployment.LeaseStart, b.look(d).Act, "a visitor asks for it")
+	_, err = b.act(d, b.preview.StartPreview)
+	require.NoError(t, err)
+	require.Equal(t, lease.NextStartAt, b.standing(d).NextStartAt)
+
+	b.timeToRetry()
+	require.Equal(t, deployment.LeaseStart, b.look(d).Act, "its time has come")
+	_, err = b.act(d, b.preview.StartPreview)
+	require.NoError(t, err)
+	require.Equal(t, deployment.PreviewFailed, b.standing(d).Preview.State)
+	require.Equal(t, "release.app_exited", b.standing(d).Failure.Code)
+	require.Equal(t, temporal.LeaseLook{}, waiting(b.look(d)), "it is given up")
+	require.Eventually(t, func() bool {
+		log := strings.Join(b.log(d), "\n")
+		return strings.Contains(log, "it did not come up: exit 1; it is tried again in 1h0m0s") &&
+			strings.Contains(log, "it did not come up: exit 1; it is not tried again until somebody asks for it")
+	}, soon, interval)
+
+	_, err = b.store.StartPreview(t.Context(), d.ID)
+	require.NoError(t, err)
+	require.Equal(t, deployment.LeaseStart, b.look(d).Act, "somebody asks for it to be started")
 	b.engine.on("probe", nil)
 	_, err = b.act(d, b.preview.StartPreview)
 	require.NoError(t, err)
 	require.Nil(t, b.standing(d).Failure)
+}
+
+// waiting is what a look says of what is to be done, and when.
+func waiting(l temporal.LeaseLook) temporal.LeaseLook {
+	return temporal.LeaseLook{Act: l.Act, Why: l.Why, After: l.After}
+}
+
+// An attempt that lasted too long, and was made again meanwhile, takes nothing away from the one that came up.
+func TestStartPreview_AnAttemptThatFailsLateDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.sleeping()
+	b.engine.on("probe", once(func(context.Context) error {
+		b.sql("UPDATE previews SET state = 'live'") // by the other one
+		return deployment.UserFailure("release.not_ready", "mend it", "it did not answer")
+	}))
+	result, err := b.act(d, b.preview.StartPreview)
+	require.NoError(t, err)
+	require.False(t, result.Done)
+	require.Equal(t, deployment.PreviewLive, b.standing(d).Preview.State)
+	require.Nil(t, b.standing(d).Failure)
+	require.Len(t, b.engine.running(), 1)
 }
 
 func TestStartPreview_SecretsAreToldToNobody(t *testing.T) {

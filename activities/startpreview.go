@@ -14,8 +14,9 @@ import (
 const wakeInterval = 40 * time.Millisecond
 
 // StartPreview makes the live deployment of an environment run again on this host: its container is started where it stands, else made
-// anew from the image. The release command is not run again. An app that cannot be started is a result, and nothing of it is left;
-// what else goes wrong is noted, and tried again. It may run twice, also at once: one container comes of it.
+// anew from the image. The release command is not run again. An app that does not come up is a result, and nothing of it is left: the
+// lease says when it is tried again. What else goes wrong is noted, and tried again by Temporal. It may run twice, also at once: one
+// container comes of it.
 func (a *Preview) StartPreview(ctx context.Context, in temporal.StepInput) (temporal.LeaseResult, error) {
 	d, p, err := load(ctx, a.Store, in.DeploymentID)
 	if err != nil {
@@ -59,14 +60,21 @@ func (a *Preview) nameSecrets(ctx context.Context, d deployment.Deployment) erro
 
 // notStarted notes why a preview does not run.
 func (a *Preview) notStarted(ctx context.Context, d deployment.Deployment, f *deployment.Failure) (temporal.LeaseResult, error) {
-	// Production ran before, and is to run: it is tried again as long as that is so.
-	if f.Class != deployment.ClassUser || deployment.EnvironmentKindOf(d.Environment) == deployment.KindProduction {
+	if f.Class != deployment.ClassUser {
 		return temporal.LeaseResult{}, errors.Join(f, a.Leases.StartTrouble(ctx, d.ID, f))
 	}
-	a.appLog(d.ID).say("it cannot be started again: %s", f.Message)
-	if err := a.Leases.StartFailed(ctx, d.ID, a.HostID, f); err != nil {
+	again, err := a.Leases.StartFailed(ctx, d.ID, a.HostID, f, a.Policy)
+	if errors.Is(err, deployment.ErrSuperseded) { // what stands here is another attempt's, or goes with what took its place
+		return temporal.LeaseResult{}, nil
+	}
+	if err != nil {
 		return temporal.LeaseResult{}, err
 	}
+	next := "it is not tried again until somebody asks for it"
+	if again > 0 {
+		next = fmt.Sprintf("it is tried again in %s", again.Round(time.Second))
+	}
+	a.appLog(d.ID).say("it did not come up: %s; %s", f.Message, next)
 	return temporal.LeaseResult{Done: true, Failure: f}, a.removeThings(ctx, d.ID, atOnce)
 }
 

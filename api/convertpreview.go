@@ -17,7 +17,7 @@ func (s *server) wirePreview(p deployment.PreviewDetail) oapi.Preview {
 	}
 	if l := p.Lease; l != nil {
 		wire.Wanted, wire.Pinned, wire.ExpiresAt, wire.Failure = optional(string(l.Wanted)), l.Pinned, utc(l.ExpiresAt), wireFailure(l.Failure)
-		wire.SleepsAt = utc(p.SleepsAt(s.PreviewIdle))
+		wire.SleepsAt, wire.NextAttemptAt = utc(p.SleepsAt(s.PreviewIdle)), utc(p.NextAttemptAt())
 	}
 	return wire
 }

@@ -85,6 +85,27 @@ func TestPreviews_Show(t *testing.T) {
 	require.Equal(t, []string{"boom"}, w.preview(newer.ID).Failure.Lines)
 }
 
+// What did not come up when it was started again says so, and when it is tried again.
+func TestPreviews_Retrying(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, leases)
+	w.project("shop")
+	d := w.live("shop", `{"branch":"cart"}`)
+	w.endsIn(d.Environment.ID, time.Hour)
+	require.NoError(t, w.store.SetPreviewState(t.Context(), d.ID, deployment.PreviewFailed))
+	w.exec(`UPDATE preview_leases SET failed_starts = 2, next_start_at = now() + interval '1 minute', failure = '{"class":"user","code":"release.app_exited","message":"it exits"}'`)
+	p := w.preview(d.ID)
+	require.Equal(t, oapi.PreviewStateFailed, p.State)
+	require.Equal(t, "retrying", *p.Condition)
+	require.WithinDuration(t, time.Now().Add(time.Minute), *p.NextAttemptAt, 30*time.Second)
+	require.Equal(t, "it exits", p.Failure.Message)
+
+	p = w.ask("start", d.ID, "")
+	require.Equal(t, "starting", *p.Condition, "at once")
+	require.Nil(t, p.NextAttemptAt)
+	require.Nil(t, p.Failure)
+}
+
 func TestPreviews_List(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, leases)

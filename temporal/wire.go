@@ -20,8 +20,8 @@ type DeployInput struct {
 	Limits       Limits `json:"limits"`
 }
 
-// Limits bound the activities of one deploy. They travel in the input, so that a replay sees the values that the run was
-// started with, whatever the configuration says by then.
+// Limits bound the activities of a workflow. They travel in the input, so that a replay sees the values that the run was
+// started with, whatever the configuration says by then; a lease, which may be kept for ever, has them from each look.
 type Limits struct {
 	Line            time.Duration `json:"line"`    // the wait for a build slot
 	Deploy          time.Duration `json:"deploy"`  // the whole deploy from then on
@@ -230,12 +230,14 @@ type LeaseLook struct {
 	HostLives    bool                    `json:"host_lives,omitempty"`
 	Health       time.Duration           `json:"health,omitempty"` // how long the project's health check may take
 	Failure      *deployment.Failure     `json:"failure,omitempty"`
+
+	Limits Limits `json:"limits,omitzero"` // that hold from now on, unless it is gone
 }
 
 // LeaseResult says whether an act has done what it was for. What has changed meanwhile is looked at again.
 type LeaseResult struct {
 	Done    bool                `json:"done,omitempty"`
-	Failure *deployment.Failure `json:"failure,omitempty"` // why the app could not be started, which is no fault of the platform's
+	Failure *deployment.Failure `json:"failure,omitempty"` // why the app did not come up, which is no fault of the platform's
 }
 
 // ReconcileInput starts a Reconcile workflow; it is its activities' input too.

@@ -279,7 +279,7 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 		ReconcileEvery: every,
 		Recorder:       recorder,
 		Activities: worker.Activities{
-			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns, Leases: h.store, Policy: h.policy},
+			Control: &activities.Control{Store: h.store, Ledger: h.store, Hosts: h.store, Turns: turns, Leases: h.store, Policy: h.policy, Limits: limits},
 			Reconciler: &activities.Reconciler{
 				Store: h.store, Ledger: h.store, Stuck: h.store, Deleted: h.store, Retention: h.store, Keep: activities.Keep{Images: 5, Unused: time.Hour}, Age: time.Hour, Workflows: deploys, Images: h,
 				PushHost: "r", Tags: h.store, Known: h.store, Grace: time.Minute, Leases: h.store, Policy: h.policy,

@@ -102,6 +102,46 @@ func TestLease_SleepsWakesEndsAndBeginsAnew(t *testing.T) {
 	require.Eventually(t, func() bool { return !s.leaseOpen(d) }, eventually, tick, "the environment is gone")
 }
 
+// An app that is woken and does not come up, since something that it needs is away, comes up by itself; one that never does is given up.
+func TestLease_WhatDoesNotComeUpIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := newLeased(t, deployment.LeasePolicy{TTL: time.Hour, Idle: time.Hour, HostLost: time.Hour, RetryInitial: time.Second, RetryMaximum: time.Second, Starts: 3})
+	s.keepLeases(s.deploys.PokeLease)
+	d := s.branch()
+	var tries atomic.Int32
+	failing := deployment.UserFailure("release.app_exited", "mend it", "no database")
+	s.host.on("probe", func(context.Context) error {
+		if tries.Add(1) < 3 {
+			return failing
+		}
+		return nil
+	})
+	restart := func() {
+		s.sql("UPDATE preview_leases SET wanted = 'stopped'")
+		s.untilPreview(d, deployment.PreviewStopped)
+		s.sql("UPDATE preview_leases SET wanted = 'running'")
+	}
+	restart()
+	s.untilPreview(d, deployment.PreviewLive)
+	require.EqualValues(t, 3, tries.Load())
+	require.Nil(t, s.standing(d).Failure)
+	require.Len(t, s.host.running(), 1)
+
+	s.host.on("probe", func(context.Context) error { tries.Add(1); return failing })
+	restart()
+	require.Eventually(t, func() bool {
+		lease := s.standing(d)
+		return lease.Preview.State == deployment.PreviewFailed && lease.Failure != nil && lease.NextStartAt == nil
+	}, eventually, tick)
+	require.EqualValues(t, 6, tries.Load())
+	require.Eventually(t, func() bool { return !s.leaseOpen(d) && len(s.host.running()) == 0 }, eventually, tick, "nothing is to be waited for")
+
+	s.host.on("probe", nil)
+	_, err := s.store.StartPreview(t.Context(), d.ID)
+	require.NoError(t, err)
+	s.untilPreview(d, deployment.PreviewLive)
+}
+
 // Production neither sleeps nor ends: nobody has to look after it.
 func TestLease_OfProduction(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,7 @@ func Lease(ctx workflow.Context, in temporal.LeaseInput) error {
 			return ctx.Err()
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			in.Limits = l.limits
 			return workflow.NewContinueAsNewError(ctx, temporal.WorkflowLease, in)
 		}
 	}
@@ -40,7 +41,7 @@ func Lease(ctx workflow.Context, in temporal.LeaseInput) error {
 // lease is the state of one run.
 type lease struct {
 	in      temporal.LeaseInput
-	limits  temporal.Limits
+	limits  temporal.Limits // as the newest look has found them
 	changed workflow.ReceiveChannel
 	told    bool // to searches, whose lease this is
 }
@@ -55,6 +56,7 @@ func (l *lease) look(ctx workflow.Context) (look temporal.LeaseLook, err error) 
 	if err != nil || look.Gone {
 		return look, err
 	}
+	l.limits = look.Limits
 	workflow.SetCurrentDetails(ctx, leaseDetails(look, ""))
 	if l.told {
 		return look, nil

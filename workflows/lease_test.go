@@ -42,7 +42,7 @@ func newLeaseTest(t *testing.T, looks ...temporal.LeaseLook) *leaseTest {
 	})
 	l.OnActivity(control.LookAtLease, mock.Anything, temporal.LookInput{EnvironmentID: "e"}).Return(
 		func(context.Context, temporal.LookInput) (temporal.LeaseLook, error) {
-			return next(&l.looks, temporal.LeaseLook{Project: "app"}), nil
+			return next(&l.looks, temporal.LeaseLook{Project: "app", Limits: temporal.DefaultLimits()}), nil
 		})
 	return l
 }
@@ -59,11 +59,15 @@ func (l *leaseTest) run() error {
 }
 
 func due(act deployment.LeaseAct) temporal.LeaseLook {
-	return temporal.LeaseLook{Act: act, Why: "why", Project: "app", Environment: "branch/a", DeploymentID: deploymentID, HostID: "h1", HostLives: true}
+	return temporal.LeaseLook{
+		Act: act, Why: "why", Project: "app", Environment: "branch/a", DeploymentID: deploymentID, HostID: "h1", HostLives: true, Limits: temporal.DefaultLimits(),
+	}
 }
 
 func waits(after time.Duration) temporal.LeaseLook {
-	return temporal.LeaseLook{After: after, Why: "until it may sleep", Project: "app", Environment: "branch/a", DeploymentID: deploymentID, HostID: "h1", HostLives: true}
+	look := due("")
+	look.After, look.Why = after, "until it may sleep"
+	return look
 }
 
 func TestLease_DoesWhatIsDueAndWaitsForTheNext(t *testing.T) {
@@ -183,6 +187,46 @@ func TestLease_ALongHistoryBeginsAnew(t *testing.T) {
 	require.ErrorAs(t, l.run(), &again)
 	require.Equal(t, temporal.WorkflowLease, again.WorkflowType.Name)
 	l.AssertNumberOfCalls(t, "LookAtLease", 1)
+}
+
+// An app that did not come up is waited for, and started again at its time.
+func TestLease_WhatDidNotComeUpIsStartedAgainAtItsTime(t *testing.T) {
+	t.Parallel()
+	l := newLeaseTest(t, due(deployment.LeaseStart), waits(2*time.Second), due(deployment.LeaseStart), waits(4*time.Second), due(deployment.LeaseStart))
+	l.OnActivity(preview.StartPreview, mock.Anything, mock.Anything).
+		Return(temporal.LeaseResult{Done: true, Failure: deployment.UserFailure("release.app_exited", "", "exit 1")}, nil).Twice()
+	begun := l.Now()
+	require.NoError(t, l.run())
+	require.Len(t, l.calls, 3)
+	require.WithinDuration(t, begun.Add(6*time.Second), l.Now(), time.Second)
+}
+
+// What an operator has changed holds from the next look on, for whatever is done then, and for the run that goes on with it.
+func TestLease_LimitsAreThoseOfTheNewestLook(t *testing.T) {
+	t.Parallel()
+	started, changed := due(deployment.LeaseStart), due(deployment.LeaseStart)
+	changed.Limits.Release, changed.Limits.Short, changed.Health = time.Hour, time.Second, time.Minute
+	l := newLeaseTest(t, started, changed, waits(time.Hour))
+	var starts, looks []time.Duration
+	l.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		if info.ActivityType.Name == "StartPreview" {
+			starts = append(starts, info.StartToCloseTimeout)
+		} else {
+			looks = append(looks, info.StartToCloseTimeout)
+		}
+	})
+	require.NoError(t, l.run())
+	was := temporal.DefaultLimits()
+	require.Equal(t, []time.Duration{was.Release, time.Hour + time.Minute}, starts)
+	require.Equal(t, []time.Duration{was.Short, was.Short, time.Second, was.Short}, looks)
+
+	l = newLeaseTest(t, changed)
+	l.SetContinueAsNewSuggested(true)
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(t, l.run(), &again)
+	var in temporal.LeaseInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &in))
+	require.Equal(t, temporal.LeaseInput{EnvironmentID: "e", Limits: changed.Limits}, in)
 }
 
 func TestLease_ACancelEndsIt(t *testing.T) {

@@ -187,14 +187,24 @@ func scenarios() map[string]scenario {
 			s.looks = []temporal.LeaseLook{leaseLook("gone", deployment.LeaseStart, 0), leaseLook("gone", deployment.LeaseStop, 0)}
 		}},
 		"lease_in_trouble": {
-			workflow: temporal.WorkflowLease, limits: func(l *temporal.Limits) {
-				l.Attempts, l.RetryInitial, l.RetryMaximum = 1, 50*time.Millisecond, 50*time.Millisecond
-			},
-			arrange: func(s *standIns, _ chan<- struct{}) {
-				s.looks = []temporal.LeaseLook{leaseLook("p1", deployment.LeaseStart, 0), leaseLook("p1", deployment.LeaseStart, 0)}
+			workflow: temporal.WorkflowLease, arrange: func(s *standIns, _ chan<- struct{}) {
+				look := leaseLook("p1", deployment.LeaseStart, 0)
+				look.Limits.Attempts, look.Limits.RetryInitial, look.Limits.RetryMaximum = 1, 50*time.Millisecond, 50*time.Millisecond
+				s.looks = []temporal.LeaseLook{look, look}
 				s.on["StartPreview"] = brokenOnce()
 			},
 		},
+		"lease_with_new_limits": {workflow: temporal.WorkflowLease, arrange: func(s *standIns, _ chan<- struct{}) {
+			changed := leaseLook("p1", deployment.LeaseStart, 0)
+			changed.Limits.Release, changed.Limits.Attempts, changed.Limits.Short = time.Hour, 1, 20*time.Second
+			s.looks = []temporal.LeaseLook{leaseLook("p1", deployment.LeaseSleep, 0), changed}
+		}},
+		"lease_of_what_does_not_come_up": {workflow: temporal.WorkflowLease, arrange: func(s *standIns, _ chan<- struct{}) {
+			s.looks = []temporal.LeaseLook{
+				leaseLook("p1", deployment.LeaseStart, 0), leaseLook("p1", "", 50*time.Millisecond), leaseLook("p1", deployment.LeaseStart, 0),
+			}
+			s.starts = []temporal.LeaseResult{{Done: true, Failure: deployment.UserFailure("release.app_exited", "read its log", "exit 1")}}
+		}},
 		"cancel_of_a_lease": {
 			workflow: temporal.WorkflowLease, cancels: true, end: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
 			arrange: func(s *standIns, begun chan<- struct{}) {
@@ -211,7 +221,7 @@ func scenarios() map[string]scenario {
 func leaseLook(host string, act deployment.LeaseAct, after time.Duration) temporal.LeaseLook {
 	return temporal.LeaseLook{
 		Act: act, Why: "nobody has asked for it", After: after, Project: "app", Environment: "branch/a", Number: 1, DeploymentID: deploymentID,
-		State: deployment.PreviewLive, Wanted: deployment.WantedRunning, HostID: host, HostLives: true,
+		State: deployment.PreviewLive, Wanted: deployment.WantedRunning, HostID: host, HostLives: true, Limits: quickLimits(),
 	}
 }
 

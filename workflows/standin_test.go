@@ -22,6 +22,7 @@ type standIns struct {
 	cached  string                      // the builder that has steps to be kept
 	newBase bool                        // the plan's base image runs nowhere
 	looks   []temporal.LeaseLook        // what is found of a lease, one after the other; afterwards that nothing is to be waited for
+	starts  []temporal.LeaseResult      // of previews, one after the other; afterwards they come up
 }
 
 func (s *standIns) does(ctx context.Context) error {
@@ -101,7 +102,7 @@ func (s *standIns) CloseDeployment(ctx context.Context, in temporal.CloseInput) 
 }
 
 func (s *standIns) LookAtLease(context.Context, temporal.LookInput) (temporal.LeaseLook, error) {
-	return next(&s.looks, temporal.LeaseLook{Project: "app", Environment: "branch/a"}), nil
+	return next(&s.looks, temporal.LeaseLook{Project: "app", Environment: "branch/a", Limits: quickLimits()}), nil
 }
 
 func (s *standIns) SleepPreview(ctx context.Context, _ temporal.StepInput) (temporal.LeaseResult, error) {
@@ -109,7 +110,7 @@ func (s *standIns) SleepPreview(ctx context.Context, _ temporal.StepInput) (temp
 }
 
 func (s *standIns) StartPreview(ctx context.Context, _ temporal.StepInput) (temporal.LeaseResult, error) {
-	return temporal.LeaseResult{Done: true}, s.does(ctx)
+	return next(&s.starts, temporal.LeaseResult{Done: true}), s.does(ctx)
 }
 
 func (s *standIns) StopPreview(ctx context.Context, _ temporal.StepInput) (temporal.LeaseResult, error) {

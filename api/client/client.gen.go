@@ -1019,7 +1019,7 @@ type Plan struct {
 
 // Preview defines model for Preview.
 type Preview struct {
-	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `retrying`: it did not come up when it was started again, and is tried by itself at `next_attempt_at`, or when somebody visits or starts it. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
 	Condition *PreviewCondition `json:"condition"`
 	CreatedAt time.Time         `json:"created_at"`
 
@@ -1044,6 +1044,9 @@ type Preview struct {
 
 	// Live Its deployment is the live one of its environment. Only then it has a lease: without it `wanted`, `expires_at`, `sleeps_at`, `last_request_at` and `idle_seconds` are null.
 	Live bool `json:"live"`
+
+	// NextAttemptAt When one that is `retrying` is started again by itself; else null.
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
 	// Number Of the deployment.
 	Number int `json:"number"`
@@ -1076,7 +1079,7 @@ type Preview struct {
 	Wanted *string `json:"wanted"`
 }
 
-// PreviewCondition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+// PreviewCondition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `retrying`: it did not come up when it was started again, and is tried by itself at `next_attempt_at`, or when somebody visits or starts it. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
 type PreviewCondition = string
 
 // PreviewEnvironment defines model for PreviewEnvironment.
@@ -1124,7 +1127,7 @@ type PreviewState string
 
 // PreviewStats defines model for PreviewStats.
 type PreviewStats struct {
-	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `retrying`: it did not come up when it was started again, and is tried by itself at `next_attempt_at`, or when somebody visits or starts it. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
 	Condition *PreviewCondition `json:"condition"`
 
 	// DeploymentID A UUIDv7 in lower case.
@@ -2272,8 +2275,9 @@ type ClientInterface interface {
 
 	// StartPreview Start or wake a preview
 	//
-	// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
-	// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+	// Of one that was stopped, whose time is over, that could not be started before, or that is asleep; one that is `retrying` is tried at once.
+	// It runs when its `state` is `live`; `failure` says why it does not, and `next_attempt_at` when it is tried again. One whose time was
+	// over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
 	//
 	// Corresponds with POST /v1/previews/{id}/start (the `StartPreview` operationId).
 	StartPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3257,8 +3261,9 @@ func (c *Client) PinPreview(ctx context.Context, id PreviewPath, reqEditors ...R
 
 // StartPreview Start or wake a preview
 //
-// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
-// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+// Of one that was stopped, whose time is over, that could not be started before, or that is asleep; one that is `retrying` is tried at once.
+// It runs when its `state` is `live`; `failure` says why it does not, and `next_attempt_at` when it is tried again. One whose time was
+// over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
 //
 // Corresponds with POST /v1/previews/{id}/start (the `StartPreview` operationId).
 func (c *Client) StartPreview(ctx context.Context, id PreviewPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6563,8 +6568,9 @@ type ClientWithResponsesInterface interface {
 
 	// StartPreviewWithResponse Start or wake a preview
 	//
-	// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
-	// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+	// Of one that was stopped, whose time is over, that could not be started before, or that is asleep; one that is `retrying` is tried at once.
+	// It runs when its `state` is `live`; `failure` says why it does not, and `next_attempt_at` when it is tried again. One whose time was
+	// over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9756,8 +9762,9 @@ func (c *ClientWithResponses) PinPreviewWithResponse(ctx context.Context, id Pre
 
 // StartPreviewWithResponse Start or wake a preview
 //
-// Of one that was stopped, whose time is over, that could not be started before, or that is asleep. It runs when its `state` is
-// `live`; `failure` says why it does not. One whose time was over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
+// Of one that was stopped, whose time is over, that could not be started before, or that is asleep; one that is `retrying` is tried at once.
+// It runs when its `state` is `live`; `failure` says why it does not, and `next_attempt_at` when it is tried again. One whose time was
+// over has all of it again (SLIPWAY_PREVIEW_TTL). The release command is not run again.
 //
 // Returns a wrapper object for the known response body format(s).
 //

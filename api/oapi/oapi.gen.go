@@ -1014,7 +1014,7 @@ type Plan struct {
 
 // Preview defines model for Preview.
 type Preview struct {
-	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `retrying`: it did not come up when it was started again, and is tried by itself at `next_attempt_at`, or when somebody visits or starts it. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
 	Condition *PreviewCondition `json:"condition"`
 	CreatedAt time.Time         `json:"created_at"`
 
@@ -1039,6 +1039,9 @@ type Preview struct {
 
 	// Live Its deployment is the live one of its environment. Only then it has a lease: without it `wanted`, `expires_at`, `sleeps_at`, `last_request_at` and `idle_seconds` are null.
 	Live bool `json:"live"`
+
+	// NextAttemptAt When one that is `retrying` is started again by itself; else null.
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
 	// Number Of the deployment.
 	Number int `json:"number"`
@@ -1071,7 +1074,7 @@ type Preview struct {
 	Wanted *string `json:"wanted"`
 }
 
-// PreviewCondition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+// PreviewCondition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `retrying`: it did not come up when it was started again, and is tried by itself at `next_attempt_at`, or when somebody visits or starts it. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
 type PreviewCondition = string
 
 // PreviewEnvironment defines model for PreviewEnvironment.
@@ -1119,7 +1122,7 @@ type PreviewState string
 
 // PreviewStats defines model for PreviewStats.
 type PreviewStats struct {
-	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
+	// Condition What is to be said besides the state; null for nothing. `crash_looping`: the app ends again and again, and the engine waits longer before each restart. `retrying`: it did not come up when it was started again, and is tried by itself at `next_attempt_at`, or when somebody visits or starts it. `starting`, `waking`, `stopping`: asked for or due, and not done yet; it is stopped when the container is verified gone.
 	Condition *PreviewCondition `json:"condition"`
 
 	// DeploymentID A UUIDv7 in lower case.

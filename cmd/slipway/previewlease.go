@@ -38,8 +38,8 @@ func (c *cli) previewsStart(environment *string) *cobra.Command {
 	command := &cobra.Command{
 		Use: "start DEPLOYMENT|PROJECT", Short: "Start a preview that is stopped, or wake one", Args: cobra.ExactArgs(1),
 		Long: `Start a preview that was stopped, whose time was over, or that could not be started before, from its image and with its
-env vars as they are now; or wake one that is asleep. Waits until it answers, and says why when it does not. One whose time was
-over has all of it again. Ctrl-C ends the wait alone. The release command is not run again.`,
+env vars as they are now; or wake one that is asleep. Waits until it answers, and says why when it does not: it is tried again by
+itself then, as "slipway previews show" tells. One whose time was over has all of it again. Ctrl-C ends the wait alone. The release command is not run again.`,
 		Example: "  slipway previews start shop --environment branch/cart\n  slipway previews start shop#41 --no-wait",
 	}
 	command.Flags().BoolVar(&noWait, "no-wait", false, "end at once, and do not wait until it answers")
@@ -71,6 +71,9 @@ func (c *cli) notStarted(p client.Preview) error {
 	}
 	f.message = fmt.Sprintf("%s was not started: %s", previewName(p), p.Failure.Message)
 	f.lines, f.fix = p.Failure.Lines, text(p.Failure.Fix)
+	if p.NextAttemptAt != nil {
+		f.hints = []string{"it is tried again by itself, the next time at " + c.stamp(p.NextAttemptAt)}
+	}
 	if p.Failure.Class == client.FailureClassUser {
 		f.exit = exitFailedUser
 	}

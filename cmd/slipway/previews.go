@@ -89,7 +89,7 @@ func (c *cli) printPreviews(items []client.Preview) error {
 	t := newTable("PREVIEW", "ENVIRONMENT", "STATE", "IDLE", "CPU", "MEMORY", "EXPIRES", "URL")
 	t.paint = 2
 	for _, p := range items {
-		t.add(previewName(p), p.Environment.Name, stateWords(p), idleWords(p.IdleSeconds), cpuWords(p.Usage), memoryWords(p.Usage), c.expiresWords(p), addressOf(p))
+		t.add(previewName(p), p.Environment.Name, c.stateNow(p), idleWords(p.IdleSeconds), cpuWords(p.Usage), memoryWords(p.Usage), c.expiresWords(p), addressOf(p))
 	}
 	return c.printTable(t)
 }
@@ -126,6 +126,9 @@ func (c *cli) printPreview(p client.Preview) error {
 		sheet.add("expires", expires)
 	}
 	sheet.addUsage(c, p.Usage)
+	if p.NextAttemptAt != nil {
+		sheet.add("tried again", c.stamp(p.NextAttemptAt)+", or when somebody visits or starts it")
+	}
 	if f := p.Failure; f != nil {
 		sheet.add("failed", f.Message)
 		sheet.add("class", fmt.Sprintf("%s (%s)", f.Class, f.Code))

@@ -117,6 +117,26 @@ runs since:       2026-11-23 11:00:00 UTC
 	require.Contains(t, stdout, "failed:           the app exits\nclass:            user (release.exited)\nfix:              mend it\n  | boom\n")
 }
 
+func TestAPreviewThatDidNotComeUpSaysWhenItIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	api := withPreviewsOf(t)
+	p := &api.previews[0]
+	p.State, p.Condition, p.NextAttemptAt, p.Usage = "failed", new("retrying"), new(noon.Add(16*time.Second)), nil
+	p.Failure = &oapi.Failure{Class: "user", Code: "release.exited", Message: "the app exits", Lines: []string{}}
+	for _, list := range [][]string{{"previews", "list", "shop", "-e", "branch/cart"}, {"ps", "shop"}} {
+		code, stdout, stderr := user(t, api).run(list...)
+		require.Zero(t, code, stderr)
+		require.Contains(t, stdout, "retrying, next in 16s")
+	}
+	_, stdout, _ := user(t, api).run("previews", "show", "shop#3")
+	require.Contains(t, stdout, "state:            retrying, since 2026-11-23 11:00:00 UTC\n")
+	require.Contains(t, stdout, "tried again:      2026-11-23 12:00:16 UTC, or when somebody visits or starts it\nfailed:           the app exits\n")
+	p.NextAttemptAt = new(noon.Add(-time.Second))
+	_, stdout, _ = user(t, api).run("previews", "list", "shop", "-e", "branch/cart")
+	require.Contains(t, stdout, "retrying  ", "any moment")
+	require.Equal(t, statusColour("failed"), statusColour("retrying, next in 16s"))
+}
+
 func TestPreviewsStopWaits(t *testing.T) {
 	t.Parallel()
 	api := withPreviewsOf(t)
@@ -174,6 +194,17 @@ func TestPreviewsStartSaysWhyNot(t *testing.T) {
 	}
 	api := withPreviewsOf(t)
 	looks := 0
+	api.onPreview = func(p *oapi.Preview) {
+		if looks++; looks == 2 {
+			p.State, p.Condition, p.NextAttemptAt = "failed", new("retrying"), new(noon.Add(time.Second))
+			p.Failure = &oapi.Failure{Class: "user", Code: "x", Message: "the app exits", Lines: []string{}}
+		}
+	}
+	_, _, stderr := user(t, api).run("previews", "start", "shop#3")
+	require.Contains(t, stderr, "error: shop#3 was not started: the app exits\nit is tried again by itself, the next time at 2026-11-23 12:00:01 UTC\n")
+
+	api = withPreviewsOf(t)
+	looks = 0
 	api.onPreview = func(p *oapi.Preview) {
 		if looks++; looks == 2 {
 			p.Live = false

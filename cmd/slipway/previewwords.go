@@ -29,6 +29,15 @@ func stateWords(p client.Preview) string {
 	}
 }
 
+// stateNow is stateWords with the time until one that did not come up is tried again.
+func (c *cli) stateNow(p client.Preview) string {
+	state := stateWords(p)
+	if p.NextAttemptAt != nil && p.NextAttemptAt.After(c.now()) {
+		state += ", next in " + took(p.NextAttemptAt.Sub(c.now()))
+	}
+	return state
+}
+
 // What people read of a preview where the API has other words.
 const (
 	crashLooping = "crash looping"

@@ -23,7 +23,7 @@ func (c *cli) psCommand() *cobra.Command {
 		Long: `List the newest deployments of a project. Without PROJECT, in a git checkout, of the project that deploys its repository;
 outside of one, and with --all, of all projects.
 
-Of those that are live it shows how their previews stand: the state, the time since the last request, the CPU (in cores) and memory
+Of those that are live it shows how their previews stand: the state (of one that did not come up also when it is tried again), the time since the last request, the CPU (in cores) and memory
 that they use, and when they are stopped. In --output json that is "preview" of each; "slipway previews" shows the rest.`,
 		Example: `  slipway ps
   slipway ps --all
@@ -169,7 +169,7 @@ func (c *cli) previewCells(p *client.Preview) []string {
 	if p == nil {
 		return make([]string, 5)
 	}
-	return []string{stateWords(*p), idleWords(p.IdleSeconds), cpuWords(p.Usage), memoryWords(p.Usage), c.expiresWords(*p)}
+	return []string{c.stateNow(*p), idleWords(p.IdleSeconds), cpuWords(p.Usage), memoryWords(p.Usage), c.expiresWords(*p)}
 }
 
 func joined[T ~string](values []T) string {

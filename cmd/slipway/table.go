@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/slipway-dev/slipway/api/client"
+	words "github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/doctor"
 )
 
@@ -59,13 +60,14 @@ func (c *cli) printPairs(p pairs) error {
 	return w.Flush()
 }
 
-// statusColour is the colour of a deployment's or step's status, or of a preview's state.
+// statusColour is the colour of a deployment's or step's status, or of a preview's state, whatever is said of it after a comma.
 func statusColour(status string) colour {
+	status, _, _ = strings.Cut(status, ",")
 	switch status {
 	case string(client.DeploymentStatusReady), string(client.StepStatusSucceeded), string(client.StepStatusReused), string(doctor.OK),
 		string(client.PreviewStateLive):
 		return green
-	case string(client.DeploymentStatusFailed), string(client.StepStatusLost), crashLooping:
+	case string(client.DeploymentStatusFailed), string(client.StepStatusLost), crashLooping, string(words.ConditionRetrying):
 		return red
 	case string(client.DeploymentStatusCanceled), string(client.DeploymentStatusCanceling), string(client.DeploymentStatusSuperseded),
 		string(doctor.Warning), string(client.PreviewStateStopped), string(client.PreviewStateAsleep), replaced:

@@ -59,10 +59,10 @@ func (t *Timeouts) keys() []key {
 		after("SLIPWAY_RECONCILE_INTERVAL", "reconcile", "20s", &t.Reconcile, "How often what is gets compared with what should be: a workflow that was terminated is found and what it left is removed within three times this."),
 		after("SLIPWAY_SHUTDOWN_TIMEOUT", "shutdown", "20s", &t.Shutdown, "How long running requests and steps may take when a process stops."),
 		after("SLIPWAY_RETRY_INITIAL", "retry_initial", "1s", &t.RetryInitial, "Wait before the second attempt at a step; it doubles with each further one."),
-		after("SLIPWAY_RETRY_MAXIMUM", "retry_maximum", "30s", &t.RetryMaximum, "Longest wait between two attempts at a step."),
+		after("SLIPWAY_RETRY_MAXIMUM", "retry_maximum", "30s", &t.RetryMaximum, "Longest wait between two attempts at a step, or at starting a preview that does not come up."),
 		{
 			env: "SLIPWAY_RETRY_ATTEMPTS", path: "timeouts.retry_attempts", initial: "8", value: number(&t.Attempts, 1, 1000),
-			doc: "Attempts at a step that fails for no fault of the user's; 8 wait for 91 s in all, which outlasts a component that is away for a minute.",
+			doc: "Attempts at a step that fails for no fault of the user's; 8 wait for 91 s in all, which outlasts a component that is away for a minute. A preview whose app does not come up when it is woken or started is tried as often, production's for as long as it is wanted.",
 		},
 		{
 			env: "SLIPWAY_HOSTS_TRIED", path: "timeouts.hosts_tried", initial: "3", value: number(&t.Hosts, 1, 100),

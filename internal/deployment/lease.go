@@ -19,6 +19,7 @@ type PreviewLease struct {
 	ExpiresAt       *time.Time // nil: never
 	WakeRequestedAt *time.Time // by a visitor, since it fell asleep
 	Failure         *Failure   // why it could not be started again
+	NextStartAt     *time.Time // when that is tried again by itself; nil: it is not
 }
 
 // Traffic is what the gateways answered for an environment since it was made. Requests are counted by the class of their status.

@@ -40,7 +40,8 @@ type PreviewCondition string
 const (
 	ConditionCrashLooping PreviewCondition = "crash_looping" // the engine restarts it again and again
 	ConditionStarting     PreviewCondition = "starting"      // it was asked to start, and does not run yet
-	ConditionWaking       PreviewCondition = "waking"        // likewise, of one that is asleep
+	ConditionRetrying     PreviewCondition = "retrying"      // it did not come up when it was started, and is tried again by itself
+	ConditionWaking       PreviewCondition = "waking"        // it is asleep, and was asked to wake
 	ConditionStopping     PreviewCondition = "stopping"      // it was asked to stop, or its time is over, and its container is not gone yet
 )
 
@@ -58,12 +59,22 @@ func (p PreviewDetail) Condition() PreviewCondition {
 		}
 	case (p.State == PreviewStopped || p.State == PreviewFailed) && p.Lease.Failure == nil:
 		return ConditionStarting
+	case p.State == PreviewFailed && p.Lease.NextStartAt != nil:
+		return ConditionRetrying
 	case p.State == PreviewAsleep && p.Lease.WakeRequestedAt != nil:
 		return ConditionWaking
 	case p.State == PreviewLive && p.SampleIsCurrent() && p.Sample.CrashLooping:
 		return ConditionCrashLooping
 	}
 	return ""
+}
+
+// NextAttemptAt returns when one that did not come up is started again by itself; nil for one that is not.
+func (p PreviewDetail) NextAttemptAt() *time.Time {
+	if p.Condition() != ConditionRetrying {
+		return nil
+	}
+	return p.Lease.NextStartAt
 }
 
 // wantedNow reports whether the preview is to be there, asleep or not.

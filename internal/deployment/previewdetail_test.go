@@ -46,6 +46,15 @@ func TestConditionOfAPreview(t *testing.T) {
 		"did not": {func(p *deployment.PreviewDetail) {
 			p.State, p.Lease.Failure = deployment.PreviewFailed, &deployment.Failure{}
 		}, ""},
+		"is tried again": {func(p *deployment.PreviewDetail) {
+			p.State, p.Lease.Failure, p.Lease.NextStartAt = deployment.PreviewFailed, &deployment.Failure{}, &p.Now
+		}, deployment.ConditionRetrying},
+		"is tried now": {func(p *deployment.PreviewDetail) {
+			p.State, p.Lease.Failure, p.Lease.NextStartAt = deployment.PreviewStarting, &deployment.Failure{}, &p.Now
+		}, ""},
+		"is not tried again, its time over": {func(p *deployment.PreviewDetail) {
+			p.State, p.Lease.Failure, p.Lease.NextStartAt, p.Lease.ExpiresAt = deployment.PreviewFailed, &deployment.Failure{}, &p.Now, &p.Now
+		}, ""},
 		"asleep":        {func(p *deployment.PreviewDetail) { p.State = deployment.PreviewAsleep }, ""},
 		"to wake":       {func(p *deployment.PreviewDetail) { p.State, p.Lease.WakeRequestedAt = deployment.PreviewAsleep, &p.Now }, deployment.ConditionWaking},
 		"without lease": {func(p *deployment.PreviewDetail) { p.Lease, p.LiveID = nil, "another" }, ""},
@@ -53,6 +62,7 @@ func TestConditionOfAPreview(t *testing.T) {
 		p := livePreview()
 		c.change(&p)
 		require.Equal(t, c.want, p.Condition(), name)
+		require.Equal(t, c.want == deployment.ConditionRetrying, p.NextAttemptAt() != nil, name)
 	}
 }
 

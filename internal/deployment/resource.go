@@ -73,6 +73,8 @@ type Route struct {
 	LiveFor          time.Duration // since its deployment became ready; of what is live
 	ReplacedBy       int           // number of the deployment that took over, 0 when none did
 	Stable           bool          // the environment's name rather than a deployment's own
+	Since            time.Time     // it is in State; zero for what Routes lists
 	Wanted           Wanted        // of what is live in the environment, likewise below
+	NextStartAt      *time.Time    // when one that did not come up is tried again by itself; nil: it is not
 	ExpiredAt        *time.Time    // nil unless its time is over
 }

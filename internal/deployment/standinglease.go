@@ -14,6 +14,7 @@ type StandingLease struct {
 	Number               int     // of the live deployment
 	Preview              Preview // its
 	Since                time.Time
+	FailedStarts         int // in a row
 	LastRequestAt        *time.Time
 	HostSeenAt           *time.Time // nil for a host that was forgotten
 	HostLives            bool       // it was seen lately
@@ -26,6 +27,22 @@ type LeasePolicy struct {
 	TTL      time.Duration // from a deploy, but for production; 0 for ever
 	Idle     time.Duration // without a request until it sleeps, but for production; 0 for never
 	HostLost time.Duration // silence of a host after which its previews are started elsewhere; 0 for never
+
+	RetryInitial, RetryMaximum time.Duration // waits after a start that failed: the first, and the longest
+	Starts                     int           // that may fail in a row, but for production, until it is not tried again
+}
+
+// NextStart returns how long after a start that failed, the failed-th in a row, the next is made unasked; false for never. Production is
+// tried for as long as it is wanted.
+func (p LeasePolicy) NextStart(kind EnvironmentKind, failed int) (time.Duration, bool) {
+	if kind != KindProduction && failed >= p.Starts {
+		return 0, false
+	}
+	wait := p.RetryInitial
+	for n := 1; n < failed && wait < p.RetryMaximum; n++ {
+		wait *= 2
+	}
+	return min(wait, p.RetryMaximum), true
 }
 
 // LeaseAct is what is to be done about a lease.
@@ -54,7 +71,7 @@ func (l StandingLease) Duty(p LeasePolicy) Duty {
 		return l.ifStands(Duty{Act: LeaseStop, Why: "it is to be stopped", Since: l.Since})
 	case state == PreviewStopped || state == PreviewFailed:
 		return l.startAgain()
-	case !l.Pinned && l.ExpiresAt != nil && !l.ExpiresAt.After(l.Now):
+	case l.over():
 		return Duty{Act: LeaseStop, Why: "its time is over", Since: *l.ExpiresAt}
 	case state == PreviewStarting:
 		return Duty{Act: LeaseStart, Why: "it has not been started yet", Since: l.Since}
@@ -79,16 +96,26 @@ func (l StandingLease) ifStands(d Duty) Duty {
 	return d
 }
 
-// startAgain is the duty towards what is to run and has no container. What has failed is not tried again unasked.
+// startAgain is the duty towards what is to run and has no container. What could not be started is tried again at its time, but not
+// beyond the preview's own.
 func (l StandingLease) startAgain() Duty {
 	switch {
 	case l.WakeRequestedAt != nil:
 		return Duty{Act: LeaseStart, Why: "somebody has asked for it", Since: *l.WakeRequestedAt}
-	case l.Failure == nil:
+	case l.Failure == nil || l.FailedStarts == 0: // a failure may tell only of what was away meanwhile
 		return Duty{Act: LeaseStart, Why: "it is to run", Since: l.Since}
-	default:
+	case l.NextStartAt == nil || l.over():
 		return Duty{}
+	case l.NextStartAt.After(l.Now):
+		return Duty{Why: fmt.Sprintf("until it is tried again (starts that failed: %d)", l.FailedStarts), Next: *l.NextStartAt}
+	default:
+		return Duty{Act: LeaseStart, Why: fmt.Sprintf("it did not come up (starts that failed: %d)", l.FailedStarts), Since: *l.NextStartAt}
 	}
+}
+
+// over reports whether the preview's time is.
+func (l StandingLease) over() bool {
+	return !l.Pinned && l.ExpiresAt != nil && !l.ExpiresAt.After(l.Now)
 }
 
 // lost reports whether the host was silent for too long while another could take its previews over.

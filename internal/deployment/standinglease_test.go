@@ -82,6 +82,24 @@ func TestDuty(t *testing.T) {
 		"it cannot be started": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
 			l.Preview.State, l.Failure = deployment.PreviewFailed, failure
 		}, "", 0, 0},
+		"Docker was away, and its container is gone": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.FailedStarts = deployment.PreviewStopped, failure, 0
+		}, start, 2 * time.Hour, 0},
+		"it did not come up, and is tried again later": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.NextStartAt = deployment.PreviewFailed, failure, ago(-time.Minute)
+		}, "", 0, time.Minute},
+		"it did not come up, and is tried again now": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.NextStartAt = deployment.PreviewFailed, failure, ago(time.Second)
+		}, start, time.Second, 0},
+		"it did not come up before its time was over": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.NextStartAt, l.ExpiresAt = deployment.PreviewFailed, failure, ago(time.Second), ago(time.Minute)
+		}, "", 0, 0},
+		"it did not come up, and somebody asks": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.NextStartAt, l.WakeRequestedAt = deployment.PreviewFailed, failure, ago(-time.Minute), ago(time.Second)
+		}, start, time.Second, 0},
+		"it did not come up, and is to be stopped": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.NextStartAt, l.Wanted = deployment.PreviewFailed, failure, ago(time.Second), deployment.WantedStopped
+		}, "", 0, 0},
 		"it could not be started, and somebody asks": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
 			l.Preview.State, l.Failure, l.WakeRequestedAt = deployment.PreviewFailed, failure, ago(time.Second)
 		}, start, time.Second, 0},
@@ -104,7 +122,7 @@ func TestDuty(t *testing.T) {
 			l := deployment.StandingLease{
 				PreviewLease: deployment.PreviewLease{Wanted: deployment.WantedRunning, ExpiresAt: ago(-time.Hour)},
 				Now:          now, Kind: deployment.KindBranch, Preview: deployment.Preview{State: deployment.PreviewLive, Host: "h"}, Since: at(2 * time.Hour),
-				LastRequestAt: ago(5 * time.Minute), HostSeenAt: ago(time.Second), HostLives: true, AnotherHost: true,
+				FailedStarts: 1, LastRequestAt: ago(5 * time.Minute), HostSeenAt: ago(time.Second), HostLives: true, AnotherHost: true,
 			}
 			p := policy
 			if test.change != nil {
@@ -124,4 +142,22 @@ func TestDuty(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What does not come up is tried again after waits that grow: production for ever, anything else so often.
+func TestNextStart(t *testing.T) {
+	t.Parallel()
+	policy := deployment.LeasePolicy{RetryInitial: time.Second, RetryMaximum: 5 * time.Second, Starts: 5}
+	for kind, most := range map[deployment.EnvironmentKind]int{deployment.KindBranch: 4, deployment.KindPullRequest: 4, deployment.KindProduction: 1000} {
+		for failed, want := range []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second} {
+			wait, again := policy.NextStart(kind, failed)
+			require.Equal(t, failed <= most, again, "%s, %d", kind, failed)
+			if again && failed > 0 {
+				require.Equal(t, want, wait, "%s, %d", kind, failed)
+			}
+		}
+	}
+	wait, again := policy.NextStart(deployment.KindProduction, 1_000_000)
+	require.True(t, again)
+	require.Equal(t, 5*time.Second, wait)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
@@ -85,6 +86,10 @@ func notRunning(a answer) answer {
 	start := fmt.Sprintf("Start it with `slipway previews start %s`, or deploy again.", name)
 	a.status, a.failure = http.StatusServiceUnavailable, r.Failure
 	switch {
+	case r.NextStartAt != nil && r.ExpiredAt == nil && r.Wanted != deployment.WantedStopped:
+		a.code, a.title = "gateway.start_failed", "This preview could not be started"
+		a.refresh = 1 + max(0, int(time.Until(*r.NextStartAt).Seconds()))
+		a.detail = "It is tried again at " + r.NextStartAt.UTC().Format("15:04:05 UTC") + ", and opens here by itself if it comes up."
 	case r.State == deployment.PreviewFailed:
 		a.status, a.code, a.title = http.StatusBadGateway, "gateway.crashed", "This preview has crashed"
 		a.detail, a.fix = "The app ran and then ended.", fmt.Sprintf("Read its log with `slipway logs %s`. ", name)+start

@@ -13,7 +13,8 @@ import (
 
 // Waker has previews woken.
 type Waker interface {
-	// RequestWake asks for what is live in an environment to be woken. One that is not asleep or was asked for is left as it is.
+	// RequestWake asks for what is live in an environment to be woken, or tried again now when it did not come up. One for which there is
+	// nothing to do, or that was asked for, is left as it is.
 	RequestWake(ctx context.Context, environmentID string) error
 }
 
@@ -48,12 +49,17 @@ func newWakes(w Waking) *wakes {
 	return &wakes{Waking: w, all: map[string]*wake{}}
 }
 
-// canWake reports whether what a route leads to comes up by itself once somebody asks for it: it is asleep, or is started again. What
-// was stopped or whose time is over stays as it is.
+// canWake reports whether what a route leads to may come up once somebody asks for it: it is asleep, is started again, or did not come
+// up and is to be tried again. What was stopped or whose time is over stays as it is.
 func (s *wakes) canWake(r deployment.Route) bool {
 	return s.Waker != nil && r.EnvironmentID != "" && r.Status == deployment.StatusReady && r.ReplacedBy == 0 &&
-		(r.State == deployment.PreviewAsleep || r.State == deployment.PreviewStarting) &&
+		(r.State == deployment.PreviewAsleep || r.State == deployment.PreviewStarting || r.NextStartAt != nil) &&
 		r.Wanted != deployment.WantedStopped && r.ExpiredAt == nil
+}
+
+// inVain reports whether a preview was tried between two looks at its route, and did not come up.
+func inVain(before, now deployment.Route) bool {
+	return now.State == deployment.PreviewFailed && (before.State != deployment.PreviewFailed || !now.Since.Equal(before.Since))
 }
 
 // hold keeps a request, its body unread, until the preview that it is for is awake, and answers what its route has become; or
@@ -85,7 +91,8 @@ func (g *Gateway) hold(r *http.Request, v *visit) (deployment.Route, *answer, er
 		if instead != nil || err != nil {
 			return route, instead, err
 		}
-		if route, err = g.route(r.Context(), v.hostname); err != nil || !g.wakes.canWake(route) {
+		before := route
+		if route, err = g.route(r.Context(), v.hostname); err != nil || !g.wakes.canWake(route) || inVain(before, route) {
 			return route, nil, err
 		}
 	}
@@ -127,10 +134,10 @@ func (s *wakes) forget(environmentID string, w *wake) {
 	}
 }
 
-// wake has a preview woken and looks at its route until it is, or will not be, or nobody waits for it any more.
+// wake has a preview woken and looks at its route until it is, or will not be, or was tried in vain, or nobody waits for it any more.
 func (g *Gateway) wake(ctx context.Context, w *wake, route deployment.Route) {
 	for {
-		if route.State == deployment.PreviewAsleep {
+		if route.State != deployment.PreviewStarting {
 			if err := g.wakes.Waker.RequestWake(ctx, route.EnvironmentID); err != nil && ctx.Err() == nil {
 				g.log.WarnContext(ctx, "cannot have a preview woken; trying again", "host", w.host, "error", err)
 			}
@@ -144,7 +151,7 @@ func (g *Gateway) wake(ctx context.Context, w *wake, route deployment.Route) {
 		now, err := g.route(ctx, w.host)
 		switch {
 		case err != nil && !errors.Is(err, deployment.ErrNotFound): // the store is away
-		case err == nil && g.wakes.canWake(now):
+		case err == nil && g.wakes.canWake(now) && !inVain(route, now):
 			route = now
 		default:
 			g.wakes.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -217,6 +218,56 @@ func TestWhoWaitsForLongIsTold(t *testing.T) {
 	require.Contains(t, body, "it ends with code 1")
 }
 
+// failing is a route to a preview that did not come up, and is tried again later.
+func failing(r deployment.Route, since time.Time) deployment.Route {
+	r.State, r.Since, r.NextStartAt = deployment.PreviewFailed, since, new(time.Now().Add(time.Hour))
+	r.Failure = deployment.UserFailure("release.app_exited", "look", "it ends with code 1")
+	return r
+}
+
+func TestARequestHasWhatDidNotComeUpTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })
+	tried := time.Now().Add(-time.Minute)
+	front, g, known, waker := holding(t, failing(sleeping(b), tried), nil)
+	answers := begin(t, front, "/")
+	require.Equal(t, "e-1", <-waker.rung)
+	starting := sleeping(b)
+	starting.State = deployment.PreviewStarting
+	known.set(starting)
+	g.Invalidate(stableHost)
+	known.set(awake(b))
+	g.Invalidate(stableHost)
+	require.Equal(t, begun{status: http.StatusOK, body: "up"}, <-answers)
+}
+
+// Who waits for a try that is in vain hears of it then, and not after all that come later.
+func TestAVisitorIsToldThatATryWasInVain(t *testing.T) {
+	t.Parallel()
+	b := backend(t, func(http.ResponseWriter, *http.Request) { t.Error("it does not run") })
+	tried := time.Now().Add(-time.Minute)
+	for name, before := range map[string]deployment.Route{"asleep": sleeping(b), "tried before": failing(sleeping(b), tried)} {
+		front, g, known, waker := holding(t, before, nil)
+		answers := begin(t, front, "/")
+		<-waker.rung
+		known.set(failing(sleeping(b), time.Now()))
+		g.Invalidate(stableHost)
+		answer := <-answers
+		require.Equal(t, http.StatusServiceUnavailable, answer.status, name)
+		p := problemOf(t, answer.body)
+		require.Equal(t, "gateway.start_failed", p["code"], name)
+		require.Equal(t, "it ends with code 1", p["detail"], name)
+	}
+	front, _, _, _ := holding(t, failing(sleeping(b), tried), func(o *gateway.Options) { o.Waking.Waker = nil })
+	response, body := ask(t, front, stableHost, "Accept", "text/html")
+	requirePage(t, response, body, http.StatusServiceUnavailable, true)
+	require.Contains(t, body, "could not be started")
+	require.Contains(t, body, "It is tried again at ")
+	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.InDelta(t, 3600, seconds, 600, "then, and not all the time")
+}
+
 func TestWhatIsToStayAsItIsIsNotWoken(t *testing.T) {
 	t.Parallel()
 	over := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
@@ -233,8 +284,16 @@ func TestWhatIsToStayAsItIsIsNotWoken(t *testing.T) {
 			r.State, r.Wanted, r.ExpiredAt = deployment.PreviewStopped, deployment.WantedStopped, &over
 		}, "gateway.expired", []string{"has expired"}},
 		"not to be started": {func(r *deployment.Route) { r.State, r.Failure = deployment.PreviewStopped, failure }, "gateway.start_failed", []string{"could not be started", "the app ended with code 3", "look at its log"}},
-		"crashed":           {func(r *deployment.Route) { r.State, r.Failure = deployment.PreviewFailed, failure }, "gateway.crashed", []string{"the app ended with code 3"}},
-		"replaced":          {func(r *deployment.Route) { r.ReplacedBy = 9 }, "gateway.replaced", nil},
+		"failed, and to be stopped": {func(r *deployment.Route) {
+			*r = failing(*r, time.Now())
+			r.Wanted = deployment.WantedStopped
+		}, "gateway.crashed", []string{"it ends with code 1"}},
+		"failed, and expired": {func(r *deployment.Route) {
+			*r = failing(*r, time.Now())
+			r.ExpiredAt = &over
+		}, "gateway.crashed", nil},
+		"crashed":  {func(r *deployment.Route) { r.State, r.Failure = deployment.PreviewFailed, failure }, "gateway.crashed", []string{"the app ended with code 3"}},
+		"replaced": {func(r *deployment.Route) { r.ReplacedBy = 9 }, "gateway.replaced", nil},
 	} {
 		route := sleeping(backend(t, nil))
 		c.change(&route)

@@ -48,10 +48,10 @@ func (s *Store) standingLeases(ctx context.Context, environmentID *string) ([]de
 		leases[i] = deployment.StandingLease{
 			PreviewLease: deployment.PreviewLease{
 				EnvironmentID: r.EnvironmentID, Wanted: deployment.Wanted(r.Wanted), Pinned: r.Pinned,
-				ExpiresAt: utc(r.ExpiresAt), WakeRequestedAt: utc(r.WakeRequestedAt), Failure: failure,
+				ExpiresAt: utc(r.ExpiresAt), WakeRequestedAt: utc(r.WakeRequestedAt), Failure: failure, NextStartAt: utc(r.NextStartAt),
 			},
 			Now: r.ReadAt.UTC(), Project: r.Project, Environment: r.Environment, Kind: deployment.EnvironmentKind(r.Kind),
-			Number: int(r.Number), Preview: toPreview(r.Preview), Since: r.Preview.UpdatedAt.UTC(), LastRequestAt: utc(r.LastRequestAt),
+			Number: int(r.Number), Preview: toPreview(r.Preview), Since: r.Preview.UpdatedAt.UTC(), FailedStarts: int(r.FailedStarts), LastRequestAt: utc(r.LastRequestAt),
 			HostSeenAt: utc(r.LastSeenAt), HostLives: r.HostLives, AnotherHost: r.Another,
 			HealthTimeout: time.Duration(r.HealthTimeoutSeconds) * time.Second,
 		}
@@ -66,7 +66,7 @@ func (s *Store) EndPreview(ctx context.Context, deploymentID string) (stopped bo
 		if stopped = row.State == string(deployment.PreviewStopped); stopped {
 			return nil
 		}
-		if lease.running && !lease.over {
+		if lease.Wanted && !lease.Ended {
 			return nil
 		}
 		stopped = true
@@ -90,7 +90,7 @@ func (s *Store) LosePreview(ctx context.Context, deploymentID, host string) erro
 // deployment that is not live in its environment answers deployment.ErrSuperseded.
 func (s *Store) keepingLease(ctx context.Context, deploymentID string, do func(*db.Queries, wish, db.Preview) error) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
-		environment, err := q.LockWhereLive(ctx, deploymentID)
+		where, err := q.LockWhereLive(ctx, deploymentID)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return deployment.ErrSuperseded
 		}
@@ -101,19 +101,20 @@ func (s *Store) keepingLease(ctx context.Context, deploymentID string, do func(*
 		if err != nil {
 			return err
 		}
-		lease, err := q.LeaseWish(ctx, environment)
+		lease, err := q.LeaseWish(ctx, where.ID)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) { // without a row it has no end
 			return err
 		}
-		return do(q, wish{environment: environment, running: lease.Wanted || err != nil, over: lease.Ended}, row)
+		lease.Wanted = lease.Wanted || err != nil
+		return do(q, wish{environment: where.ID, kind: deployment.EnvironmentKind(where.Kind), LeaseWishRow: lease}, row)
 	})
 }
 
 // wish is what is wanted of a preview.
 type wish struct {
 	environment string // its id
-	running     bool
-	over        bool // its time
+	kind        deployment.EnvironmentKind
+	db.LeaseWishRow
 }
 
 // ListenLeases tells until ctx ends of which environments the leases have changed: changed with an id, all when notifications may

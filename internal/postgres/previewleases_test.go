@@ -287,7 +287,8 @@ func TestStartAgain_Elsewhere(t *testing.T) {
 	want.State = deployment.PreviewStarting
 	require.Equal(t, want, p)
 	require.ErrorIs(t, b.Started(t.Context(), preview(d)), deployment.ErrSuperseded, "the host that was left is too late")
-	require.NoError(t, b.StartFailed(t.Context(), d.ID, "host-1", &deployment.Failure{Code: "late"}))
+	_, err = b.StartFailed(t.Context(), d.ID, "host-1", &deployment.Failure{Code: "late"}, threeStarts)
+	require.ErrorIs(t, err, deployment.ErrSuperseded)
 	require.Nil(t, b.standing(d).Failure)
 	p.Address, p.ContainerID = "172.18.0.9:3000", "c2"
 	require.NoError(t, b.Started(t.Context(), p))
@@ -319,7 +320,8 @@ func TestStartAgain_OnlyWhatIsLiveAndWanted(t *testing.T) {
 	require.NoError(t, err)
 	b.live(b.deploy(project, "branch/a"), "run-2")
 	refused("it was replaced")
-	require.NoError(t, b.StartFailed(b.t.Context(), d.ID, "host-1", &deployment.Failure{}), "it is nobody's business")
+	_, err = b.StartFailed(b.t.Context(), d.ID, "host-1", &deployment.Failure{}, threeStarts)
+	require.ErrorIs(t, err, deployment.ErrSuperseded)
 }
 
 func (b bench) state(d deployment.Deployment) (state deployment.PreviewState) {
@@ -338,11 +340,104 @@ func TestStartFailed(t *testing.T) {
 	require.Equal(t, "away", b.standing(d).Failure.Code)
 	require.Equal(t, deployment.PreviewStarting, b.standing(d).Preview.State)
 	b.exec("UPDATE preview_leases SET wake_requested_at = now()")
-	require.NoError(t, b.StartFailed(t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken"}))
+	again, err := b.StartFailed(t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken"}, threeStarts)
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, again)
 	lease := b.standing(d)
 	require.Equal(t, "broken", lease.Failure.Code)
 	require.Nil(t, lease.WakeRequestedAt)
 	require.Equal(t, deployment.PreviewFailed, lease.Preview.State)
+	require.Equal(t, time.Minute, lease.NextStartAt.Sub(lease.Since), "both are the transaction's time")
+	require.Equal(t, 1, lease.FailedStarts)
+}
+
+// threeStarts may fail in a row.
+var threeStarts = deployment.LeasePolicy{RetryInitial: time.Minute, RetryMaximum: time.Hour, Starts: 3}
+
+// failStart begins to start a preview again, and lets it not come up.
+func (b bench) failStart(d deployment.Deployment) (again time.Duration) {
+	b.t.Helper()
+	_, err := b.BeginStart(b.t.Context(), deployment.Preview{DeploymentID: d.ID, Host: "host-1", Container: "again-" + d.ID, Network: "net2-" + d.ID})
+	require.NoError(b.t, err)
+	again, err = b.StartFailed(b.t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken"}, threeStarts)
+	require.NoError(b.t, err)
+	return again
+}
+
+// timeToRetry lets the time have come at which a preview is tried again.
+func (b bench) timeToRetry() {
+	b.t.Helper()
+	b.exec("UPDATE preview_leases SET next_start_at = now()")
+}
+
+// Waits grow until it is given up; tries that visitors ask for before its time neither count nor put it off.
+func TestStartFailed_IsTriedAgainSoOften(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.asleep()
+	require.Equal(t, time.Minute, b.failStart(d))
+	next := b.standing(d).NextStartAt
+	for range 5 {
+		b.exec("UPDATE preview_leases SET wake_requested_at = now()")
+		require.Less(t, b.failStart(d), time.Minute)
+		require.Nil(t, b.standing(d).WakeRequestedAt)
+		require.Equal(t, next, b.standing(d).NextStartAt)
+		require.Equal(t, 1, b.standing(d).FailedStarts)
+	}
+	b.timeToRetry()
+	require.Equal(t, 2*time.Minute, b.failStart(d))
+	b.timeToRetry()
+	require.Zero(t, b.failStart(d))
+	lease := b.standing(d)
+	require.Nil(t, lease.NextStartAt)
+	require.Equal(t, deployment.PreviewFailed, lease.Preview.State)
+	require.Equal(t, "broken", lease.Failure.Code)
+	require.Equal(t, deployment.Duty{}, lease.Duty(threeStarts), "it is given up")
+
+	for of, begin := range map[string]func(){
+		"a request": func() { _, err := b.StartPreview(t.Context(), d.ID); require.NoError(t, err) },
+		"a deploy": func() {
+			project, err := b.Project(t.Context(), d.ProjectID)
+			require.NoError(t, err)
+			d = b.deploy(project, "branch/a")
+			b.live(d, "run-"+d.ID)
+			require.NoError(t, b.LosePreview(t.Context(), d.ID, "host-1"))
+		},
+		"a stop and a start": func() {
+			_, err := b.StopPreview(t.Context(), d.ID)
+			require.NoError(t, err)
+			require.Nil(t, b.standing(d).NextStartAt)
+			_, err = b.StartPreview(t.Context(), d.ID)
+			require.NoError(t, err)
+		},
+		"a start that succeeds": func() {
+			p, err := b.BeginStart(t.Context(), again(d, "host-1"))
+			require.NoError(t, err)
+			p.Address, p.ContainerID = "172.18.0.9:3000", "c2"
+			require.NoError(t, b.Started(t.Context(), p))
+			require.NoError(t, b.LosePreview(t.Context(), d.ID, "host-1"))
+		},
+	} {
+		begin()
+		require.Zero(t, b.standing(d).FailedStarts, of)
+		require.Nil(t, b.standing(d).NextStartAt, of)
+		require.Equal(t, time.Minute, b.failStart(d), of)
+		b.timeToRetry()
+		require.Equal(t, 2*time.Minute, b.failStart(d), of)
+	}
+}
+
+func TestStartFailed_ProductionIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.deploy(b.project("app"), "production")
+	b.live(d, "run-1")
+	require.NoError(t, b.LosePreview(t.Context(), d.ID, "host-1"))
+	for _, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		require.Equal(t, wait*time.Minute, b.failStart(d))
+		b.timeToRetry()
+		require.Equal(t, deployment.LeaseStart, b.standing(d).Duty(threeStarts).Act)
+	}
 }
 
 func TestEndPreview(t *testing.T) {

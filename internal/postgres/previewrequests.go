@@ -166,7 +166,7 @@ func toPreviewDetail(r db.PreviewDetailsRow) (deployment.PreviewDetail, error) {
 	failure, err := fromJSON[deployment.Failure](r.Failure, "failure")
 	p.Lease = &deployment.PreviewLease{
 		EnvironmentID: r.EnvironmentID, Wanted: deployment.Wanted(*r.Wanted), Pinned: *r.Pinned, ExpiresAt: utc(r.ExpiresAt),
-		WakeRequestedAt: utc(r.WakeRequestedAt), Failure: failure,
+		WakeRequestedAt: utc(r.WakeRequestedAt), Failure: failure, NextStartAt: utc(r.NextStartAt),
 	}
 	return p, err
 }

@@ -3,8 +3,8 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
 	"github.com/slipway-dev/slipway/internal/postgres/db"
@@ -15,7 +15,7 @@ import (
 // What is not to run answers deployment.ErrSuperseded.
 func (s *Store) BeginStart(ctx context.Context, where deployment.Preview) (p deployment.Preview, err error) {
 	err = s.keepingLease(ctx, where.DeploymentID, func(q *db.Queries, lease wish, row db.Preview) error {
-		if !lease.running {
+		if !lease.Wanted {
 			return fmt.Errorf("it is to be stopped: %w", deployment.ErrSuperseded)
 		}
 		if row.State == string(deployment.PreviewLive) && row.Host == where.Host {
@@ -41,7 +41,7 @@ func (s *Store) BeginStart(ctx context.Context, where deployment.Preview) (p dep
 func (s *Store) Started(ctx context.Context, p deployment.Preview) error {
 	return at(s.keepingLease(ctx, p.DeploymentID, func(q *db.Queries, lease wish, row db.Preview) error {
 		switch state := deployment.PreviewState(row.State); {
-		case row.Host != p.Host || !lease.running:
+		case row.Host != p.Host || !lease.Wanted:
 			return deployment.ErrSuperseded
 		case state == deployment.PreviewLive:
 			return nil // another attempt was quicker
@@ -52,29 +52,38 @@ func (s *Store) Started(ctx context.Context, p deployment.Preview) error {
 		if err := q.SetPreview(ctx, previewParams(p)); err != nil {
 			return err
 		}
-		return q.WakeServed(ctx, db.WakeServedParams{EnvironmentID: lease.environment})
+		return q.WakeServed(ctx, lease.environment)
 	}), "preview of deployment %s is started", p.DeploymentID)
 }
 
-// StartFailed notes why a preview that is being started on a host cannot run: it has failed, and is not tried again unasked.
-func (s *Store) StartFailed(ctx context.Context, deploymentID, host string, f *deployment.Failure) error {
+// StartFailed notes why a preview that is being started on a host did not come up. It has failed, and is tried again after a wait that
+// the policy gives; 0 is returned for one that is not. A try that a visitor asked for before that time does not move it, and does not
+// count: however many come, what does not come up is given up in the end. One that is not being started there any more answers deployment.ErrSuperseded.
+func (s *Store) StartFailed(ctx context.Context, deploymentID, host string, f *deployment.Failure, policy deployment.LeasePolicy) (again time.Duration, err error) {
 	data, err := json.Marshal(f)
 	if err != nil {
-		return fmt.Errorf("encode failure: %w", err)
+		return 0, fmt.Errorf("encode failure: %w", err)
 	}
 	err = s.keepingLease(ctx, deploymentID, func(q *db.Queries, lease wish, row db.Preview) error {
 		if row.Host != host || row.State != string(deployment.PreviewStarting) {
-			return nil
+			return deployment.ErrSuperseded
 		}
 		if _, err := q.SetPreviewState(ctx, db.SetPreviewStateParams{DeploymentID: deploymentID, State: string(deployment.PreviewFailed)}); err != nil {
 			return err
 		}
-		return q.WakeServed(ctx, db.WakeServedParams{EnvironmentID: lease.environment, Failure: data})
+		failed, next := lease.FailedStarts, lease.NextStartAt
+		if next == nil || !next.After(lease.ReadAt) {
+			failed, next = failed+1, nil
+			if wait, ok := policy.NextStart(lease.kind, int(failed)); ok {
+				next = new(lease.ReadAt.Add(wait))
+			}
+		}
+		if next != nil {
+			again = next.Sub(lease.ReadAt)
+		}
+		return q.StartFailed(ctx, db.StartFailedParams{EnvironmentID: lease.environment, Failure: data, FailedStarts: failed, NextStartAt: next})
 	})
-	if errors.Is(err, deployment.ErrSuperseded) { // nobody waits for it
-		return nil
-	}
-	return at(err, "note that preview of deployment %s cannot be started", deploymentID)
+	return again, at(err, "note that preview of deployment %s cannot be started", deploymentID)
 }
 
 // StartTrouble notes why a preview has not been started yet.

@@ -61,6 +61,28 @@ func TestRequestWake(t *testing.T) {
 		wake()
 		require.Equal(t, c.woken, requested() != nil, name)
 	}
+	const failed = "UPDATE previews SET state = 'failed', updated_at = now() - $1 * interval '1 second'"
+	for name, c := range map[string]struct {
+		ago   int    // seconds since it was tried
+		next  string // when it is tried again
+		woken bool
+	}{
+		"did not come up, and is tried again later": {10, "now() + interval '1 hour'", true},
+		"did not come up a moment ago":              {1, "now() + interval '1 hour'", false},
+		"was given up":                              {10, "NULL", false},
+	} {
+		b.exec(failed, c.ago)
+		b.exec(lease, "running", false, 1)
+		b.exec("UPDATE preview_leases SET next_start_at = " + c.next)
+		wake()
+		require.Equal(t, c.woken, requested() != nil, name)
+	}
+	b.exec(failed, 10)
+	b.exec(lease, "stopped", false, 1)
+	b.exec("UPDATE preview_leases SET next_start_at = now() + interval '1 hour'")
+	wake()
+	require.Nil(t, requested(), "it is to be stopped")
+	require.NoError(t, b.SetPreviewState(t.Context(), d.ID, deployment.PreviewAsleep))
 	b.exec(lease, "running", false, 1)
 	b.remove(deployment.Scope{ProjectID: d.ProjectID, EnvironmentID: d.EnvironmentID})
 	wake()
@@ -96,6 +118,14 @@ func TestARouteSaysWhyNothingRuns(t *testing.T) {
 	b.exec(`UPDATE preview_leases SET pinned = false, failure = '{"class": "user", "code": "x", "message": "it ended"}'`)
 	require.NotNil(t, route().ExpiredAt)
 	require.Equal(t, &deployment.Failure{Class: deployment.ClassUser, Code: "x", Message: "it ended"}, route().Failure)
+
+	b.exec("UPDATE previews SET state = 'failed'")
+	require.Nil(t, route().NextStartAt)
+	b.exec("UPDATE preview_leases SET next_start_at = now() + interval '1 minute'")
+	require.WithinDuration(t, time.Now().Add(time.Minute), *route().NextStartAt, 30*time.Second)
+	require.WithinDuration(t, time.Now(), route().Since, time.Minute)
+	b.exec("UPDATE previews SET state = 'starting'")
+	require.Nil(t, route().NextStartAt, "it is being tried")
 
 	newer := b.deploy(b.project("other"), "branch/a")
 	r, err := b.Route(t.Context(), newer.EnvHost)

@@ -30,6 +30,12 @@ func (s *Store) Route(ctx context.Context, hostname string) (deployment.Route, e
 	if r.Status == deployment.StatusReady && !row.Live {
 		r.ReplacedBy = int(row.LiveNumber)
 	}
+	if row.Since != nil {
+		r.Since = row.Since.UTC()
+	}
+	if r.State == deployment.PreviewFailed {
+		r.NextStartAt = utc(row.NextStartAt)
+	}
 	if row.Expired {
 		r.ExpiredAt = utc(row.ExpiresAt)
 	}

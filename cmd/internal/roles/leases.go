@@ -9,12 +9,14 @@ import (
 	"github.com/slipway-dev/slipway/worker"
 )
 
-func policy(l config.Leases) deployment.LeasePolicy {
-	return deployment.LeasePolicy{TTL: l.TTL, Idle: l.Idle, HostLost: l.HostLost}
+func policy(l config.Leases, t config.Timeouts) deployment.LeasePolicy {
+	return deployment.LeasePolicy{
+		TTL: l.TTL, Idle: l.Idle, HostLost: l.HostLost, RetryInitial: t.RetryInitial, RetryMaximum: t.RetryMaximum, Starts: int(t.Attempts),
+	}
 }
 
 func (h *host) keeper() *worker.Keeper {
-	return &worker.Keeper{Leases: h.Store, Poke: h.deploys.PokeLease, Policy: policy(h.c.Leases), Log: h.Log}
+	return &worker.Keeper{Leases: h.Store, Poke: h.deploys.PokeLease, Policy: policy(h.c.Leases, h.c.Timeouts), Log: h.Log}
 }
 
 // restless is how long ago a preview fell asleep that ought to stand still by now.

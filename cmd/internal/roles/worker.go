@@ -173,7 +173,7 @@ func openHost(ctx context.Context, c config.WorkerRole, p WorkerParts) (*host, e
 	h.preview = &activities.Preview{
 		Store: h.Store, Steps: h.Store, Ledger: h.Store, Logs: h.writer, Engine: h.engine, HostID: c.Worker.HostID,
 		PullHost: c.Registry.PullHost, ProbeInterval: c.Timeouts.ProbeInterval, Drain: c.Timeouts.DrainWait, StopGrace: c.Timeouts.StopWait,
-		Gateway: PublicGateway(c.Gateway), WentLive: h.noteLive, Turns: h.turns(), Leases: h.Store, Policy: policy(c.Leases), Hold: h.recorder.Hold, Alone: h.alone.Take,
+		Gateway: PublicGateway(c.Gateway), WentLive: h.noteLive, Turns: h.turns(), Leases: h.Store, Policy: policy(c.Leases, c.Timeouts), Hold: h.recorder.Hold, Alone: h.alone.Take,
 	}
 	h.wentLive = make(chan struct{}, 1)
 	return h, nil
@@ -231,11 +231,11 @@ func (h *host) options() worker.Options {
 		StopTimeout: h.c.Timeouts.Shutdown, ReconcileEvery: h.c.Timeouts.Reconcile, Limits: h.deploys.Limits, Log: h.Log,
 		Recorder: h.recorder,
 		Activities: worker.Activities{
-			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns(), Leases: h.Store, Policy: policy(h.c.Leases)},
+			Control: &activities.Control{Store: h.Store, Ledger: h.Store, Hosts: h.Store, Turns: h.turns(), Leases: h.Store, Policy: policy(h.c.Leases, h.c.Timeouts), Limits: h.deploys.Limits},
 			Reconciler: &activities.Reconciler{
 				Store: h.Store, Ledger: h.Store, Stuck: h.Store, Deleted: h.Store, Workflows: h.deploys, Images: h.images, Age: h.c.Timeouts.Short,
 				Repaired: h.Telemetry.Metrics.Repaired, Retention: h.Store, Past: h.Store, PastLogs: h.writer, Keep: keep(h.c.Retention), Known: h.Store,
-				PushHost: h.c.Registry.PushHost, Tags: h.Store, Grace: 5 * h.c.Timeouts.ScheduleToStart, Leases: h.Store, Policy: policy(h.c.Leases),
+				PushHost: h.c.Registry.PushHost, Tags: h.Store, Grace: 5 * h.c.Timeouts.ScheduleToStart, Leases: h.Store, Policy: policy(h.c.Leases, h.c.Timeouts),
 			},
 			Source: &activities.Source{
 				Store: h.Store, Ledger: h.Store, Logs: h.writer, Git: h.Git, Workspaces: h.workspaces,

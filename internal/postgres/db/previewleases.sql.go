@@ -85,7 +85,8 @@ func (q *Queries) FallAsleep(ctx context.Context, arg FallAsleepParams) (int64, 
 }
 
 const leaseStopped = `-- name: LeaseStopped :exec
-UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, failure = NULL, updated_at = now() WHERE environment_id = $1
+UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, failure = NULL, failed_starts = 0, next_start_at = NULL, updated_at = now()
+ WHERE environment_id = $1
 `
 
 func (q *Queries) LeaseStopped(ctx context.Context, environmentID string) error {
@@ -94,19 +95,29 @@ func (q *Queries) LeaseStopped(ctx context.Context, environmentID string) error 
 }
 
 const leaseWish = `-- name: LeaseWish :one
-SELECT wanted = 'running' AS wanted, (NOT pinned AND coalesce(expires_at <= now(), false))::boolean AS ended
+SELECT wanted = 'running' AS wanted, (NOT pinned AND coalesce(expires_at <= now(), false))::boolean AS ended,
+       failed_starts, next_start_at, now()::timestamptz AS read_at
   FROM preview_leases WHERE environment_id = $1
 `
 
 type LeaseWishRow struct {
-	Wanted bool
-	Ended  bool
+	Wanted       bool
+	Ended        bool
+	FailedStarts int32
+	NextStartAt  *time.Time
+	ReadAt       time.Time
 }
 
 func (q *Queries) LeaseWish(ctx context.Context, environmentID string) (LeaseWishRow, error) {
 	row := q.db.QueryRow(ctx, leaseWish, environmentID)
 	var i LeaseWishRow
-	err := row.Scan(&i.Wanted, &i.Ended)
+	err := row.Scan(
+		&i.Wanted,
+		&i.Ended,
+		&i.FailedStarts,
+		&i.NextStartAt,
+		&i.ReadAt,
+	)
 	return i, err
 }
 
@@ -132,15 +143,20 @@ func (q *Queries) LockPreview(ctx context.Context, deploymentID string) (Preview
 }
 
 const lockWhereLive = `-- name: LockWhereLive :one
-SELECT id FROM environments WHERE live_deployment_id = $1::uuid AND deleted_at IS NULL FOR NO KEY UPDATE
+SELECT id, kind FROM environments WHERE live_deployment_id = $1::uuid AND deleted_at IS NULL FOR NO KEY UPDATE
 `
 
+type LockWhereLiveRow struct {
+	ID   string
+	Kind string
+}
+
 // The environment in which a deployment is live: whoever replaces or deletes it waits, and so does a request that changes its lease.
-func (q *Queries) LockWhereLive(ctx context.Context, deploymentID string) (string, error) {
+func (q *Queries) LockWhereLive(ctx context.Context, deploymentID string) (LockWhereLiveRow, error) {
 	row := q.db.QueryRow(ctx, lockWhereLive, deploymentID)
-	var id string
-	err := row.Scan(&id)
-	return id, err
+	var i LockWhereLiveRow
+	err := row.Scan(&i.ID, &i.Kind)
+	return i, err
 }
 
 const losePreview = `-- name: LosePreview :exec
@@ -208,7 +224,7 @@ const renewPreviewLease = `-- name: RenewPreviewLease :exec
 INSERT INTO preview_leases AS l (environment_id, expires_at)
 SELECT e.id, CASE WHEN e.kind <> 'production' AND $1::interval > interval '0' THEN now() + $1::interval END FROM environments e WHERE e.id = $2
     ON CONFLICT (environment_id) DO UPDATE
-   SET wanted = 'running', failure = NULL, wake_requested_at = NULL, updated_at = now(),
+   SET wanted = 'running', failure = NULL, failed_starts = 0, next_start_at = NULL, wake_requested_at = NULL, updated_at = now(),
        expires_at = CASE WHEN l.pinned THEN l.expires_at ELSE excluded.expires_at END
 `
 
@@ -226,7 +242,7 @@ func (q *Queries) RenewPreviewLease(ctx context.Context, arg RenewPreviewLeasePa
 const standingLeases = `-- name: StandingLeases :many
 SELECT e.id AS environment_id, e.name AS environment, e.kind, p.name AS project, p.health_timeout_seconds, d.number,
        coalesce(l.wanted, 'running')::text AS wanted, coalesce(l.pinned, false)::boolean AS pinned, l.expires_at, l.wake_requested_at, l.failure,
-       v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at, t.last_request_at, h.last_seen_at, now()::timestamptz AS read_at,
+       coalesce(l.failed_starts, 0)::integer AS failed_starts, l.next_start_at, v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at, t.last_request_at, h.last_seen_at, now()::timestamptz AS read_at,
        coalesce(h.last_seen_at > now() - $1::interval, false)::boolean AS host_lives,
        EXISTS (SELECT FROM hosts o WHERE o.id <> v.host AND 'preview' = ANY (o.roles) AND o.last_seen_at > now() - $1 AND o.alive_since < now() - $1)::boolean AS another
   FROM environments e
@@ -257,6 +273,8 @@ type StandingLeasesRow struct {
 	ExpiresAt            *time.Time
 	WakeRequestedAt      *time.Time
 	Failure              []byte
+	FailedStarts         int32
+	NextStartAt          *time.Time
 	Preview              Preview
 	LastRequestAt        *time.Time
 	LastSeenAt           *time.Time
@@ -287,6 +305,8 @@ func (q *Queries) StandingLeases(ctx context.Context, arg StandingLeasesParams) 
 			&i.ExpiresAt,
 			&i.WakeRequestedAt,
 			&i.Failure,
+			&i.FailedStarts,
+			&i.NextStartAt,
 			&i.Preview.DeploymentID,
 			&i.Preview.Host,
 			&i.Preview.ContainerID,
@@ -310,6 +330,29 @@ func (q *Queries) StandingLeases(ctx context.Context, arg StandingLeasesParams) 
 		return nil, err
 	}
 	return items, nil
+}
+
+const startFailed = `-- name: StartFailed :exec
+UPDATE preview_leases
+   SET wake_requested_at = NULL, failure = $1::json, failed_starts = $2, next_start_at = $3, updated_at = now()
+ WHERE environment_id = $4
+`
+
+type StartFailedParams struct {
+	Failure       []byte
+	FailedStarts  int32
+	NextStartAt   *time.Time
+	EnvironmentID string
+}
+
+func (q *Queries) StartFailed(ctx context.Context, arg StartFailedParams) error {
+	_, err := q.db.Exec(ctx, startFailed,
+		arg.Failure,
+		arg.FailedStarts,
+		arg.NextStartAt,
+		arg.EnvironmentID,
+	)
+	return err
 }
 
 const startTrouble = `-- name: StartTrouble :exec
@@ -392,16 +435,11 @@ func (q *Queries) TouchLeases(ctx context.Context, arg TouchLeasesParams) error 
 }
 
 const wakeServed = `-- name: WakeServed :exec
-UPDATE preview_leases SET wake_requested_at = NULL, failure = $1, updated_at = now()
- WHERE environment_id = $2
+UPDATE preview_leases SET wake_requested_at = NULL, failure = NULL, failed_starts = 0, next_start_at = NULL, updated_at = now()
+ WHERE environment_id = $1
 `
 
-type WakeServedParams struct {
-	Failure       []byte
-	EnvironmentID string
-}
-
-func (q *Queries) WakeServed(ctx context.Context, arg WakeServedParams) error {
-	_, err := q.db.Exec(ctx, wakeServed, arg.Failure, arg.EnvironmentID)
+func (q *Queries) WakeServed(ctx context.Context, environmentID string) error {
+	_, err := q.db.Exec(ctx, wakeServed, environmentID)
 	return err
 }

@@ -75,7 +75,7 @@ const previewDetails = `-- name: PreviewDetails :many
 SELECT v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at,
        d.number, d.project_id, p.name AS project, d.environment_id, e.name AS environment, e.kind, d.preview_host, d.ready_at,
        coalesce(e.host, '')::text AS env_host, coalesce(e.live_deployment_id::text, '')::text AS live_id, coalesce(n.number, 0)::integer AS live_number,
-       l.wanted, l.pinned, l.expires_at, l.wake_requested_at, l.failure,
+       l.wanted, l.pinned, l.expires_at, l.wake_requested_at, l.failure, l.next_start_at,
        t.last_request_at, t.answered_1xx, t.answered_2xx, t.answered_3xx, t.answered_4xx, t.answered_5xx,
        s.sampled_at, s.cpu_cores, s.memory_bytes, s.memory_limit, s.pids, s.restarts, s.started_at, s.exit_code, s.crash_looping,
        EXISTS (SELECT FROM resources r WHERE r.kind = 'container' AND r.deployment_id = v.deployment_id AND r.name = v.container)::boolean AS stands,
@@ -135,6 +135,7 @@ type PreviewDetailsRow struct {
 	ExpiresAt       *time.Time
 	WakeRequestedAt *time.Time
 	Failure         []byte
+	NextStartAt     *time.Time
 	LastRequestAt   *time.Time
 	Answered1xx     *int64
 	Answered2xx     *int64
@@ -199,6 +200,7 @@ func (q *Queries) PreviewDetails(ctx context.Context, arg PreviewDetailsParams) 
 			&i.ExpiresAt,
 			&i.WakeRequestedAt,
 			&i.Failure,
+			&i.NextStartAt,
 			&i.LastRequestAt,
 			&i.Answered1xx,
 			&i.Answered2xx,
@@ -229,7 +231,7 @@ func (q *Queries) PreviewDetails(ctx context.Context, arg PreviewDetailsParams) 
 
 const startPreview = `-- name: StartPreview :exec
 UPDATE preview_leases l
-   SET wanted = 'running', failure = NULL, updated_at = now(),
+   SET wanted = 'running', failure = NULL, failed_starts = 0, next_start_at = NULL, updated_at = now(),
        wake_requested_at = CASE WHEN v.state = 'asleep' THEN coalesce(l.wake_requested_at, now()) END,
        expires_at = CASE WHEN l.expires_at <= now() THEN CASE WHEN $1::interval > interval '0' THEN now() + $1::interval END ELSE l.expires_at END
   FROM previews v
@@ -244,14 +246,14 @@ type StartPreviewParams struct {
 	DeploymentID  string
 }
 
-// One whose time is over begins it anew; one that is asleep is asked to wake; one that could not be started is tried again.
+// One whose time is over begins it anew; one that is asleep is asked to wake; one that could not be started is tried again, as often as at first.
 func (q *Queries) StartPreview(ctx context.Context, arg StartPreviewParams) error {
 	_, err := q.db.Exec(ctx, startPreview, arg.Ttl, arg.EnvironmentID, arg.DeploymentID)
 	return err
 }
 
 const stopPreview = `-- name: StopPreview :exec
-UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, updated_at = now() WHERE environment_id = $1 AND wanted <> 'stopped'
+UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, next_start_at = NULL, updated_at = now() WHERE environment_id = $1 AND wanted <> 'stopped'
 `
 
 func (q *Queries) StopPreview(ctx context.Context, environmentID string) error {

@@ -190,7 +190,7 @@ WITH target AS (
 SELECT d.id, d.number, d.status, d.failure, p.name AS project, e.id AS environment_id, e.name AS environment, t.stable,
        coalesce(v.state, '')::text AS state, coalesce(v.address, '')::text AS address, coalesce(l.id = d.id, false)::boolean AS live,
        coalesce(l.number, 0)::integer AS live_number, d.step, coalesce(w.wanted, '')::text AS wanted, w.failure AS lease_failure,
-       w.expires_at, coalesce(NOT w.pinned AND w.expires_at <= now(), false)::boolean AS expired
+       w.expires_at, coalesce(NOT w.pinned AND w.expires_at <= now(), false)::boolean AS expired, w.next_start_at, v.updated_at AS since
   FROM target t
   JOIN deployments d ON d.id = t.id
   JOIN environments e ON e.id = t.environment_id AND e.deleted_at IS NULL
@@ -220,6 +220,8 @@ type RouteToRow struct {
 	LeaseFailure  []byte
 	ExpiresAt     *time.Time
 	Expired       bool
+	NextStartAt   *time.Time
+	Since         *time.Time
 }
 
 // A deployment's own name wins over an environment's and its domains; those lead to what is live or, before anything was, to the newest.
@@ -244,6 +246,8 @@ func (q *Queries) RouteTo(ctx context.Context, hostname string) (RouteToRow, err
 		&i.LeaseFailure,
 		&i.ExpiresAt,
 		&i.Expired,
+		&i.NextStartAt,
+		&i.Since,
 	)
 	return i, err
 }

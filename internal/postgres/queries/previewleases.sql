@@ -3,14 +3,14 @@
 INSERT INTO preview_leases AS l (environment_id, expires_at)
 SELECT e.id, CASE WHEN e.kind <> 'production' AND @ttl::interval > interval '0' THEN now() + @ttl::interval END FROM environments e WHERE e.id = @environment_id
     ON CONFLICT (environment_id) DO UPDATE
-   SET wanted = 'running', failure = NULL, wake_requested_at = NULL, updated_at = now(),
+   SET wanted = 'running', failure = NULL, failed_starts = 0, next_start_at = NULL, wake_requested_at = NULL, updated_at = now(),
        expires_at = CASE WHEN l.pinned THEN l.expires_at ELSE excluded.expires_at END;
 
 -- name: StandingLeases :many
 -- Of all environments in which something is live, or of one: what a decision about them goes by, as of one moment.
 SELECT e.id AS environment_id, e.name AS environment, e.kind, p.name AS project, p.health_timeout_seconds, d.number,
        coalesce(l.wanted, 'running')::text AS wanted, coalesce(l.pinned, false)::boolean AS pinned, l.expires_at, l.wake_requested_at, l.failure,
-       sqlc.embed(v), t.last_request_at, h.last_seen_at, now()::timestamptz AS read_at,
+       coalesce(l.failed_starts, 0)::integer AS failed_starts, l.next_start_at, sqlc.embed(v), t.last_request_at, h.last_seen_at, now()::timestamptz AS read_at,
        coalesce(h.last_seen_at > now() - @within::interval, false)::boolean AS host_lives,
        EXISTS (SELECT FROM hosts o WHERE o.id <> v.host AND 'preview' = ANY (o.roles) AND o.last_seen_at > now() - @within AND o.alive_since < now() - @within)::boolean AS another
   FROM environments e
@@ -63,10 +63,11 @@ SELECT v.* FROM previews v WHERE v.host = @host AND v.state = 'asleep' AND v.upd
 
 -- name: LockWhereLive :one
 -- The environment in which a deployment is live: whoever replaces or deletes it waits, and so does a request that changes its lease.
-SELECT id FROM environments WHERE live_deployment_id = @deployment_id::uuid AND deleted_at IS NULL FOR NO KEY UPDATE;
+SELECT id, kind FROM environments WHERE live_deployment_id = @deployment_id::uuid AND deleted_at IS NULL FOR NO KEY UPDATE;
 
 -- name: LeaseWish :one
-SELECT wanted = 'running' AS wanted, (NOT pinned AND coalesce(expires_at <= now(), false))::boolean AS ended
+SELECT wanted = 'running' AS wanted, (NOT pinned AND coalesce(expires_at <= now(), false))::boolean AS ended,
+       failed_starts, next_start_at, now()::timestamptz AS read_at
   FROM preview_leases WHERE environment_id = $1;
 
 -- name: LockPreview :one
@@ -86,7 +87,12 @@ UPDATE preview_leases SET expires_at = CASE WHEN @ttl::interval > interval '0' T
  WHERE environment_id = @environment_id AND NOT pinned AND expires_at <= now();
 
 -- name: WakeServed :exec
-UPDATE preview_leases SET wake_requested_at = NULL, failure = sqlc.narg('failure'), updated_at = now()
+UPDATE preview_leases SET wake_requested_at = NULL, failure = NULL, failed_starts = 0, next_start_at = NULL, updated_at = now()
+ WHERE environment_id = @environment_id;
+
+-- name: StartFailed :exec
+UPDATE preview_leases
+   SET wake_requested_at = NULL, failure = @failure::json, failed_starts = @failed_starts, next_start_at = sqlc.narg('next_start_at'), updated_at = now()
  WHERE environment_id = @environment_id;
 
 -- name: StartTrouble :exec
@@ -95,7 +101,8 @@ UPDATE preview_leases l SET failure = @failure::json, updated_at = now()
  WHERE l.environment_id = e.id AND e.live_deployment_id = @deployment_id::uuid AND coalesce(l.failure::text, '') <> cast(@failure::json AS text);
 
 -- name: LeaseStopped :exec
-UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, failure = NULL, updated_at = now() WHERE environment_id = $1;
+UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, failure = NULL, failed_starts = 0, next_start_at = NULL, updated_at = now()
+ WHERE environment_id = $1;
 
 -- name: LosePreview :exec
 -- Who keeps the lease is told, and starts it again.

@@ -4,7 +4,7 @@
 SELECT v.deployment_id, v.host, v.container_id, v.container, v.network, v.address, v.state, v.created_at, v.updated_at,
        d.number, d.project_id, p.name AS project, d.environment_id, e.name AS environment, e.kind, d.preview_host, d.ready_at,
        coalesce(e.host, '')::text AS env_host, coalesce(e.live_deployment_id::text, '')::text AS live_id, coalesce(n.number, 0)::integer AS live_number,
-       l.wanted, l.pinned, l.expires_at, l.wake_requested_at, l.failure,
+       l.wanted, l.pinned, l.expires_at, l.wake_requested_at, l.failure, l.next_start_at,
        t.last_request_at, t.answered_1xx, t.answered_2xx, t.answered_3xx, t.answered_4xx, t.answered_5xx,
        s.sampled_at, s.cpu_cores, s.memory_bytes, s.memory_limit, s.pids, s.restarts, s.started_at, s.exit_code, s.crash_looping,
        EXISTS (SELECT FROM resources r WHERE r.kind = 'container' AND r.deployment_id = v.deployment_id AND r.name = v.container)::boolean AS stands,
@@ -36,12 +36,12 @@ SELECT l.pinned, l.expires_at, e.kind FROM preview_leases l JOIN environments e 
  WHERE l.environment_id = $1 FOR UPDATE OF l;
 
 -- name: StopPreview :exec
-UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, updated_at = now() WHERE environment_id = $1 AND wanted <> 'stopped';
+UPDATE preview_leases SET wanted = 'stopped', wake_requested_at = NULL, next_start_at = NULL, updated_at = now() WHERE environment_id = $1 AND wanted <> 'stopped';
 
 -- name: StartPreview :exec
--- One whose time is over begins it anew; one that is asleep is asked to wake; one that could not be started is tried again.
+-- One whose time is over begins it anew; one that is asleep is asked to wake; one that could not be started is tried again, as often as at first.
 UPDATE preview_leases l
-   SET wanted = 'running', failure = NULL, updated_at = now(),
+   SET wanted = 'running', failure = NULL, failed_starts = 0, next_start_at = NULL, updated_at = now(),
        wake_requested_at = CASE WHEN v.state = 'asleep' THEN coalesce(l.wake_requested_at, now()) END,
        expires_at = CASE WHEN l.expires_at <= now() THEN CASE WHEN @ttl::interval > interval '0' THEN now() + @ttl::interval END ELSE l.expires_at END
   FROM previews v
