@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/template"
@@ -180,8 +181,9 @@ func roleOf[R any](t *testing.T, project *types.Project, service string, load fu
 	environment["SLIPWAY_DATABASE_PASSWORD_FILE"] = &password // the one that is named lies in a volume
 	var environ []string
 	for name, value := range environment {
-		require.NotNil(t, value, "%s of %s", name, service)
-		environ = append(environ, name+"="+*value)
+		if value != nil { // else nobody has set what is only passed on
+			environ = append(environ, name+"="+*value)
+		}
 	}
 	r, err := load(environ)
 	require.NoError(t, err, service)
@@ -257,6 +259,46 @@ func TestFile_EnvExampleIsComplete(t *testing.T) {
 	example, err := os.ReadFile("../../deploy/.env.example")
 	require.NoError(t, err)
 	require.ElementsMatch(t, want, regexp.MustCompile(`(?m)^#[A-Z_]+=.*$`).FindAllString(string(example), -1))
+}
+
+// What the file has a value of its own for: where things lie in its containers, and what only a slipway-dev or the daemon reads.
+var settledByFile = []string{
+	"SLIPWAY_BIN_DIR", "SLIPWAY_BUILDKIT_CA_FILE", "SLIPWAY_BUILDKIT_CERT_FILE", "SLIPWAY_BUILDKIT_KEY_FILE", "SLIPWAY_BUILD_BRIDGE",
+	"SLIPWAY_BUILD_CACHE_SIZE", "SLIPWAY_BUILD_CPUS", "SLIPWAY_BUILD_MEMORY", "SLIPWAY_BUILD_PROCESSES", "SLIPWAY_BUILD_SUBNET", "SLIPWAY_CNI_DIR",
+	"SLIPWAY_DOCKER_HOST", "SLIPWAY_DOCKER_MIRROR", "SLIPWAY_EXAMPLES_ADDR", "SLIPWAY_EXAMPLES_DIR", "SLIPWAY_IMAGES_DIR", "SLIPWAY_KEYSET_FILE",
+	"SLIPWAY_NIXPACKS", "SLIPWAY_POSTGRES_BIN_DIR", "SLIPWAY_REGISTRY_ADDR", "SLIPWAY_UI_ADDR",
+}
+
+// Every other setting can be set without a change of the file. Those that it has no default for reach every role, and only when they are set.
+func TestFile_PassesSettingsOn(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(composeFile)
+	require.NoError(t, err)
+	var passed []string
+	for _, found := range regexp.MustCompile("(?m)^\\| `(SLIPWAY_[A-Z_]+)`").FindAllStringSubmatch(config.Document(), -1) {
+		switch name := found[1]; {
+		case slices.Contains(settledByFile, name):
+			require.NotContains(t, string(text), name+":\n")
+		case !strings.Contains(string(text), name+": "):
+			passed = append(passed, name)
+		}
+	}
+	require.Contains(t, passed, "SLIPWAY_PREVIEW_IDLE")
+	var settings []string
+	for _, name := range passed {
+		settings = append(settings, name+"=of-"+name)
+	}
+	set, unset := load(t, settings...), load(t)
+	for _, role := range []string{"migrate", "api", "worker", "gateway"} {
+		for _, name := range passed {
+			value := set.Services[role].Environment[name]
+			require.NotNil(t, value, "%s of %s", name, role)
+			require.Equal(t, "of-"+name, *value)
+			require.Nil(t, unset.Services[role].Environment[name])
+		}
+	}
+	project := load(t, "SLIPWAY_PREVIEW_IDLE=7m")
+	require.Equal(t, 7*time.Minute, roleOf(t, project, "worker", config.LoadWorker).Leases.Idle)
 }
 
 // buildkitd is configured as slipway-dev's own is.
