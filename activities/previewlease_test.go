@@ -349,6 +349,28 @@ func waiting(l temporal.LeaseLook) temporal.LeaseLook {
 	return temporal.LeaseLook{Act: l.Act, Why: l.Why, After: l.After}
 }
 
+// A worker dies between the row that says when it is tried again and the removal.
+func TestStartPreview_AFailureWhoseContainerIsLeft(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.sleeping()
+	b.sql("UPDATE preview_leases SET wake_requested_at = now()")
+	tries := 0
+	b.engine.on("probe", func(context.Context) error {
+		tries++
+		return deployment.UserFailure("release.app_exited", "mend it", "exit 1")
+	})
+	b.engine.on("stop", once(die))
+	result, err := b.act(d, b.preview.StartPreview)
+	require.NoError(t, err)
+	require.False(t, result.Done, "the next attempt finds that it is not due")
+	require.Equal(t, 1, tries)
+	require.Equal(t, 1, b.standing(d).FailedStarts)
+	require.NotNil(t, b.standing(d).NextStartAt)
+	require.NotZero(t, b.sweep(hostID, b.engine))
+	require.Empty(t, b.engine.running())
+}
+
 // An attempt that lasted too long, and was made again meanwhile, takes nothing away from the one that came up.
 func TestStartPreview_AnAttemptThatFailsLateDoesNoHarm(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,11 @@ func (a *Preview) notStarted(ctx context.Context, d deployment.Deployment, f *de
 	if f.Class != deployment.ClassUser {
 		return temporal.LeaseResult{}, errors.Join(f, a.Leases.StartTrouble(ctx, d.ID, f))
 	}
+	release, err := a.Alone(ctx, d.ID) // nobody begins anew between the row and the removal
+	if err != nil {
+		return temporal.LeaseResult{}, err
+	}
+	defer release()
 	again, err := a.Leases.StartFailed(ctx, d.ID, a.HostID, f, a.Policy)
 	if errors.Is(err, deployment.ErrSuperseded) { // what stands here is another attempt's, or goes with what took its place
 		return temporal.LeaseResult{}, nil

@@ -96,7 +96,7 @@ func TestCLI_DoctorOfARunningSystem(t *testing.T) {
 	seen := map[string]int{}
 	for _, f := range answer.Findings {
 		seen[f.Check]++
-		require.NotEqual(t, doctor.Skipped, f.Status, "%+v", f)
+		require.Equal(t, f.Check == "tls", f.Status == doctor.Skipped, "%+v", f) // it is off
 	}
 	require.Len(t, seen, len(checks))
 	require.Equal(t, []int{7, 2, 3}, []int{seen["ports"], seen["registry"], seen["api"]})

@@ -56,7 +56,9 @@ func (l *lease) look(ctx workflow.Context) (look temporal.LeaseLook, err error) 
 	if err != nil || look.Gone {
 		return look, err
 	}
-	l.limits = look.Limits
+	if look.Limits.Hosts > 0 { // else a worker of before they were told has looked
+		l.limits = look.Limits
+	}
 	workflow.SetCurrentDetails(ctx, leaseDetails(look, ""))
 	if l.told {
 		return look, nil

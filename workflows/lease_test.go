@@ -229,6 +229,21 @@ func TestLease_LimitsAreThoseOfTheNewestLook(t *testing.T) {
 	require.Equal(t, temporal.LeaseInput{EnvironmentID: "e", Limits: changed.Limits}, in)
 }
 
+// As while workers of before are still there, and for a history of theirs.
+func TestLease_ALookWithoutLimitsLeavesThemAsTheyAre(t *testing.T) {
+	t.Parallel()
+	start := due(deployment.LeaseStart)
+	start.Limits = temporal.Limits{}
+	l := newLeaseTest(t, start)
+	l.SetContinueAsNewSuggested(true)
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(t, l.run(), &again)
+	var in temporal.LeaseInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &in))
+	require.Equal(t, temporal.DefaultLimits(), in.Limits)
+	require.Equal(t, []string{"StartPreview on preview@h1"}, l.calls)
+}
+
 func TestLease_ACancelEndsIt(t *testing.T) {
 	t.Parallel()
 	l := newLeaseTest(t, waits(time.Hour))

@@ -102,7 +102,7 @@ func (l StandingLease) startAgain() Duty {
 	switch {
 	case l.WakeRequestedAt != nil:
 		return Duty{Act: LeaseStart, Why: "somebody has asked for it", Since: *l.WakeRequestedAt}
-	case l.Failure == nil || l.FailedStarts == 0: // a failure may tell only of what was away meanwhile
+	case l.Failure == nil || l.Failure.Class != ClassUser: // it may tell only of what was away meanwhile
 		return Duty{Act: LeaseStart, Why: "it is to run", Since: l.Since}
 	case l.NextStartAt == nil || l.over():
 		return Duty{}

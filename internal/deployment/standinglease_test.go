@@ -16,7 +16,8 @@ func TestDuty(t *testing.T) {
 	ago := func(d time.Duration) *time.Time { return new(at(d)) }
 	policy := deployment.LeasePolicy{TTL: 24 * time.Hour, Idle: 30 * time.Minute, HostLost: 2 * time.Minute}
 	const start, stop, sleep = deployment.LeaseStart, deployment.LeaseStop, deployment.LeaseSleep
-	failure := &deployment.Failure{Code: "x"}
+	failure := &deployment.Failure{Code: "x", Class: deployment.ClassUser}
+	away := &deployment.Failure{Code: "y", Class: deployment.ClassTransient}
 	for name, test := range map[string]struct {
 		change func(*deployment.StandingLease, *deployment.LeasePolicy)
 		want   deployment.LeaseAct
@@ -83,8 +84,11 @@ func TestDuty(t *testing.T) {
 			l.Preview.State, l.Failure = deployment.PreviewFailed, failure
 		}, "", 0, 0},
 		"Docker was away, and its container is gone": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
-			l.Preview.State, l.Failure, l.FailedStarts = deployment.PreviewStopped, failure, 0
+			l.Preview.State, l.Failure, l.FailedStarts = deployment.PreviewStopped, away, 0
 		}, start, 2 * time.Hour, 0},
+		"it was given up before starts were counted": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
+			l.Preview.State, l.Failure, l.FailedStarts, l.ExpiresAt = deployment.PreviewFailed, failure, 0, ago(time.Minute)
+		}, "", 0, 0},
 		"it did not come up, and is tried again later": {func(l *deployment.StandingLease, _ *deployment.LeasePolicy) {
 			l.Preview.State, l.Failure, l.NextStartAt = deployment.PreviewFailed, failure, ago(-time.Minute)
 		}, "", 0, time.Minute},

@@ -101,11 +101,13 @@ func (s *Store) keepingLease(ctx context.Context, deploymentID string, do func(*
 		if err != nil {
 			return err
 		}
-		lease, err := q.LeaseWish(ctx, where.ID)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) { // without a row it has no end
+		if err := q.EnsureLease(ctx, where.ID); err != nil {
 			return err
 		}
-		lease.Wanted = lease.Wanted || err != nil
+		lease, err := q.LeaseWish(ctx, where.ID)
+		if err != nil {
+			return err
+		}
 		return do(q, wish{environment: where.ID, kind: deployment.EnvironmentKind(where.Kind), LeaseWishRow: lease}, row)
 	})
 }
@@ -115,6 +117,12 @@ type wish struct {
 	environment string // its id
 	kind        deployment.EnvironmentKind
 	db.LeaseWishRow
+}
+
+// rests reports whether a preview that did not come up is not to be started yet, or not unasked.
+func (w wish) rests(state deployment.PreviewState) bool {
+	return state == deployment.PreviewFailed && w.FailedStarts > 0 && w.WakeRequestedAt == nil &&
+		(w.NextStartAt == nil || w.NextStartAt.After(w.ReadAt))
 }
 
 // ListenLeases tells until ctx ends of which environments the leases have changed: changed with an id, all when notifications may

@@ -340,7 +340,7 @@ func TestStartFailed(t *testing.T) {
 	require.Equal(t, "away", b.standing(d).Failure.Code)
 	require.Equal(t, deployment.PreviewStarting, b.standing(d).Preview.State)
 	b.exec("UPDATE preview_leases SET wake_requested_at = now()")
-	again, err := b.StartFailed(t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken"}, threeStarts)
+	again, err := b.StartFailed(t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken", Class: deployment.ClassUser}, threeStarts)
 	require.NoError(t, err)
 	require.Equal(t, time.Minute, again)
 	lease := b.standing(d)
@@ -351,6 +351,41 @@ func TestStartFailed(t *testing.T) {
 	require.Equal(t, 1, lease.FailedStarts)
 }
 
+// An attempt that Temporal makes once more, as after the death of its worker, begins no start that is not due.
+func TestStartFailed_NothingBeginsBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.asleep()
+	begin := func() error {
+		_, err := b.BeginStart(t.Context(), again(d, "host-1"))
+		return err
+	}
+	for last, due := range []string{"next_start_at = now()", "wake_requested_at = now()", "next_start_at = now()"} {
+		b.failStart(d)
+		require.ErrorIs(t, begin(), deployment.ErrSuperseded)
+		require.Equal(t, deployment.PreviewFailed, b.state(d), last)
+		b.exec("UPDATE preview_leases SET " + due)
+	}
+	b.failStart(d)
+	require.Nil(t, b.standing(d).NextStartAt)
+	require.ErrorIs(t, begin(), deployment.ErrSuperseded, "it is given up")
+	_, err := b.StartPreview(t.Context(), d.ID)
+	require.NoError(t, err)
+	require.NoError(t, begin(), "somebody asks for it")
+}
+
+// What went live by a worker of before there were leases has no row.
+func TestStartFailed_WithoutALease(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.asleep()
+	b.exec("DELETE FROM preview_leases")
+	require.Equal(t, time.Minute, b.failStart(d))
+	lease := b.standing(d)
+	require.Equal(t, "broken", lease.Failure.Code)
+	require.Equal(t, time.Minute, lease.NextStartAt.Sub(lease.Since))
+}
+
 // threeStarts may fail in a row.
 var threeStarts = deployment.LeasePolicy{RetryInitial: time.Minute, RetryMaximum: time.Hour, Starts: 3}
 
@@ -359,7 +394,7 @@ func (b bench) failStart(d deployment.Deployment) (again time.Duration) {
 	b.t.Helper()
 	_, err := b.BeginStart(b.t.Context(), deployment.Preview{DeploymentID: d.ID, Host: "host-1", Container: "again-" + d.ID, Network: "net2-" + d.ID})
 	require.NoError(b.t, err)
-	again, err = b.StartFailed(b.t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken"}, threeStarts)
+	again, err = b.StartFailed(b.t.Context(), d.ID, "host-1", &deployment.Failure{Code: "broken", Class: deployment.ClassUser}, threeStarts)
 	require.NoError(b.t, err)
 	return again
 }
@@ -411,6 +446,7 @@ func TestStartFailed_IsTriedAgainSoOften(t *testing.T) {
 			require.NoError(t, err)
 		},
 		"a start that succeeds": func() {
+			b.exec("UPDATE preview_leases SET wake_requested_at = now()")
 			p, err := b.BeginStart(t.Context(), again(d, "host-1"))
 			require.NoError(t, err)
 			p.Address, p.ContainerID = "172.18.0.9:3000", "c2"

@@ -12,11 +12,14 @@ import (
 
 // BeginStart notes that the live deployment of an environment is about to be started again as at, whose host and names alone
 // count, these where it moves, and returns the preview as it stands then: live when it is so there already. It keeps its address where it had one.
-// What is not to run answers deployment.ErrSuperseded.
+// What is not to run, or not yet, answers deployment.ErrSuperseded.
 func (s *Store) BeginStart(ctx context.Context, where deployment.Preview) (p deployment.Preview, err error) {
 	err = s.keepingLease(ctx, where.DeploymentID, func(q *db.Queries, lease wish, row db.Preview) error {
 		if !lease.Wanted {
 			return fmt.Errorf("it is to be stopped: %w", deployment.ErrSuperseded)
+		}
+		if lease.rests(deployment.PreviewState(row.State)) {
+			return fmt.Errorf("its last start has failed: %w", deployment.ErrSuperseded)
 		}
 		if row.State == string(deployment.PreviewLive) && row.Host == where.Host {
 			p = toPreview(row)

@@ -96,16 +96,17 @@ func (q *Queries) LeaseStopped(ctx context.Context, environmentID string) error 
 
 const leaseWish = `-- name: LeaseWish :one
 SELECT wanted = 'running' AS wanted, (NOT pinned AND coalesce(expires_at <= now(), false))::boolean AS ended,
-       failed_starts, next_start_at, now()::timestamptz AS read_at
+       failed_starts, next_start_at, wake_requested_at, now()::timestamptz AS read_at
   FROM preview_leases WHERE environment_id = $1
 `
 
 type LeaseWishRow struct {
-	Wanted       bool
-	Ended        bool
-	FailedStarts int32
-	NextStartAt  *time.Time
-	ReadAt       time.Time
+	Wanted          bool
+	Ended           bool
+	FailedStarts    int32
+	NextStartAt     *time.Time
+	WakeRequestedAt *time.Time
+	ReadAt          time.Time
 }
 
 func (q *Queries) LeaseWish(ctx context.Context, environmentID string) (LeaseWishRow, error) {
@@ -116,6 +117,7 @@ func (q *Queries) LeaseWish(ctx context.Context, environmentID string) (LeaseWis
 		&i.Ended,
 		&i.FailedStarts,
 		&i.NextStartAt,
+		&i.WakeRequestedAt,
 		&i.ReadAt,
 	)
 	return i, err

@@ -67,7 +67,7 @@ SELECT id, kind FROM environments WHERE live_deployment_id = @deployment_id::uui
 
 -- name: LeaseWish :one
 SELECT wanted = 'running' AS wanted, (NOT pinned AND coalesce(expires_at <= now(), false))::boolean AS ended,
-       failed_starts, next_start_at, now()::timestamptz AS read_at
+       failed_starts, next_start_at, wake_requested_at, now()::timestamptz AS read_at
   FROM preview_leases WHERE environment_id = $1;
 
 -- name: LockPreview :one
