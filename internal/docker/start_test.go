@@ -142,7 +142,7 @@ func TestLabelsSayWhoseItIs(t *testing.T) {
 	n, err := api.NetworkInspect(t.Context(), p.Network, network.InspectOptions{})
 	require.NoError(t, err)
 	require.Equal(t, want, n.Labels)
-	want["slipway.run"] = "run-1"
+	want["slipway.run"], want["traefik.enable"] = "run-1", "false"
 	require.Equal(t, want, inspect(t, p).Config.Labels)
 }
 

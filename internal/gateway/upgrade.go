@@ -22,7 +22,7 @@ func (w *watched) takenOver(hijack httpsnoop.HijackFunc, r *http.Request) httpsn
 			return conn, buffered, err
 		}
 		w.status, w.stream = http.StatusSwitchingProtocols, true
-		c := &client{Conn: conn, seen: w, webSocket: strings.EqualFold(r.Header.Get("Upgrade"), "websocket"), answered: make(chan struct{})}
+		c := newClient(conn, w, strings.EqualFold(r.Header.Get("Upgrade"), "websocket"))
 		w.upgraded.Store(c)
 		return c, buffered, nil
 	}
@@ -36,27 +36,46 @@ type client struct {
 	webSocket bool
 
 	in       frames // what the visitor says; of Read alone
-	answered chan struct{}
-	once     sync.Once // closes answered
+	begun    signal // the answer to the upgrade is written
+	answered signal // the visitor has closed, or is gone
 
 	mu      sync.Mutex // guards what follows
-	begun   bool       // the answer to the upgrade is written
 	out     frames     // what the app says
 	leaving bool       // after the frame that is under way nothing of the app's is passed on
 	left    bool       // the Close frame is written
 }
 
+func newClient(conn net.Conn, seen *watched, webSocket bool) *client {
+	return &client{Conn: conn, seen: seen, webSocket: webSocket, begun: signal{ch: make(chan struct{})}, answered: signal{ch: make(chan struct{})}}
+}
+
+// signal is given once, and stays given.
+type signal struct {
+	ch   chan struct{}
+	once sync.Once
+}
+
+func (s *signal) give() { s.once.Do(func() { close(s.ch) }) }
+
+// within reports whether the signal is given, which it waits for.
+func (s *signal) within(d time.Duration) bool {
+	select {
+	case <-s.ch:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
 func (c *client) Read(p []byte) (int, error) {
-	c.mu.Lock()
-	c.begun = true
-	c.mu.Unlock()
+	c.begun.give()
 	n, err := c.Conn.Read(p)
 	c.seen.received.Add(int64(n))
 	if c.webSocket {
 		c.in.feed(p[:n], false)
 	}
 	if err != nil || c.in.closed {
-		c.once.Do(func() { close(c.answered) })
+		c.answered.give()
 	}
 	return n, err
 }
@@ -107,24 +126,20 @@ func (c *client) CloseWrite() error {
 // Close frame: on a connection that is closed with something unread, what was written last may be lost.
 func (c *client) goAway() {
 	defer c.Close()
-	if !c.webSocket || c.SetWriteDeadline(time.Now().Add(closeWait)) != nil { // which also ends a write that holds the lock
+	if !c.webSocket || !c.begun.within(closeWait) { // a visitor may have read the answer to the upgrade already
 		return
 	}
-	if !c.beginToLeave() {
+	if c.SetWriteDeadline(time.Now().Add(closeWait)) != nil { // which also ends a write that holds the lock
 		return
 	}
-	select {
-	case <-c.answered:
-	case <-time.After(closeWait):
+	if c.beginToLeave() {
+		c.answered.within(closeWait)
 	}
 }
 
 func (c *client) beginToLeave() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.begun {
-		return false
-	}
 	c.leaving = true
 	return !c.out.between() || c.leave() == nil
 }
