@@ -22,7 +22,8 @@ func (l *Leases) keys() []key {
 		{
 			env: "SLIPWAY_PREVIEW_IDLE", path: "previews.idle", initial: "30m", value: lasting(&l.Idle),
 			doc: "After how long without a request the container of a preview is stopped, until the next request wakes it; a request or WebSocket under way counts. At least 30s; " +
-				"`forever` for never, as production's never sleep.",
+				"`forever` for never, as production's never sleep. Previews that were deployed with `forever` and `SLIPWAY_TRAEFIK_ENTRYPOINTS` are to be deployed anew after a change to a time: " +
+				"gateways see none of their requests, so that they would sleep although they are used.",
 		},
 		{
 			env: "SLIPWAY_PREVIEW_HOST_LOST", path: "previews.host_lost", initial: "2m", value: duration(&l.HostLost),
