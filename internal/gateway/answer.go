@@ -112,17 +112,26 @@ func notRunning(a answer) answer {
 	return a
 }
 
-// waking says that a preview is still being woken when its visitor has waited long.
+// waking says what is still done to have a preview live when its visitor has waited long.
 func waking(r deployment.Route) *answer {
-	return &answer{
-		status: http.StatusServiceUnavailable, code: "preview.waking", title: "Waking up", route: &r, refresh: 1, failure: r.Failure,
-		detail: "This preview was asleep, since nobody had used it for a while, and is being started. It opens here by itself.",
+	a := answer{status: http.StatusServiceUnavailable, route: &r, refresh: 1, failure: r.Failure}
+	switch {
+	case r.State == deployment.PreviewFailed || r.Failure != nil:
+		a.code, a.title = "preview.retrying", "Trying to start this preview"
+		a.detail = "It has not come up so far, and is tried again. It opens here by itself if it comes up."
+	case r.State == deployment.PreviewAsleep:
+		a.code, a.title = "preview.waking", "Waking up"
+		a.detail = "This preview was asleep, since nobody had used it for a while, and is being started. It opens here by itself."
+	default:
+		a.code, a.title = "preview.starting", "Starting"
+		a.detail = "This preview is being started. It opens here by itself."
 	}
+	return &a
 }
 
 func crowded(r deployment.Route) *answer {
 	return &answer{
-		status: http.StatusServiceUnavailable, code: "preview.crowded", title: "Waking up", route: &r, refresh: 2,
+		status: http.StatusServiceUnavailable, code: "preview.crowded", title: "Starting", route: &r, refresh: 2,
 		detail: "This preview is being started, and as many requests as the gateway holds wait for it. Ask again in a moment.",
 	}
 }

@@ -207,15 +207,37 @@ func TestWhoWaitsForLongIsTold(t *testing.T) {
 	known.set(awake(b))
 	g.Invalidate(stableHost)
 	require.Equal(t, begun{status: http.StatusOK, body: "up"}, <-program, "a program goes on waiting")
+}
 
-	troubled := sleeping(b)
-	troubled.State, troubled.Failure = deployment.PreviewStarting, deployment.UserFailure("x", "look", "it ends with code 1")
-	front, _, _, _ = holding(t, troubled, func(o *gateway.Options) { o.Waking.Wait = time.Millisecond })
-	response, body = ask(t, front, stableHost)
-	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
-	require.Equal(t, "1", response.Header.Get("Retry-After"))
-	require.Equal(t, "preview.waking", problemOf(t, body)["code"])
-	require.Contains(t, body, "it ends with code 1")
+func TestWhoWaitsForLongIsToldWhatFor(t *testing.T) {
+	t.Parallel()
+	b := backend(t, func(http.ResponseWriter, *http.Request) { t.Error("it does not run") })
+	starting := sleeping(b)
+	starting.State = deployment.PreviewStarting
+	troubled := starting
+	troubled.Failure = deployment.UserFailure("x", "look", "it ends with code 1")
+	for _, c := range []struct {
+		route             deployment.Route
+		code, title, says string
+	}{
+		{sleeping(b), "preview.waking", "Waking up", "This preview was asleep"},
+		{starting, "preview.starting", "Starting", "This preview is being started"},
+		{troubled, "preview.retrying", "Trying to start", "it ends with code 1"},
+		{failing(sleeping(b), time.Now().Add(-time.Minute)), "preview.retrying", "Trying to start", "it ends with code 1"},
+	} {
+		front, _, _, _ := holding(t, c.route, func(o *gateway.Options) { o.Waking.Wait = time.Millisecond })
+		response, body := ask(t, front, stableHost, "Accept", "text/html")
+		requirePage(t, response, body, http.StatusServiceUnavailable, true)
+		require.Contains(t, body, "<h1>"+c.title)
+		require.Contains(t, body, c.says)
+		require.Equal(t, c.code == "preview.waking", strings.Contains(body, "was asleep"), c.code)
+		response, body = ask(t, front, stableHost)
+		require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+		require.Equal(t, "1", response.Header.Get("Retry-After"))
+		p := problemOf(t, body)
+		require.Equal(t, c.code, p["code"])
+		require.Contains(t, p["detail"], c.says)
+	}
 }
 
 // failing is a route to a preview that did not come up, and is tried again later.
