@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/config"
@@ -35,36 +36,58 @@ func (h *host) isolate(ctx context.Context) error {
 	return isolation.Previews{Pool: c.PreviewSubnets, Resolvers: resolvers, Services: c.Services, Networks: c.PrivateNets}.Isolate()
 }
 
+// goneWithin is how long the engine may list a network whose interface it has removed already.
+const goneWithin = time.Second
+
 // besideEngine refuses to set rules in a network namespace that is not the engine's, where no preview would pass them: none of the
-// engine's bridges is there. It knows nothing of an engine that does not answer.
+// engine's bridges is there, nor after another look, since all that were listed may have been about to go. It knows nothing of an engine
+// that does not answer.
 func (h *host) besideEngine(ctx context.Context) error {
+	missing, err := h.bridgesElsewhere(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	select {
+	case <-time.After(goneWithin):
+	case <-ctx.Done(): // told to stop, which is no fault
+		return nil
+	}
+	missing, err = h.bridgesElsewhere(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return deployment.PlatformFailure("preview.not_isolated",
+		"run the worker on the host's network (network_mode: host, as deploy/compose.yaml does), where the Docker engine has its bridges; "+
+			"or keep previews away from that machine yourself and set SLIPWAY_PREVIEW_ISOLATION=off",
+		"the worker's network is not the Docker engine's, so rules that it sets hold for no preview: it has no interface %s", strings.Join(missing[:min(3, len(missing))], ", "))
+}
+
+// bridgesElsewhere returns the engine's bridges when none of them is here.
+func (h *host) bridgesElsewhere(ctx context.Context) ([]string, error) {
 	look, cancel := context.WithTimeout(ctx, h.c.Timeouts.Short)
 	defer cancel()
 	before, err := net.Interfaces()
 	if err != nil {
-		return fmt.Errorf("list network interfaces: %w", err)
+		return nil, fmt.Errorf("list network interfaces: %w", err)
 	}
 	bridges, err := h.engine.Bridges(look)
 	if err != nil {
 		if ctx.Err() == nil {
 			h.Log.Warn("cannot tell whether previews pass the rules that keep them apart", "error", err)
 		}
-		return nil
+		return nil, nil
 	}
 	after, err := net.Interfaces()
 	if err != nil {
-		return fmt.Errorf("list network interfaces: %w", err)
+		return nil, fmt.Errorf("list network interfaces: %w", err)
 	}
 	here := slices.ContainsFunc(append(before, after...), func(i net.Interface) bool { // networks come and go meanwhile
 		return slices.Contains(bridges, i.Name)
 	})
-	if here || len(bridges) == 0 {
-		return nil
+	if here {
+		return nil, nil
 	}
-	return deployment.PlatformFailure("preview.not_isolated",
-		"run the worker on the host's network (network_mode: host, as deploy/compose.yaml does), where the Docker engine has its bridges; "+
-			"or keep previews away from that machine yourself and set SLIPWAY_PREVIEW_ISOLATION=off",
-		"the worker's network is not the Docker engine's, so rules that it sets hold for no preview: it has no interface %s", strings.Join(bridges[:min(3, len(bridges))], ", "))
+	return bridges, nil
 }
 
 // isolateAgain sets the rules again: who reloads the machine's own firewall may have removed them.

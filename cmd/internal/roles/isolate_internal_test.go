@@ -3,13 +3,17 @@ package roles
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +45,14 @@ func besides(t *testing.T, engineHost, pool string) (h *host, log *bytes.Buffer)
 	return h, log
 }
 
+// bridgeOf makes a network, so that one is here whatever other tests remove, and returns its interface.
+func bridgeOf(t *testing.T) string {
+	t.Helper()
+	network := run(t, "docker", "network", "create", "slipway-test-"+uuid.NewString())
+	t.Cleanup(func() { run(t, "docker", "network", "rm", network) })
+	return "br-" + network[:12]
+}
+
 // rulesFor reports whether a table of rules is in the network namespace of the thread.
 func rulesFor(name string) (bool, error) {
 	conn, err := nftables.New()
@@ -60,9 +72,7 @@ func TestIsolate_NotInANamespaceOfItsOwn(t *testing.T) {
 	t.Parallel()
 	h, _ := besides(t, "", "10.238.0.0/24")
 	const table = "slipway-previews-10.238.0.0-24"
-	network := run(t, "docker", "network", "create", "slipway-test-"+uuid.NewString())
-	t.Cleanup(func() { run(t, "docker", "network", "rm", network) })
-	bridge := "br-" + network[:12]
+	bridge := bridgeOf(t)
 	space := "slwiso" + strconv.Itoa(os.Getpid())
 	run(t, "ip", "netns", "add", space)
 	t.Cleanup(func() { run(t, "ip", "netns", "delete", space) })
@@ -88,6 +98,7 @@ func TestIsolate_NotInANamespaceOfItsOwn(t *testing.T) {
 func TestIsolate_IsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	h, _ := besides(t, "", "10.239.0.0/24")
+	bridgeOf(t)
 	const table = "slipway-previews-10.239.0.0-24"
 	require.NoError(t, h.isolate(t.Context()))
 	set, err := rulesFor(table)
@@ -100,6 +111,35 @@ func TestIsolate_IsSwitchedOff(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, set)
 	}
+}
+
+// The engine lists a network for a moment whose interface is gone. When that is so depends on the engine, so another answers here.
+func TestIsolate_WhileANetworkGoes(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	var looks atomic.Int32
+	engine := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.43")
+		switch {
+		case !strings.HasSuffix(r.URL.Path, "/networks"):
+			fmt.Fprint(w, `{"NCPU": 2}`)
+		case looks.Add(1) == 1:
+			fmt.Fprint(w, `[{"Id": "0123456789abcdef"}]`)
+		default:
+			fmt.Fprint(w, `[{"Options": {"com.docker.network.bridge.name": "lo"}}]`)
+		}
+	})}
+	go func() { _ = engine.Serve(listener) }()
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	h, log := besides(t, "unix://"+socket, "10.241.0.0/24")
+	require.NoError(t, h.isolate(t.Context()))
+	require.EqualValues(t, 2, looks.Load())
+	require.Empty(t, log.String())
+	set, err := rulesFor("slipway-previews-10.241.0.0-24")
+	require.NoError(t, err)
+	require.True(t, set)
 }
 
 // As when a machine starts, where the engine may be the last to come up.
