@@ -43,6 +43,9 @@ func previewTLS(ctx context.Context, m Machine) []Finding {
 	if g.TLS.Mode == config.TLSACME {
 		found = append(found, directory(ctx, g.TLS), waysIn(g))
 	}
+	if own == nil && !g.TLS.Issues() {
+		return append(found, skipped("which names that are visited are covered can be told only from a certificate that can be read"))
+	}
 	return append(found, stored(ctx, m, own)...)
 }
 

@@ -152,8 +152,13 @@ func TestTLSOfNamesThatAreVisited(t *testing.T) {
 	require.Equal(t, doctor.Warning, found[2].Status)
 	require.Contains(t, found[2].Detail, "within a day: shop.example.test")
 	certificate, key = selfSigned(t, -day, 60*day, "*.preview.example.test", "shop.example.test")
-	withFiles(t, &m, certificate, key)
+	file := withFiles(t, &m, certificate, key)
 	require.Equal(t, doctor.OK, look(t, m)[2].Status)
+	require.NoError(t, os.Remove(file))
+	found = look(t, m)
+	require.Len(t, found, 2)
+	require.Equal(t, doctor.Failed, found[0].Status)
+	require.Equal(t, doctor.Skipped, found[1].Status, "nothing is known of what it covers")
 }
 
 func TestTLSByACME(t *testing.T) {
