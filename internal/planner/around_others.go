@@ -68,7 +68,6 @@ func uvWorkspace(root, src *source, app string) *around {
 // references are how manifests name folders, and files in folders, outside their own.
 var references = []struct{ file, folder *regexp.Regexp }{
 	{regexp.MustCompile(`^package\.json$`), regexp.MustCompile(`"(?:file|link|portal):(\.\./[^"]*)"`)},
-	{regexp.MustCompile(`^tsconfig[A-Za-z0-9._-]*\.json$`), regexp.MustCompile(`"(\.\./[^"*]*)`)},
 	{regexp.MustCompile(`^go\.mod$`), regexp.MustCompile(`(?m)=>[ \t]*["` + "`" + `]?(\.\./[^\s"` + "`" + `]*)`)},
 	{regexp.MustCompile(`^(requirements|constraints)[A-Za-z0-9._-]*\.txt$`), regexp.MustCompile(`(?m)^[ \t]*(?:(?:-e|-r|-c|--editable|--requirement|--constraint)[= \t]*|[\w.-]+[ \t]*@[ \t]*)?(?:file:)?(\.\./[^\s#;[]*)`)},
 	{regexp.MustCompile(`^(pyproject\.toml|Pipfile|Cargo\.toml)$`), regexp.MustCompile(`\b(?:path|file|editable)[ \t]*=[ \t]*"(\.\./[^"]*)"`)},
@@ -143,21 +142,34 @@ func referencesOf(root *source, folder string) (file string, names []string) {
 		return "", nil
 	}
 	for _, entry := range entries {
-		for _, reference := range references {
-			if !reference.file.MatchString(entry.Name()) {
-				continue
-			}
-			data, err := root.read(path.Join(folder, entry.Name()))
-			if err != nil {
-				continue
-			}
-			for _, match := range reference.folder.FindAllSubmatch(data, -1) {
-				if len(names) == 0 {
-					file = entry.Name()
-				}
-				names = append(names, string(match[1]))
-			}
+		named := namedIn(root, folder, entry.Name())
+		if len(names) == 0 {
+			file = entry.Name()
 		}
+		names = append(names, named...)
 	}
 	return file, names
+}
+
+// namedIn returns what one file names outside its folder, if it is a manifest.
+func namedIn(root *source, folder, file string) (names []string) {
+	read := func() []byte {
+		data, err := root.read(path.Join(folder, file))
+		if err != nil {
+			return nil // what cannot be read names nothing
+		}
+		return data
+	}
+	if tsconfigName.MatchString(file) {
+		return tsconfigNames(read())
+	}
+	for _, reference := range references {
+		if !reference.file.MatchString(file) {
+			continue
+		}
+		for _, match := range reference.folder.FindAllSubmatch(read(), -1) {
+			names = append(names, string(match[1]))
+		}
+	}
+	return names
 }
