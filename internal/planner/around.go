@@ -23,7 +23,7 @@ type around struct {
 	show   []string                // files of root that tell nixpacks about the app, where it has none of its own
 	hide   []string                // files of the app that nixpacks would take for the root's
 	begin  string                  // beginning of the app's package.json that says what root's says
-	build  func(own string) string // the build command around the app's own; nil for that one
+	build  func(own string) string // the build command around the app's own; nil, and what returns "", for that one
 	start  string                  // the start command, where nixpacks may not know it
 	env    []string                // NAME=value, for nixpacks
 	nx     *nxProject              // that is planned at the root
@@ -99,39 +99,66 @@ func (p *Planner) privateCopyAround(ctx context.Context, src *source) (dir strin
 	if src.around == nil {
 		return p.privateCopy(ctx, src)
 	}
-	if src.around.runs == deployment.ContextRunsAll {
-		return p.privateCopy(ctx, src.around.root)
+	copied, lay := src.around.root, src.layConfig
+	if src.around.runs != deployment.ContextRunsAll {
+		copied, lay = src, src.around.lay
 	}
-	if dir, _, err = p.privateCopy(ctx, src); err != nil { // a link out of the app may well lead to something that the build gets
+	if dir, dropped, err = p.privateCopy(ctx, copied); err != nil {
 		return "", nil, err
 	}
-	if err := src.around.lay(dir); err != nil {
+	if copied == src {
+		dropped = nil // a link out of the app may well lead to something that the build gets
+	}
+	if err := lay(dir); err != nil {
 		os.RemoveAll(filepath.Dir(dir))
 		return "", nil, err
 	}
-	return dir, nil, nil
+	return dir, dropped, nil
+}
+
+// layConfig puts what the app tells nixpacks in the place of what the root tells it, in a copy of the root.
+func (s *source) layConfig(dir string) error {
+	for _, names := range [][]string{configFiles, {procfile}} {
+		if s.planned(names...) != s {
+			continue
+		}
+		for _, name := range names {
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+			if !s.exists(name) {
+				continue
+			}
+			if err := copyFile(s, name, dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // env returns the flags with which nixpacks is told what the folder does not say.
 func (f *firstPass) env() (flags []string) {
-	if f.around != nil {
-		for _, variable := range f.around.env {
+	if f.src.around != nil {
+		for _, variable := range f.src.around.env {
 			flags = append(flags, "--env="+variable)
 		}
 	}
 	return flags
 }
 
-// commands fills in the commands of an app that needs more than its own folder built.
+// commands fills in the commands of an app that needs more than its own folder built. nixpacks lets them go before what the
+// repository's own configuration names, so where it names a start there is none.
 func (f *firstPass) commands(project deployment.Project) deployment.Project {
-	if f.around == nil {
+	a := f.src.around
+	if a == nil {
 		return project
 	}
-	if f.around.build != nil && project.BuildCommand == "" {
-		project.BuildCommand = f.around.build(f.native.command("build"))
+	if a.build != nil && project.BuildCommand == "" {
+		project.BuildCommand = a.build(f.native.command("build"))
 	}
-	if project.StartCommand == "" && !f.around.root.exists("Procfile") {
-		project.StartCommand = f.around.start
+	if project.StartCommand == "" && !f.src.namesStart() {
+		project.StartCommand = a.start
 	}
 	return project
 }

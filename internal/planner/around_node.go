@@ -42,7 +42,7 @@ func nodeWorkspace(root, src *source, app string) *around {
 	if !belongs(patterns, app) {
 		return nil
 	}
-	w := &nodeSpace{root: root, app: app, top: top, manager: nodeManager(root, top)}
+	w := &nodeSpace{root: root, app: app, top: top, manager: nodeManager(root, top), named: src.namesBuild()}
 	w.members(patterns)
 	return &around{
 		reason: fmt.Sprintf("%s is in the workspace of %s", app, path.Join(root.rel, file)),

@@ -17,6 +17,7 @@ type nodeSpace struct {
 	app      string
 	top      nodeMember
 	manager  string
+	named    bool              // the app's configuration of nixpacks says how it is built
 	packages map[string]string // name → folder
 }
 
@@ -41,9 +42,9 @@ func (w *nodeSpace) members(patterns []string) {
 }
 
 // build returns the command that builds the packages of the workspace that the app needs, and then the app: with Turborepo where
-// that is set up, else each by itself, those that others need first.
+// that is set up and the app has no other build, else each by itself, those that others need first.
 func (w *nodeSpace) build(own nodeMember, command string) string {
-	if w.root.exists("turbo.json") && w.depends("turbo") && own.Scripts["build"] != "" && own.Name != "" {
+	if !w.named && w.root.exists("turbo.json") && w.depends("turbo") && own.Scripts["build"] != "" && own.Name != "" {
 		return fmt.Sprintf("(cd %s && %s turbo run build --filter=%s)", w.up(), w.exec(), own.Name)
 	}
 	if task := w.task(w.app); task != "" && command == "" {

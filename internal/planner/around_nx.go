@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -17,6 +18,7 @@ var projectName = regexp.MustCompile(`^[A-Za-z0-9@][A-Za-z0-9@/._-]*$`)
 type nxProject struct {
 	Name    string              `json:"name"`
 	Targets map[string]nxTarget `json:"targets"`
+	plugged bool                // plug-ins may give it more targets
 }
 
 type nxTarget struct {
@@ -60,25 +62,41 @@ func (p nxProject) run(exec, target string) string {
 	return command
 }
 
-// nxApp finds an app of an Nx workspace that has no package.json of its own: it is built from the root. nixpacks does that when it is
-// told the project's name and finds it in apps/<name>; the commands are for the others too.
+// nxPlugged reports whether the workspace has plug-ins, which infer targets from the files of a project.
+func nxPlugged(root *source) bool {
+	var settings struct {
+		Plugins []any `json:"plugins"`
+	}
+	data, err := root.read("nx.json")
+	return err == nil && readCommented(data, &settings) == nil && len(settings.Plugins) > 0
+}
+
+// nxApp finds an app of an Nx workspace that has no package.json of its own, nor another language's manifest: it is built from the
+// root. nixpacks does that when it is told the project's name and finds it in apps/<name>; the commands are for the others too.
 func nxApp(root, src *source, app string) *around {
-	if !root.exists("nx.json") || !root.exists(packageJSON) || src.exists(packageJSON) {
+	manifest := func(e evident) bool { return src.exists(e.file) }
+	if !root.exists("nx.json") || !root.exists(packageJSON) || slices.ContainsFunc(evidence, manifest) {
 		return nil
 	}
 	project, ok := readNx(root, app)
 	if !ok {
 		return nil
 	}
+	project.plugged = nxPlugged(root)
 	top, _ := readMember(root, ".")
 	exec := (&nodeSpace{manager: nodeManager(root, top)}).exec()
 	return &around{
 		reason: fmt.Sprintf("%s is the project %s of %s", app, project.Name, path.Join(root.rel, "nx.json")),
 		runs:   deployment.ContextRunsAll,
 		env:    []string{"NIXPACKS_NX_APP_NAME=" + project.Name},
-		build:  func(string) string { return project.run(exec, "build") },
-		start:  project.start(exec, app),
-		nx:     &project,
+		build: func(string) string {
+			if src.namesBuild() || !project.has("build") && !project.plugged {
+				return ""
+			}
+			return project.run(exec, "build")
+		},
+		start: project.start(exec, app),
+		nx:    &project,
 	}
 }
 
@@ -126,7 +144,7 @@ func (p nxProject) files(src *source, app string) (folder string, ok bool) {
 	switch {
 	case nxAngular.MatchString(build.Executor):
 		return build.angular(p.Name)
-	case nxVite.MatchString(build.Executor) || build.Executor == "" && !p.has("build") && src.exists("index.html"):
+	case nxVite.MatchString(build.Executor), !p.has("build") && p.plugged:
 		return viteFolder(src, app, folder)
 	case nxBundle.MatchString(build.Executor) && index != "":
 		return folder, folder != ""
@@ -134,8 +152,12 @@ func (p nxProject) files(src *source, app string) (folder string, ok bool) {
 	return "", false
 }
 
-// viteFolder reads where Vite puts its files, which the target says, or else the configuration.
+// viteFolder reads where Vite puts its files, which the target says, or else the configuration. What Vite builds without a page
+// is a server or a library.
 func viteFolder(src *source, app, folder string) (string, bool) {
+	if !src.exists("index.html") {
+		return "", false
+	}
 	for _, name := range configNames("vite.config") {
 		data, err := src.read(name)
 		if err != nil {
@@ -167,7 +189,7 @@ func (t nxTarget) angular(name string) (string, bool) {
 // nxFiles serves the front end that a target of Nx builds: nixpacks would start a file that no front end has.
 func (r *repairs) nxFiles() bool {
 	a := r.src.around
-	if a == nil || a.nx == nil || a.nx.has("start") || a.root.exists("Procfile") {
+	if a == nil || a.nx == nil || a.nx.has("start") || r.ownStart() {
 		return false
 	}
 	folder, ok := a.nx.files(r.src, a.app)

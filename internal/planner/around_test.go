@@ -68,6 +68,13 @@ func TestAround(t *testing.T) {
 			build:      "(cd ../../ && pnpm exec turbo run build --filter=web)",
 			dockerfile: []string{"pnpm-workspace.yaml", "pnpm i --frozen-lockfile\n", "WORKDIR /app/apps/web\n", "pnpm exec turbo", "exec pnpm run start"},
 		},
+		"Turborepo, and an app with a build of its own": {
+			files: npmWorkspace(files{
+				"package.json": `{"workspaces": ["apps/*", "packages/*"], "devDependencies": {"turbo": "2.0.0"}}`, "turbo.json": "{}", "apps/web/nixpacks.toml": "[phases.build]\ncmds = [\"make web\"]\n",
+			}), rootDir: "apps/web",
+			context: deployment.BuildContext{Dir: ".", Reason: "apps/web is in the workspace of package.json", Runs: deployment.ContextRunsInstall},
+			build:   "(cd ../../packages/tokens && npm run build) && (cd ../../packages/ui && npm run build) && make web", dockerfile: []string{"WORKDIR /app/apps/web\n", "make web", "exec npm run start"},
+		},
 		"Moon": {
 			files: npmWorkspace(files{
 				"package.json": `{"workspaces": ["apps/*"], "devDependencies": {"@moonrepo/cli": "1"}}`, ".moon/workspace.yml": "projects:\n  site: apps/web\n",
@@ -130,7 +137,7 @@ func TestAround(t *testing.T) {
 		},
 		"Nx, a front end whose target comes from Vite's configuration": {
 			files: files{
-				"nx.json": "{}", "package.json": `{}`, "apps/site/project.json": `{"name": "site"}`, "apps/site/index.html": "",
+				"nx.json": `{"plugins": ["@nx/vite/plugin"]}`, "package.json": `{}`, "apps/site/project.json": `{"name": "site"}`, "apps/site/index.html": "",
 				"apps/site/vite.config.ts": `export default { root: __dirname, build: { outDir: '../../dist/apps/site' } }`,
 			}, rootDir: "apps/site",
 			context: deployment.BuildContext{Dir: ".", Reason: "apps/site is the project site of nx.json", Runs: deployment.ContextRunsAll},
@@ -221,6 +228,7 @@ func TestAround_StandsAlone(t *testing.T) {
 		"another one":                {"package.json": `{"workspaces": ["packages/*"]}`, "apps/web/package.json": app},
 		"broken":                     {"package.json": `{"workspaces": 7}`, "pnpm-workspace.yaml": "\t", "go.work": "use ./apps/web", "apps/web/package.json": app},
 		"what it names is not there": {"apps/web/package.json": `{"scripts": {"start": "node ."}, "dependencies": {"a": "file:../gone", "b": "file:../../../etc"}}`},
+		"no project of node":         {"package.json": `{}`, "nx.json": "{}", "apps/web/project.json": `{"targets": {"build": {}}}`, "apps/web/go.mod": "module web\n\ngo 1.22\n", "apps/web/main.go": "package main\n\nfunc main() {}\n"},
 		"it is all inside":           {"apps/web/package.json": `{"scripts": {"start": "node ."}, "dependencies": {"a": "file:../web/lib"}}`, "apps/web/lib/x": ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,8 +74,12 @@ func (l *look) configLine(key ...string) (file string, line int) {
 
 var tomlTable = regexp.MustCompile(`^\s*\[\s*([^\[\]]+?)\s*\]`)
 
+// configFiles are where nixpacks looks for its configuration; it takes the first that there is.
+var configFiles = []string{"nixpacks.toml", "nixpacks.json"}
+
 // readConfig returns the configuration file that nixpacks takes and its content; faults in it are nixpacks' to report.
 func readConfig(src *source) (file string, config map[string]any) {
+	src = src.planned(configFiles...)
 	if data, err := src.read("nixpacks.toml"); err == nil {
 		_ = toml.Unmarshal(data, &config)
 		return "nixpacks.toml", config
@@ -84,6 +88,21 @@ func readConfig(src *source) (file string, config map[string]any) {
 		_ = json.Unmarshal(data, &config)
 	}
 	return "nixpacks.json", config
+}
+
+// namesStart reports whether the repository says to nixpacks what to start: in a Procfile or in nixpacks' own configuration.
+func (s *source) namesStart() bool {
+	_, config := readConfig(s)
+	start, _ := config["start"].(map[string]any)
+	return start["cmd"] != nil || s.planned(procfile).exists(procfile)
+}
+
+// namesBuild reports whether the repository's configuration of nixpacks says how to build.
+func (s *source) namesBuild() bool {
+	_, config := readConfig(s)
+	phases, _ := config["phases"].(map[string]any)
+	build, _ := phases["build"].(map[string]any)
+	return build["cmds"] != nil || build["commands"] != nil
 }
 
 func unknownKeys(prefix []string, table map[string]any, known []string) (unknown [][]string) {

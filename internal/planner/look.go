@@ -75,7 +75,7 @@ func lookAt(src *source, project deployment.Project, plan *deployment.Plan, text
 
 func (l *look) nixpacksWarnings() {
 	l.providerWarnings()
-	l.configWarnings()
+	l.at(l.src.planned(configFiles...), (*look).configWarnings)
 	if l.provides("node") {
 		if wish, _, _, _ := l.nodeWish(); wish != "" {
 			l.nodeVersionWarnings()
@@ -97,15 +97,23 @@ func (l *look) nixpacksWarnings() {
 
 // whereInstalled computes warnings where the app's packages are installed from: at the root of its workspace, if it is in one.
 func (l *look) whereInstalled(warnings func(*look)) {
-	a := l.src.around
-	if a == nil || a.runs != deployment.ContextRunsInstall {
+	if a := l.src.around; a != nil && a.runs == deployment.ContextRunsInstall {
+		l.at(a.root, warnings)
+		return
+	}
+	warnings(l)
+}
+
+// at computes warnings in a folder: the source, or the root that it is a part of.
+func (l *look) at(src *source, warnings func(*look)) {
+	if src == l.src {
 		warnings(l)
 		return
 	}
-	at := newLook(a.root, l.project, l.plan, l.native)
+	at := newLook(src, l.project, l.plan, l.native)
 	at.now = l.now
 	warnings(at)
-	up := strings.Repeat("../", 1+strings.Count(a.app, "/"))
+	up := strings.Repeat("../", 1+strings.Count(l.src.around.app, "/"))
 	for _, w := range at.found {
 		if w.File != "" {
 			w.File = up + w.File

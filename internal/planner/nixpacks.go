@@ -19,7 +19,7 @@ type firstPass struct {
 	native  *nativePlan
 	pinned  []string // what it is planned as, where nixpacks by itself recognises nothing
 	release string   // command of the Procfile's release line
-	around  *around
+	src     *source
 }
 
 // planFirst copies the source and plans it without the project's commands, which would add phases of their own and hide
@@ -29,7 +29,7 @@ func (p *Planner) planFirst(ctx context.Context, src *source, project deployment
 	if err != nil {
 		return nil, err
 	}
-	first := &firstPass{dir: dir, dropped: dropped, release: procfileRelease(src), around: src.around}
+	first := &firstPass{dir: dir, dropped: dropped, release: procfileRelease(src.planned(procfile)), src: src}
 	if err := first.plan(ctx, p, src, project); err != nil {
 		first.Close()
 		return nil, err

@@ -13,10 +13,12 @@ import (
 // releasePhase is the phase that nixpacks makes of a Procfile's release line, to be run while the image is built.
 const releasePhase = "release"
 
+const procfile = "Procfile"
+
 // procfileRelease returns the command of the Procfile's release line, "" for none. A file that cannot be read is nixpacks' to
 // report, which reads it as YAML too.
 func procfileRelease(src *source) string {
-	data, err := src.read("Procfile")
+	data, err := src.read(procfile)
 	if err != nil {
 		return ""
 	}

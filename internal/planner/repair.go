@@ -88,21 +88,11 @@ func (r *repairs) setPhase(name string, phase phaseChange) {
 	r.change.Phases[name] = phase
 }
 
-// ownStart reports whether the repository says to nixpacks what to start: in a Procfile or in nixpacks' own configuration.
-// What it says there it says of deploys, and is not repaired.
-func (r *repairs) ownStart() bool {
-	_, config := readConfig(r.src)
-	start, _ := config["start"].(map[string]any)
-	return start["cmd"] != nil || r.src.exists("Procfile")
-}
+// ownStart reports whether the repository says to nixpacks what to start. What it says there it says of deploys, and is not repaired.
+func (r *repairs) ownStart() bool { return r.src.namesStart() }
 
 // ownBuild reports whether the project or the repository's configuration of nixpacks says how to build.
-func (r *repairs) ownBuild() bool {
-	_, config := readConfig(r.src)
-	phases, _ := config["phases"].(map[string]any)
-	build, _ := phases["build"].(map[string]any)
-	return r.project.BuildCommand != "" || build["cmds"] != nil || build["commands"] != nil
-}
+func (r *repairs) ownBuild() bool { return r.project.BuildCommand != "" || r.src.namesBuild() }
 
 // insideFolder returns a folder that a tool's configuration names, and whether it is one below the root directory.
 func insideFolder(name string) (string, bool) {

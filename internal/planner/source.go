@@ -59,6 +59,15 @@ func (s *source) exists(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// planned returns the folder whose files of these names nixpacks reads: the source, also where the root is planned and the source
+// has one of them, and else that root.
+func (s *source) planned(names ...string) *source {
+	if s.around == nil || s.around.runs != deployment.ContextRunsAll || slices.ContainsFunc(names, s.exists) {
+		return s
+	}
+	return s.around.root
+}
+
 // read returns the content of a file of at most maxManifest bytes.
 func (s *source) read(name string) ([]byte, error) {
 	if info, err := s.Stat(name); err != nil {

@@ -9,8 +9,11 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// evidence is what makes somebody think that a repository is an app of a language, in the order in which nixpacks looks.
-var evidence = []struct{ file, provider, language string }{
+// evident is a manifest that makes somebody think that a repository is an app of a language.
+type evident struct{ file, provider, language string }
+
+// evidence is in the order in which nixpacks looks.
+var evidence = []evident{
 	{"go.mod", "go", "Go"},
 	{"pom.xml", "java", "Java"},
 	{"composer.json", "php", "PHP"},
