@@ -3,12 +3,15 @@ package buildkit_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
@@ -44,6 +47,22 @@ func homes(t *testing.T, p *buildkit.Pool, projects int) map[string]string {
 	return found
 }
 
+// freeze stops a process, and returns when none of its threads runs any more: each stops by itself, on a busy machine some time after the
+// signal.
+func freeze(t *testing.T, p *os.Process) {
+	t.Helper()
+	require.NoError(t, p.Signal(syscall.SIGSTOP))
+	t.Cleanup(func() { require.NoError(t, p.Signal(syscall.SIGCONT)) }) // one that is stopped does not end
+	require.Eventually(t, func() bool {
+		threads, err := procfs.AllThreads(p.Pid)
+		require.NoError(t, err)
+		return !slices.ContainsFunc(threads, func(thread procfs.Proc) bool {
+			stat, err := thread.Stat()
+			return err == nil && stat.State != "T"
+		})
+	}, time.Minute, time.Millisecond)
+}
+
 func TestPoolLeavesABuilderThatGoesAwayAndReturnsToIt(t *testing.T) {
 	t.Parallel()
 	doomed, frozen := buildkittest.Start(t), buildkittest.Start(t)
@@ -64,7 +83,7 @@ func TestPoolLeavesABuilderThatGoesAwayAndReturnsToIt(t *testing.T) {
 	require.Equal(t, before, homes(t, p, 30), "a project's builds go to the same one")
 
 	// One that stops answering is left after a moment, without a word from it.
-	require.NoError(t, frozen.Process.Signal(syscall.SIGSTOP))
+	freeze(t, frozen.Process)
 	begun := time.Now()
 	for name, address := range homes(t, p, 30) {
 		require.NotEqual(t, frozen.Address, address)
