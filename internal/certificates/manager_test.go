@@ -126,7 +126,7 @@ func (f *front) outcomes() map[string]int {
 func TestManager_ACertificateIsRenewedWhileItIsUsed(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, func(o *certificates.Options) { o.RenewalShare = 1 - 1e-9 }) // at once
-	name := "renewed-" + strings.ToLower(rand.Text()) + ".example.test" // certmagic shares what is under way in a process, and this goes on
+	name := "renewed-" + strings.ToLower(rand.Text()) + ".example.test"           // certmagic shares what is under way in a process, and this goes on
 	f.dns.Host(name)
 	first, err := f.visit(name, f.ca.Roots)
 	require.NoError(t, err)
