@@ -360,7 +360,13 @@ func TestStartPreview_AFailureWhoseContainerIsLeft(t *testing.T) {
 		tries++
 		return deployment.UserFailure("release.app_exited", "mend it", "exit 1")
 	})
-	b.engine.on("stop", once(die))
+	b.engine.on("stop", once(func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := b.preview.Alone(ctx, d.ID)
+		assert.ErrorIs(t, err, context.Canceled, "nobody begins to start it meanwhile")
+		return die(ctx)
+	}))
 	result, err := b.act(d, b.preview.StartPreview)
 	require.NoError(t, err)
 	require.False(t, result.Done, "the next attempt finds that it is not due")
