@@ -364,7 +364,9 @@ func TestStartPreview_AFailureWhoseContainerIsLeft(t *testing.T) {
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
 		_, err := b.preview.Alone(ctx, d.ID)
-		assert.ErrorIs(t, err, context.Canceled, "nobody begins to start it meanwhile")
+		if !errors.Is(err, context.Canceled) {
+			t.Error("somebody may begin to start it meanwhile")
+		}
 		return die(ctx)
 	}))
 	result, err := b.act(d, b.preview.StartPreview)
