@@ -24,10 +24,11 @@ type load struct {
 	under sync.WaitGroup
 	mu    sync.Mutex // guards what follows
 
-	quick, slowly, uploads, sockets int
-	answered                        map[string]int // by deployment
-	took                            []time.Duration
-	failures                        []string
+	quick, slowly, uploads int
+	answered               map[string]int  // by deployment
+	took                   []time.Duration // by quick requests
+	sockets                []time.Duration // how long WebSockets were open that were closed with 1001
+	failures               []string
 }
 
 // browsing makes each request on a connection of its own: none is repeated in secret because another was cut off.
@@ -39,6 +40,9 @@ var browsing = &http.Client{Transport: &http.Transport{
 	},
 }}
 
+// listeners is how many WebSockets are open at a time.
+const listeners = 5
+
 // begin uses the app until stop is called, which waits for what is under way.
 func (l *load) begin(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
@@ -47,7 +51,7 @@ func (l *load) begin(ctx context.Context) (stop func()) {
 		l.ask(ctx, &l.slowly, http.MethodGet, fmt.Sprintf("/?ms=%d", l.slow.Milliseconds()), nil)
 	})
 	l.every(done, 200*time.Millisecond, func() { l.ask(ctx, &l.uploads, http.MethodPost, "/", &trickle{}) })
-	for range 5 {
+	for range listeners {
 		l.under.Go(func() { l.listen(ctx, done) })
 	}
 	return func() {
@@ -82,10 +86,21 @@ func (l *load) sent() int {
 // await waits until so many quick requests were answered.
 func (l *load) await(t *testing.T, requests int) {
 	t.Helper()
+	l.awaitThat(t, func() bool { return l.quick+len(l.failures) >= requests })
+}
+
+// awaitClosed waits until so many WebSockets were closed with 1001, or something failed.
+func (l *load) awaitClosed(t *testing.T, sockets int) {
+	t.Helper()
+	l.awaitThat(t, func() bool { return len(l.sockets) >= sockets || len(l.failures) > 0 })
+}
+
+func (l *load) awaitThat(t *testing.T, holds func() bool) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.quick+len(l.failures) >= requests
+		return holds()
 	}, 10*time.Minute, tick)
 }
 
@@ -132,13 +147,13 @@ func answerTo(ctx context.Context, method, url string, body io.Reader) (string, 
 // listen keeps a WebSocket open, and opens the next when it was closed.
 func (l *load) listen(ctx context.Context, done <-chan struct{}) {
 	for {
-		closed := make(chan error, 1)
+		closed, begun := make(chan error, 1), time.Now()
 		socket, _, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{HTTPClient: browsing}) //nolint:bodyclose // by CloseNow
-		if err == nil {
-			go func() { closed <- l.hear(ctx, socket) }()
-		} else {
-			closed <- err
+		if err != nil {
+			l.fail(fmt.Sprintf("a WebSocket was not opened: %v", err))
+			return
 		}
+		go func() { closed <- l.hear(ctx, socket) }()
 		select {
 		case err := <-closed:
 			if status := websocket.CloseStatus(err); status != websocket.StatusGoingAway {
@@ -146,7 +161,7 @@ func (l *load) listen(ctx context.Context, done <-chan struct{}) {
 				return
 			}
 			l.mu.Lock()
-			l.sockets++
+			l.sockets = append(l.sockets, time.Since(begun))
 			l.mu.Unlock()
 		case <-done:
 			_ = socket.CloseNow()
