@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/slipway-dev/slipway/activities"
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -55,16 +56,21 @@ func once(do func(context.Context) error) func(context.Context) error {
 
 func die(context.Context) error { panic("died") }
 
-// beats can be made silent: the server then gives the attempt up although it still runs.
+// beats can be silenced for an attempt: the server then gives it up although it still runs.
 type beats struct {
 	activities.HeartbeatClient
-	silent atomic.Bool
+	silent sync.Map // task tokens of attempts
 	sent   atomic.Int64
 	heard  atomic.Int64 // by the server
 }
 
+// silence lets nothing be heard any more of the attempt that ctx belongs to.
+func (h *beats) silence(ctx context.Context) {
+	h.silent.Store(string(activity.GetInfo(ctx).TaskToken), true)
+}
+
 func (h *beats) RecordActivityHeartbeat(ctx context.Context, token []byte, details ...any) error {
-	if h.silent.Load() {
+	if _, silent := h.silent.Load(string(token)); silent {
 		return context.DeadlineExceeded
 	}
 	h.sent.Add(1)

@@ -35,15 +35,13 @@ func TestFetch_WaitsForRoomOnAFullDisk(t *testing.T) {
 		}
 		return nil
 	})
-	waiting := make(chan deployment.Deployment, 1)
+	waiting := b.lookOn()
 	require.NoError(t, b.run(d, func(ctx workflow.Context) error {
 		if err := b.upTo(ctx, d, deployment.StepFetch); err != nil {
 			return err
 		}
 		ctx = workflow.WithRetryPolicy(b.options(ctx), sdktemporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1, MaximumAttempts: 2})
-		fetched := workflow.ExecuteActivity(ctx, b.source.FetchSource, temporal.CommitInput{DeploymentID: d.ID, Commit: commit})
-		go b.lookOn(d, waiting)
-		return fetched.Get(ctx, nil)
+		return workflow.ExecuteActivity(ctx, b.source.FetchSource, temporal.CommitInput{DeploymentID: d.ID, Commit: commit}).Get(ctx, nil)
 	}))
 	require.Equal(t, "disk space on the host", (<-waiting).Step.WaitingFor)
 	steps := b.steps(d, deployment.StepFetch)

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
@@ -113,11 +112,11 @@ func TestStep_AbandonedAttemptGoesOn(t *testing.T) {
 			t.Run(name+" "+point, func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
-				b.silence = time.Second
+				b.silence = brief
 				d := b.deploy()
 				goOn := make(chan struct{})
-				m.points(b).on(point, once(func(context.Context) error {
-					b.beats.silent.Store(true)
+				m.points(b).on(point, once(func(ctx context.Context) error {
+					b.beats.silence(ctx)
 					<-goOn
 					return nil
 				}))
@@ -128,15 +127,10 @@ func TestStep_AbandonedAttemptGoesOn(t *testing.T) {
 					_, err := m.do(ctx, b, d)
 					return err
 				})
-				require.Eventually(t, func() bool {
-					steps := b.steps(d, m.step)
-					return len(steps) > 1 && steps[len(steps)-1].Attempt == 2
-				}, soon, interval)
-				b.beats.silent.Store(false)
 				require.NoError(t, run.Get(t.Context(), nil))
 				before := statuses(b.steps(d, m.step))
 				close(goOn)
-				b.stop() // waits for the abandoned attempt
+				b.untilNobodyIsAtWork(d)
 				m.check(b, d)
 				require.Equal(t, before, statuses(b.steps(d, m.step)), "the late word of a lost attempt changes nothing")
 				require.Contains(t, before, deployment.StepLost)

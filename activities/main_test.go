@@ -45,6 +45,7 @@ const (
 	hostID   = "host-1"
 	interval = 100 * time.Millisecond // between heartbeats
 	silence  = 10 * time.Second       // after which the server gives an attempt up: long, since machines are slow
+	brief    = 3 * time.Second        // the same, where a test waits for it
 	soon     = time.Minute            // for what is to happen at once, on a busy machine
 )
 
@@ -210,7 +211,7 @@ func (b *bench) start(d deployment.Deployment, s script) sdkclient.WorkflowRun {
 	id := temporal.DeployWorkflowID(d.ID)
 	scripts.Store(id, s)
 	run, err := b.client.ExecuteWorkflow(b.t.Context(), sdkclient.StartWorkflowOptions{
-		ID: id, TaskQueue: b.queue, WorkflowTaskTimeout: 2 * time.Second,
+		ID: id, TaskQueue: b.queue,
 	}, "script")
 	require.NoError(b.t, err)
 	return run
@@ -221,7 +222,7 @@ func (b *bench) runAs(id string, s script) error {
 	b.t.Helper()
 	scripts.Store(id, s)
 	run, err := b.client.ExecuteWorkflow(b.t.Context(), sdkclient.StartWorkflowOptions{
-		ID: id, TaskQueue: b.queue, WorkflowTaskTimeout: 2 * time.Second,
+		ID: id, TaskQueue: b.queue,
 	}, "script")
 	if err != nil {
 		return err
@@ -238,19 +239,39 @@ func (b *bench) run(d deployment.Deployment, s script) error {
 // options are those of the deploy's steps, only quicker.
 func (b *bench) options(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: b.queue, StartToCloseTimeout: time.Minute, HeartbeatTimeout: b.silence, WaitForCancellation: true,
+		TaskQueue: b.queue, StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: b.silence, WaitForCancellation: true,
 		RetryPolicy: &sdktemporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, BackoffCoefficient: 2, MaximumAttempts: 3},
 	})
 }
 
-// lookOn looks on from outside, as people do, and tells of the deployment when its step waits for the next attempt.
-func (b *bench) lookOn(d deployment.Deployment, waiting chan<- deployment.Deployment) {
-	for range time.Tick(interval / 4) {
-		if now := b.get(d); now.Step != nil && now.Step.NextAttemptAt != nil {
-			waiting <- now
-			return
-		}
+// onlooker sees deployments as people do when a step begins to wait for its next attempt.
+type onlooker struct {
+	activities.StepRecorder
+	b       *bench
+	waiting chan<- deployment.Deployment
+}
+
+func (o onlooker) StepEnded(
+	ctx context.Context, a activities.StepAttempt, status deployment.StepStatus, f *deployment.Failure, next *time.Time, at time.Time,
+) error {
+	err := o.StepRecorder.StepEnded(ctx, a, status, f, next, at)
+	if err == nil && next != nil {
+		o.waiting <- o.b.get(deployment.Deployment{ID: a.DeploymentID})
 	}
+	return err
+}
+
+// lookOn tells of deployments whose step waits for its next attempt.
+func (b *bench) lookOn() (waiting <-chan deployment.Deployment) {
+	seen := make(chan deployment.Deployment, 3) // attempts
+	b.recorder.Steps = onlooker{b.store, b, seen}
+	return seen
+}
+
+// untilNobodyIsAtWork waits for all attempts at a deployment's steps, those included that the server has given up.
+func (b *bench) untilNobodyIsAtWork(d deployment.Deployment) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return b.recorder.Holds(d.ID) == 0 }, soon, interval/10)
 }
 
 // call executes one activity.

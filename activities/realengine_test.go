@@ -59,6 +59,9 @@ func (b *bench) onRealEngine() *realEngine {
 		require.NoError(b.t, e.api.Close())
 	})
 	b.preview.Engine = e
+	b.project.HealthCheck.TimeoutSeconds = 60 // a container takes its time on a busy machine
+	b.project, err = b.store.UpdateProject(b.t.Context(), b.project)
+	require.NoError(b.t, err)
 	return e
 }
 

@@ -142,22 +142,20 @@ func TestReleaseCommand_TwiceAtTheSameTime(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			b := migrating(t)
-			b.silence = time.Second
+			b.silence = brief
 			d := b.deploy()
 			goOn := make(chan struct{})
 			var calls atomic.Int64
-			b.engine.on(point, func(context.Context) error {
+			b.engine.on(point, func(ctx context.Context) error {
 				if calls.Add(1) == 1 {
-					b.beats.silent.Store(true)
+					b.beats.silence(ctx)
 					<-goOn
-				} else {
-					b.beats.silent.Store(false)
 				}
 				return nil
 			})
 			require.NoError(t, b.run(d, b.wholeDeploy(d)))
 			close(goOn)
-			b.stop() // waits for the abandoned attempt
+			b.untilNobodyIsAtWork(d)
 			require.Len(t, b.engine.ran(), 1)
 			require.Equal(t, deployment.StatusReady, b.get(d).Status)
 		})
