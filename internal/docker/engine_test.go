@@ -180,6 +180,18 @@ func startReady(t *testing.T, e *docker.Engine, s deployment.RunSpec) deployment
 	return p
 }
 
+// untilSays returns when the app has printed a line: what a probe finds that has little time must not depend on how long the start takes.
+func untilSays(t *testing.T, e *docker.Engine, p deployment.Preview, line string) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	said := errors.New("it has")
+	require.ErrorIs(t, e.Logs(ctx, p.Container, nil, func(l deployment.OutputLine) {
+		if l.Text == line {
+			cancel(said)
+		}
+	}), said, "it never says %q", line)
+}
+
 func probeSpec(seconds int) deployment.ProbeSpec {
 	return deployment.ProbeSpec{Check: deployment.HealthCheck{Path: "/", TimeoutSeconds: seconds}, Interval: 50 * time.Millisecond}
 }

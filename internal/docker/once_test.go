@@ -38,7 +38,7 @@ type onced struct {
 
 func (o *onced) run(ctx context.Context, e *docker.Engine, s deployment.RunSpec, limit time.Duration) error {
 	return e.RunOnce(ctx, s, deployment.Once{
-		Limit: limit, Grace: time.Second,
+		Limit: limit, Grace: 10 * time.Second,
 		Begin: func(context.Context) error { o.begun.Add(1); return nil },
 		Line: func(l deployment.OutputLine) {
 			o.mu.Lock()
@@ -62,7 +62,7 @@ func untilRuns(t *testing.T, name string) {
 	require.Eventually(t, func() bool {
 		c, err := api.ContainerInspect(t.Context(), name)
 		return err == nil && c.State.Running
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 // untilPrinted returns when a run has printed a line.
@@ -72,7 +72,7 @@ func untilPrinted(t *testing.T, o *onced, line string) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		return slices.Contains(o.lines, line)
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 func TestRunOnceRunsTheCommandWithTheLimitsOfAPreview(t *testing.T) {
@@ -163,23 +163,23 @@ func TestRunOnceManyTimesAtOnceRunsOnce(t *testing.T) {
 	}
 	group.Wait()
 	require.NoError(t, errors.Join(errs...))
-	require.Equal(t, 1, starts(t, s.Name, begin))
+	require.Len(t, attributes(t, s.Name, events.ActionStart, "name", begin), 1)
 }
 
-// starts counts how often containers of a name were started.
-func starts(t *testing.T, name string, since time.Time) (n int) {
+// attributes is what the engine has told of containers of a name at each event of a kind.
+func attributes(t *testing.T, name string, event events.Action, attribute string, since time.Time) (found []string) {
 	t.Helper()
 	messages, failed := api.Events(t.Context(), events.ListOptions{
 		Since: strconv.FormatInt(since.Unix(), 10), Until: strconv.FormatInt(time.Now().Unix()+1, 10),
-		Filters: filters.NewArgs(filters.Arg("container", name), filters.Arg("event", "start")),
+		Filters: filters.NewArgs(filters.Arg("container", name), filters.Arg("event", string(event))),
 	})
 	for {
 		select {
-		case <-messages:
-			n++
+		case message := <-messages:
+			found = append(found, message.Actor.Attributes[attribute])
 		case err := <-failed:
 			require.ErrorIs(t, err, io.EOF)
-			return n
+			return found
 		}
 	}
 }
@@ -215,7 +215,7 @@ func TestRunOnceStopsWhatTakesTooLong(t *testing.T) {
 	e, s := newEngine(t), command("waiting")
 	for range 2 { // whoever comes later says the same
 		var o onced
-		f := failureOf(t, o.run(t.Context(), e, s, 2*time.Second))
+		f := failureOf(t, o.run(t.Context(), e, s, 5*time.Second))
 		require.Equal(t, "release.command_timeout", f.Code)
 		require.Equal(t, deployment.ClassUser, f.Class)
 		require.Equal(t, []string{"mode waiting", "waiting", "got SIGTERM"}, f.Lines)

@@ -58,6 +58,9 @@ func TestProbeTellsWhatIsWrongWithThePort(t *testing.T) {
 			e := newEngine(t)
 			var said []string
 			p := start(t, e, spec(c.mode, "LISTEN="+c.listen))
+			if c.listen != "" {
+				untilSays(t, e, p, "listening on "+c.listen)
+			}
 			f := failureOf(t, probeError(e.Probe(t.Context(), p, probeSpec(2), func(l string) { said = append(said, l) })))
 			require.Equal(t, c.code, f.Code, f.Message)
 			require.Equal(t, deployment.ClassUser, f.Class)
@@ -74,13 +77,14 @@ func TestProbeFindsTheOnlyOtherPort(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	p := start(t, e, spec("", "LISTEN=:8080"))
-	s := probeSpec(4)
+	untilSays(t, e, p, "listening on :8080")
+	s := probeSpec(8)
 	s.OtherPort = true
 	began := time.Now()
 	address, err := e.Probe(t.Context(), p, s, nil)
 	require.NoError(t, err)
 	require.Equal(t, strings.TrimSuffix(p.Address, ":3000")+":8080", address)
-	require.Greater(t, time.Since(began), 3*time.Second, "PORT has its time first")
+	require.Greater(t, time.Since(began), 6*time.Second, "PORT has its time first")
 
 	p.Address = address
 	require.NotEmpty(t, get(t, p, "/"))
@@ -104,17 +108,19 @@ func TestProbeWaitsForThePortOfASlowApp(t *testing.T) {
 
 func TestProbeTakesNoOtherPortWhenItIsNotClear(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, listen, code string }{
-		{"several", ":8080,:9090", "release.wrong_port"},
-		{"PORT on loopback", "127.0.0.1:3000,:9090", "release.loopback_only"},
-		{"another on loopback", "127.0.0.1:8080", "release.wrong_port"},
+	for _, c := range []struct{ name, listen, last, code string }{
+		{"several", ":8080,:9090", ":9090", "release.wrong_port"},
+		{"PORT on loopback", "127.0.0.1:3000,:9090", ":9090", "release.loopback_only"},
+		{"another on loopback", "127.0.0.1:8080", "127.0.0.1:8080", "release.wrong_port"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			e := newEngine(t)
 			s := probeSpec(3)
 			s.OtherPort = true
-			f := failureOf(t, probeError(e.Probe(t.Context(), start(t, e, spec("", "LISTEN="+c.listen)), s, nil)))
+			p := start(t, e, spec("", "LISTEN="+c.listen))
+			untilSays(t, e, p, "listening on "+c.last)
+			f := failureOf(t, probeError(e.Probe(t.Context(), p, s, nil)))
 			require.Equal(t, c.code, f.Code, f.Message)
 		})
 	}
@@ -124,6 +130,7 @@ func TestProbeWantsTheStatus(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	broken := start(t, e, spec("broken"))
+	untilSays(t, e, broken, "listening on :3000")
 	f := failureOf(t, probeError(e.Probe(t.Context(), broken, probeSpec(2), nil)))
 	require.Equal(t, "release.not_ready", f.Code)
 	require.Contains(t, f.Message, "answered 503")

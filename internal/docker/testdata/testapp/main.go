@@ -4,6 +4,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -52,8 +53,13 @@ func serve(h http.Handler) {
 	go wait()
 	ended := make(chan error)
 	for address := range strings.SplitSeq(addresses, ",") {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 		fmt.Println("listening on", address)
-		go func() { ended <- http.ListenAndServe(address, h) }()
+		go func() { ended <- http.Serve(listener, h) }()
 	}
 	if later := os.Getenv("LATER"); later != "" {
 		time.Sleep(3 * time.Second) // as an app that warms up
