@@ -30,7 +30,8 @@ func at(b *httptest.Server, id string, liveFor time.Duration) deployment.Route {
 	return r
 }
 
-// following serves a gateway that follows its routes, with a drain time of an hour. reviewed waits until it has looked at them.
+// following serves a gateway that follows its routes, with a drain time of an hour. reviewed waits until it has looked at them as they
+// are then: it looks once a minute by itself too.
 func following(t *testing.T, known ...deployment.Route) (front *httptest.Server, g *gateway.Gateway, r *routes, reviewed func()) {
 	t.Helper()
 	counted := newCounter()
@@ -42,9 +43,13 @@ func following(t *testing.T, known ...deployment.Route) (front *httptest.Server,
 	followed := make(chan struct{})
 	go func() { defer close(followed); g.Follow(ctx) }()
 	t.Cleanup(func() { stop(); <-followed })
+	kept := 0
 	return front, g, r, func() {
+		before := r.looked()
 		g.InvalidateAll()
-		<-counted.kept
+		for ; kept <= before; kept++ {
+			<-counted.kept
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type routes struct {
 	known map[string]deployment.Route
 	err   error
 	asked int
+	looks int // that found all routes
 }
 
 func (r *routes) Route(_ context.Context, hostname string) (deployment.Route, error) {
@@ -44,7 +45,16 @@ func (r *routes) Route(_ context.Context, hostname string) (deployment.Route, er
 func (r *routes) Routes(context.Context) ([]deployment.Route, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.err == nil {
+		r.looks++
+	}
 	return slices.Collect(maps.Values(r.known)), r.err
+}
+
+func (r *routes) looked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looks
 }
 
 func (r *routes) set(route deployment.Route) {
