@@ -203,4 +203,4 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-const patience = 10 * time.Second
+const patience = time.Minute
