@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a preview that ought to be live may take to answer: it may just be starting again.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // deployExample deploys one of the examples through the REST API, as a user would, and returns its stable URL. One that is
 // live already is left alone.

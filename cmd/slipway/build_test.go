@@ -152,7 +152,7 @@ func TestBuildFolder(t *testing.T) {
 		var stdout, stderr buffer
 		ended := make(chan int, 1)
 		go func() { ended <- p.cli(&stdout, &stderr).run(ctx, []string{"build", "./app", "--save", "app.tar"}) }()
-		require.Eventually(t, func() bool { return strings.Contains(stderr.String(), " started\n") }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(stderr.String(), " started\n") }, 5*time.Minute, 10*time.Millisecond)
 		cancel()
 		require.Equal(t, exitInterrupted, <-ended)
 		require.Contains(t, stderr.String(), "CANCELED\ninterrupted\n")

@@ -15,7 +15,7 @@ import (
 
 // How long tests wait for an event, and how often they look.
 const (
-	eventually = 10 * time.Second
+	eventually = time.Minute
 	tick       = time.Millisecond
 )
 
@@ -55,7 +55,7 @@ func (b *buffer) String() string {
 func (p *person) cli(stdout, stderr io.Writer) *cli {
 	c := newCLI(strings.NewReader(p.stdin), stdout, stderr, func(name string) string { return p.vars[name] })
 	c.now, c.location = func() time.Time { return noon }, time.UTC
-	c.pace = pace{first: time.Millisecond, max: 4 * time.Millisecond, patience: 20 * time.Second, silence: 20 * time.Second}
+	c.pace = pace{first: time.Millisecond, max: 4 * time.Millisecond, patience: time.Minute, silence: time.Minute}
 	c.pollEvery, c.statsEvery = time.Millisecond, time.Millisecond
 	if c.dir = p.dir; c.dir == "" {
 		c.dir = p.t.TempDir()

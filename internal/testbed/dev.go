@@ -70,9 +70,9 @@ func (d *Dev) Stop() error {
 	select {
 	case err := <-d.exited:
 		return err
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		_ = d.cmd.Process.Kill()
-		return errors.New("still running a minute after SIGTERM")
+		return errors.New("still running 3 minutes after SIGTERM")
 	}
 }
 

@@ -107,15 +107,15 @@ func TestDisk_RoomIsMadeAtOnce(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { h.watchDisk(ctx); close(ended) }()
-	require.Eventually(t, func() bool { _, err := os.Stat(stray); return os.IsNotExist(err) && h.closed() == nil }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(stray); return os.IsNotExist(err) && h.closed() == nil }, time.Minute, 10*time.Millisecond)
 	require.Empty(t, asked, "there is room already")
-	require.Eventually(t, func() bool { return !h.slotsNow(t).Closed }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return !h.slotsNow(t).Closed }, time.Minute, 10*time.Millisecond)
 
 	giveBack := h.take(t, 2*mib)
 	<-asked
 	require.Error(t, h.closed())
 	giveBack()
-	require.Eventually(t, func() bool { return h.closed() == nil }, 20*time.Second, 10*time.Millisecond, "somebody was quicker")
+	require.Eventually(t, func() bool { return h.closed() == nil }, time.Minute, 10*time.Millisecond, "somebody was quicker")
 	close(release)
 	stop()
 	<-ended

@@ -31,8 +31,10 @@ func TestGateways_WriteWhatWasVisitedWhilePostgresWasAway(t *testing.T) {
 	}
 	first, _, stopFirst := gatewayUntil(t, store.Pool().Config().ConnString())
 	second, _, stopSecond := gatewayUntil(t, store.Pool().Config().ConnString())
-	for _, ask := range []func(string) (int, string){first, second} {
-		require.Eventually(t, func() bool { status, _ := ask(d.EnvHost); return status == http.StatusOK }, time.Minute, 10*time.Millisecond)
+	for _, visit := range []func() (int, string){
+		func() (int, string) { return first(d.EnvHost) }, func() (int, string) { return first(d.PreviewHost) }, func() (int, string) { return second(d.EnvHost) },
+	} {
+		require.Eventually(t, func() bool { status, _ := visit(); return status == http.StatusOK }, time.Minute, 10*time.Millisecond)
 	}
 	require.Eventually(t, func() bool { _, at := answered(); return !at.IsZero() }, 5*time.Second, 10*time.Millisecond, "at once")
 
@@ -47,6 +49,6 @@ func TestGateways_WriteWhatWasVisitedWhilePostgresWasAway(t *testing.T) {
 	own.Start()
 	stopFirst()
 	stopSecond()
-	require.Eventually(t, func() bool { n, at := answered(); return n == 2+6 && !at.Before(before) }, 5*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { n, at := answered(); return n == 3+6 && !at.Before(before) }, time.Minute, 10*time.Millisecond,
 		"the gateways had not written it when they had stopped")
 }

@@ -164,7 +164,7 @@ func TestPruneKeys(t *testing.T) {
 	require.Eventually(t, func() bool { // until visibility shows the workflow
 		found, err := client.CountWorkflow(t.Context(), countAll(m.Temporal.Namespace))
 		return err == nil && found.GetCount() == 1
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	done, err = roles.PruneKeys(t.Context(), m, store, quiet)
 	require.NoError(t, err)
 	require.Equal(t, []secrets.Key{{ID: first.ID, State: secrets.Old}}, done.Removed, "it has sealed nothing that is left")
@@ -179,7 +179,7 @@ func TestPruneKeys(t *testing.T) {
 	require.Eventually(t, func() bool {
 		done, err = roles.PruneKeys(t.Context(), m, store, quiet)
 		return err == nil && len(done.Removed) == 1
-	}, 10*time.Second, 50*time.Millisecond, "past its retention Temporal needs the key no more")
+	}, time.Minute, 50*time.Millisecond, "past its retention Temporal needs the key no more")
 	requireReadable(t, store, p)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
@@ -60,20 +61,18 @@ func start(t *testing.T, ops string, want map[string]string, run func(context.Co
 		require.NoError(t, <-ended)
 	})
 	var found readiness
-	require.Eventually(t, func() bool {
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // what is busy may answer late
 		answer, err := http.Get("http://" + ops + "/readyz")
-		if err != nil {
-			return false
-		}
+		require.NoError(c, err)
 		defer answer.Body.Close()
 		found = readiness{}
-		return json.NewDecoder(answer.Body).Decode(&found) == nil && len(found.Components) == len(want)
-	}, 30*time.Second, 50*time.Millisecond)
-	status := map[string]string{}
-	for name, c := range found.Components {
-		status[name] = c.Status
-	}
-	require.Equal(t, want, status)
+		require.NoError(c, json.NewDecoder(answer.Body).Decode(&found))
+		status := map[string]string{}
+		for name, component := range found.Components {
+			status[name] = component.Status
+		}
+		assert.Equal(c, want, status)
+	}, time.Minute, 50*time.Millisecond)
 	return found
 }
 
