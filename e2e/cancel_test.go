@@ -119,7 +119,8 @@ func TestLogStreamResumesAndEnds(t *testing.T) {
 	require.Equal(t, strconv.Itoa(middle+1), rest[0])
 }
 
-// follow reads a deployment's event stream to its end and returns the ids of its lines and the last event.
+// follow reads a deployment's event stream to its end and returns the ids of its lines, but for what the app printed once it was live,
+// and the last event.
 func follow(t *testing.T, id, lastEventID string) (ids []string, event string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+dev.api+"/v1/deployments/"+id+"/logs", nil)
@@ -135,12 +136,20 @@ func follow(t *testing.T, id, lastEventID string) (ids []string, event string) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
+	var last string
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
 			event = value
 		}
 		if value, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
-			ids = append(ids, value)
+			last = value
+		}
+		if value, ok := strings.CutPrefix(lines.Text(), "data: "); ok && event == "log" {
+			var line logLine
+			require.NoError(t, json.Unmarshal([]byte(value), &line))
+			if line.Step != "app" {
+				ids = append(ids, last)
+			}
 		}
 	}
 	require.NoError(t, lines.Err())
@@ -220,7 +229,7 @@ func TestDeletedProjectLeavesNothing(t *testing.T) {
 	require.Less(t, response.status, 300)
 	require.Equal(t, http.StatusNotFound, dev.call(t, http.MethodGet, "/v1/projects/"+project, nil, nil).status)
 	requireNothingLeft(t, d.ID)
-	require.Eventually(t, func() bool { status, _ := dev.get(t, d.PreviewURL); return status == http.StatusNotFound }, eventually, tick)
+	requireUnknown(t, d.PreviewURL)
 }
 
 func jsonOf(t *testing.T, v any) string {

@@ -98,14 +98,16 @@ func TestPreviewSleepsWakesEndsAndComesBack(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("wakes took %s to %s, half of them at most %s", took[0], took[len(took)-1], took[len(took)/2])
-	require.Less(t, took[len(took)/2], 10*time.Second, "on a busy machine, too")
+	require.Less(t, took[len(took)/2], 30*time.Second, "on a busy machine, too")
 
 	rows.sleep()
 	rows.exec("UPDATE preview_leases SET expires_at = now() WHERE environment_id = $1")
 	rows.until(deployment.PreviewStopped)
 	requireNothingLeft(t, d.ID)
-	status, _ := dev.get(t, d.PreviewURL)
-	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Eventually(t, func() bool { // a gateway that is told late goes on with what it knows
+		status, _ := dev.get(t, d.PreviewURL)
+		return status == http.StatusServiceUnavailable
+	}, eventually, tick)
 
 	rows.exec("UPDATE preview_leases SET wanted = 'running' WHERE environment_id = $1")
 	rows.until(deployment.PreviewLive)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/shlex"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/slipway-dev/slipway/api/client"
 	"github.com/slipway-dev/slipway/internal/testbed"
@@ -180,11 +181,24 @@ func TestResetsAndRetryAreTheSame(t *testing.T) {
 	require.Len(t, docker(t, "ps", "-aq", "--filter", "label=slipway.deployment="+first.ID), 1)
 }
 
+// awaitListed waits until Temporal lists a workflow, which it does a moment later than it tells of the workflow itself.
+func awaitListed(t *testing.T, query string) {
+	t.Helper()
+	temporal := temporalClient(t)
+	require.Eventually(t, func() bool {
+		page, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default", Query: query})
+		require.NoError(t, err)
+		return len(page.Executions) == 1
+	}, eventually, tick, query)
+}
+
 // The commands that look, and those that act on the reconciler.
 func TestCommandsLook(t *testing.T) {
 	t.Parallel()
 	project := createProject(t, "commands-look", dev.repo("static"), nil)
 	d := waitEnd(t, deploy(t, project, map[string]any{"environment": "pr/4711"}), "ready")
+	awaitListed(t, fmt.Sprintf("WorkflowId='%s' AND SlipwayStatus='ready' AND SlipwayCommit='%s' AND ExecutionStatus='Completed'", d.WorkflowID, *d.Commit))
+	awaitListed(t, fmt.Sprintf("WorkflowId='preview/%s' AND SlipwayProject='%s' AND ExecutionStatus='Running'", d.Environment.ID, project))
 	host := stepsOf(t, d.ID)[1].Host
 	history := filepath.Join(t.TempDir(), "h.json")
 	defer asWritten(t, `temporal schedule toggle --schedule-id reconcile --unpause --reason "…"`) // whatever fails: the other tests need it
@@ -255,6 +269,9 @@ func TestCommandsTerminateAndCancelByQuery(t *testing.T) {
 		if last.ID != "" {
 			require.Equal(t, http.StatusAccepted, retry(t, id))
 			buildingAfter(t, last)
+		}
+		if act.status == "canceled" {
+			awaitListed(t, query)
 		}
 		asWritten(t, act.command, "$W", "deploy/"+id, `--query "…"`, `--query "`+query+`"`)
 		d := waitEnd(t, id, act.status)

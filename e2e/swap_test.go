@@ -11,11 +11,11 @@ import (
 	"github.com/slipway-dev/slipway/internal/gitserve/gitservetest"
 )
 
-// talker is an app that answers /slow once its WebSocket has said something.
+// talker is an app that answers /slow once its WebSocket has said something, and tells at /asked whether that was asked for.
 const talker = `import base64, hashlib, os, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-said = threading.Event()
+said, asked = threading.Event(), threading.Event()
 
 class App(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -24,8 +24,11 @@ class App(BaseHTTPRequestHandler):
         if self.headers.get("Upgrade", "").lower() == "websocket":
             return self.talk()
         if self.path == "/slow":
+            asked.set()
             said.wait()
         body = os.environ["SLIPWAY_DEPLOYMENT_ID"].encode()
+        if self.path == "/asked":
+            body = str(asked.is_set()).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -70,10 +73,13 @@ func TestSwapLetsWhatIsUnderWayGoOn(t *testing.T) {
 		body, _ := io.ReadAll(response.Body)
 		answered <- string(body)
 	}()
+	require.Eventually(t, func() bool { _, body := dev.get(t, first.EnvironmentURL+"/asked"); return body == "True" }, eventually, tick)
 
 	second := waitEnd(t, deploy(t, project, nil), "ready")
-	_, body := dev.get(t, second.EnvironmentURL)
-	require.Equal(t, second.ID, body)
+	require.Eventually(t, func() bool { // a gateway that is told late goes on with what it knows
+		_, body := dev.get(t, second.EnvironmentURL)
+		return body == second.ID
+	}, eventually, tick)
 	require.Empty(t, answered)
 	require.NoError(t, socket.Write(t.Context(), websocket.MessageText, []byte("go on")))
 	require.Equal(t, first.ID, <-answered)
