@@ -16,15 +16,15 @@ func at(err error, format string, args ...any) error {
 	switch {
 	case err == nil:
 		return nil
-	case unreachable(err):
+	case Unreachable(err):
 		return deployment.AwayFailure(deployment.ComponentTemporal, "temporal.unavailable", "check that the Temporal frontend runs", "%s: %w", doing, err)
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 }
 
-// unreachable reports whether the server did not answer, or said that it cannot now.
-func unreachable(err error) bool {
+// Unreachable reports whether the server did not answer, or said that it cannot now.
+func Unreachable(err error) bool {
 	_, unavailable := errors.AsType[*serviceerror.Unavailable](err)
 	_, late := errors.AsType[*serviceerror.DeadlineExceeded](err)
 	return unavailable || late || errors.Is(err, context.DeadlineExceeded)

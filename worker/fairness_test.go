@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,7 +60,7 @@ func TestWorker_ProjectsTakeTurnsForBuildSlots(t *testing.T) {
 	expected := placesInLine(t, store)
 	close(line.open)
 
-	require.Eventually(t, func() bool { return len(line.passed()) == crowd+2*few }, 2*time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(line.passed()) == crowd+2*few }, eventually, tick)
 	passed := line.passed()
 	requireNear(t, expected, passed[slots:])
 	last := 0
@@ -78,7 +77,7 @@ func TestWorker_ProjectsTakeTurnsForBuildSlots(t *testing.T) {
 		census, err := store.Census(t.Context())
 		require.NoError(t, err)
 		return census.Deployments[deployment.StatusReady] == crowd+2*few
-	}, 2*time.Minute, 50*time.Millisecond)
+	}, eventually, tick)
 }
 
 // placesInLine is the order in which projects are to get the next slots, as their deployments show it.

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"path/filepath"
@@ -39,6 +40,8 @@ type host struct {
 	deaf        atomic.Bool   // nothing is heard of the worker's activities any more
 	policy      deployment.LeasePolicy
 	patience    time.Duration // of the record with a Postgres that is away; 0 for its default
+	stopping    time.Duration // that a step has when the worker stops; 0 for a second
+	meet        chan struct{} // where each build waits for one of another host
 	store       *postgres.Store
 	workspaces  activities.Workspaces
 	t           *testing.T
@@ -119,7 +122,7 @@ func (h *host) Plan(ctx context.Context, _ string, _ deployment.Project, _ []str
 
 func (h *host) Choose(context.Context, string) (string, func(), error) { return h.id, func() {}, nil }
 
-// Solve takes long enough for a second build to show itself.
+// Solve does what was set for it, or waits for a build of another host: a second build of this one would show itself.
 func (h *host) Solve(ctx context.Context, _ string, _ deployment.BuildRequest, sink deployment.BuildSink) (deployment.BuildOutcome, error) {
 	h.mu.Lock()
 	h.sink = sink
@@ -140,7 +143,8 @@ func (h *host) Solve(ctx context.Context, _ string, _ deployment.BuildRequest, s
 		h.t.Errorf("leases of %s: %v, %v", h.id, open, err)
 	}
 	select {
-	case <-time.After(300 * time.Millisecond):
+	case h.meet <- struct{}{}:
+	case <-h.meet:
 	case <-ctx.Done():
 	}
 	h.mu.Lock()
@@ -271,11 +275,11 @@ func (h *host) work(client sdkclient.Client, writer *logs.Writer, limits tempora
 	slots := worker.NewLeaseSlots(taken.Count, 1, 100*time.Millisecond, quiet)
 	recorder := &activities.Recorder{
 		Steps: h.store, Store: h.store, Runs: deploys, Logs: writer, HostID: h.id, Now: time.Now, Log: quiet, Patience: h.patience,
-		Heartbeats: &activities.Heartbeats{Client: heart{client, h}, Interval: 200 * time.Millisecond, Limit: time.Second},
+		Heartbeats: &activities.Heartbeats{Client: heart{client, h}, Interval: 200 * time.Millisecond, Limit: 2 * time.Second},
 	}
 	alone := new(activities.OneByOne)
 	w, err := worker.New(worker.Options{
-		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: time.Second, Limits: limits, Log: quiet,
+		Client: client, HostID: h.id, BuildID: h.build, ControlOnly: h.controlOnly, Leases: slots, BuildSlots: 1, StopTimeout: cmp.Or(h.stopping, time.Second), Limits: limits, Log: quiet,
 		ReconcileEvery: every,
 		Recorder:       recorder,
 		Activities: worker.Activities{

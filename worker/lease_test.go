@@ -80,6 +80,8 @@ func TestLease_SleepsWakesEndsAndBeginsAnew(t *testing.T) {
 	s.untilPreview(d, deployment.PreviewAsleep)
 	require.Eventually(t, func() bool { return s.host.standsStill(was.Container) }, eventually, tick)
 
+	// Who asks for it asks for a while: it does not fall asleep again before this test has looked.
+	s.sql("INSERT INTO preview_traffic (environment_id, last_request_at) VALUES ($1, now() + interval '1 hour')", d.EnvironmentID)
 	begun := time.Now()
 	s.sql("UPDATE preview_leases SET wake_requested_at = now()")
 	woken := s.untilPreview(d, deployment.PreviewLive)

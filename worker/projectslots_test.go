@@ -66,7 +66,7 @@ func newShared(t *testing.T) *shared {
 	t.Helper()
 	s := &shared{system: newIdleSystem(t), stop: map[string]func(){}}
 	s.deploys.Limits.RetryInitial, s.deploys.Limits.RetryMaximum = 100*time.Millisecond, 500*time.Millisecond
-	s.deploys.Limits.ScheduleToStart = 5 * time.Second // a host that is only busy is not gone
+	s.deploys.Limits.ScheduleToStart = 10 * time.Second // a host that is only busy is not gone
 	for _, h := range []*host{s.system.host, {id: "b", store: s.store, t: t, namespace: s.deploys.Namespace}} {
 		h.perProject, h.unscheduled = 1, true // the test itself repairs what is to be repaired
 		h.on("solve", s.gates.at(h.id))

@@ -15,7 +15,6 @@ import (
 func (s *system) reconcile(in temporal.ReconcileInput) (result temporal.ReconcileResult) {
 	s.t.Helper()
 	in.Limits = s.deploys.Limits
-	in.Limits.ScheduleToStart = 3 * time.Second // the stuck host's
 	run, err := s.client.ExecuteWorkflow(s.t.Context(), sdkclient.StartWorkflowOptions{TaskQueue: temporal.QueueControl}, temporal.WorkflowReconcile, in)
 	require.NoError(s.t, err)
 	require.NoError(s.t, run.Get(s.t.Context(), &result))
@@ -44,6 +43,7 @@ func TestReconcile_ForAPersonWhoWaits(t *testing.T) {
 func TestReconcile_AHostThatDoesNotAnswerIsADifference(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
+	s.deploys.Limits.ScheduleToStart = 6 * time.Second // the stuck one's, and more than the other one needs
 	require.NoError(t, s.store.SeenHost(t.Context(), "gone", []string{"build", "preview"}, 1))
 	_, err := s.store.Pool().Exec(t.Context(), "UPDATE hosts SET last_seen_at = now() - interval '3 hours' WHERE id = 'gone'")
 	require.NoError(t, err)

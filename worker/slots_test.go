@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -85,76 +86,100 @@ func reserve(ctx context.Context, slots *worker.LeaseSlots) <-chan error {
 	return done
 }
 
+// requireWaits is for a bubble in which nobody does anything any more but wait.
 func requireWaits(t *testing.T, done <-chan error) {
 	t.Helper()
+	synctest.Wait()
 	select {
 	case err := <-done:
 		t.Fatalf("a slot was given, or refused: %v", err)
-	case <-time.After(50 * time.Millisecond):
+	default:
+	}
+}
+
+// requireGiven is the same for a slot that is given without a look at the clock.
+func requireGiven(t *testing.T, done <-chan error) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	default:
+		t.Fatal("no slot was given")
 	}
 }
 
 func TestLeaseSlots_FreeWakesWhoWaits(t *testing.T) {
 	t.Parallel()
-	ledger := &leases{open: 1}
-	slots := newSlots(ledger, 1, time.Hour)
-	done := reserve(t.Context(), slots)
-	requireWaits(t, done)
-	ledger.add(-1)
-	slots.Free()
-	require.NoError(t, <-done)
+	synctest.Test(t, func(t *testing.T) {
+		ledger := &leases{open: 1}
+		slots := newSlots(ledger, 1, time.Hour)
+		done := reserve(t.Context(), slots)
+		requireWaits(t, done)
+		ledger.add(-1)
+		slots.Free()
+		requireGiven(t, done)
 
-	next := reserve(t.Context(), slots) // the claim has not ended yet, and takes no lease
-	requireWaits(t, next)
-	slots.ReleaseSlot(nil)
-	require.NoError(t, <-next)
+		next := reserve(t.Context(), slots) // the claim has not ended yet, and takes no lease
+		requireWaits(t, next)
+		slots.ReleaseSlot(nil)
+		requireGiven(t, next)
+	})
 }
 
 func TestLeaseSlots_NoneWithoutRoom(t *testing.T) {
 	t.Parallel()
-	slots := newSlots(&leases{}, 2, time.Hour)
-	var room atomic.Bool
-	slots.Room = room.Load
-	first, second := reserve(t.Context(), slots), reserve(t.Context(), slots)
-	requireWaits(t, first)
-	requireWaits(t, second)
-	room.Store(true)
-	slots.Free()
-	slots.Free()
-	require.NoError(t, <-first)
-	require.NoError(t, <-second)
+	synctest.Test(t, func(t *testing.T) {
+		slots := newSlots(&leases{}, 2, time.Hour)
+		var room atomic.Bool
+		slots.Room = room.Load
+		first, second := reserve(t.Context(), slots), reserve(t.Context(), slots)
+		requireWaits(t, first)
+		requireWaits(t, second)
+		room.Store(true)
+		slots.Free()
+		slots.Free()
+		requireGiven(t, first)
+		requireGiven(t, second)
+	})
 }
 
 func TestLeaseSlots_TwoThatAreFreedAtOnceWakeTwo(t *testing.T) {
 	t.Parallel()
-	ledger := &leases{open: 2}
-	slots := newSlots(ledger, 2, time.Hour)
-	first, second := reserve(t.Context(), slots), reserve(t.Context(), slots)
-	requireWaits(t, first)
-	requireWaits(t, second)
-	ledger.add(-2)
-	slots.Free()
-	slots.Free()
-	require.NoError(t, <-first)
-	require.NoError(t, <-second)
+	synctest.Test(t, func(t *testing.T) {
+		ledger := &leases{open: 2}
+		slots := newSlots(ledger, 2, time.Hour)
+		first, second := reserve(t.Context(), slots), reserve(t.Context(), slots)
+		requireWaits(t, first)
+		requireWaits(t, second)
+		ledger.add(-2)
+		slots.Free()
+		slots.Free()
+		requireGiven(t, first)
+		requireGiven(t, second)
+	})
 }
 
 func TestLeaseSlots_WaitsWhileTheLedgerCannotBeRead(t *testing.T) {
 	t.Parallel()
-	ledger := &leases{err: errors.New("connection refused")}
-	slots := newSlots(ledger, 1, 5*time.Millisecond)
-	done := reserve(t.Context(), slots)
-	requireWaits(t, done)
-	ledger.fail(nil)
-	require.NoError(t, <-done)
+	synctest.Test(t, func(t *testing.T) {
+		ledger := &leases{err: errors.New("connection refused")}
+		slots := newSlots(ledger, 1, 5*time.Millisecond)
+		done := reserve(t.Context(), slots)
+		requireWaits(t, done)
+		ledger.fail(nil)
+		require.NoError(t, <-done)
+	})
 }
 
 func TestLeaseSlots_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	slots := newSlots(&leases{open: 1}, 1, time.Hour)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := reserve(ctx, slots)
-	requireWaits(t, done)
-	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
+	synctest.Test(t, func(t *testing.T) {
+		slots := newSlots(&leases{open: 1}, 1, time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := reserve(ctx, slots)
+		requireWaits(t, done)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
 }

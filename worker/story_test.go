@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -107,7 +106,7 @@ func tellsItsStory(t *testing.T, ours sdkclient.Client, r reader, encrypt bool) 
 	require.Eventually(t, func() bool {
 		beat := r.heartbeat("BuildImage")
 		return beat.Step == deployment.StepBuild && beat.Phase == deployment.PhasePush && beat.Percent == 40
-	}, 10*time.Second, 50*time.Millisecond)
+	}, eventually, tick)
 	if encrypt {
 		r.requireSealed()
 	}
@@ -150,7 +149,7 @@ func TestStory_TellsWhatItWaitsForAndWhereItEnds(t *testing.T) {
 	r := reader{t: t, client: client, ns: ns, id: temporal.DeployWorkflowID(second.ID), payloads: converter.GetDefaultDataConverter()}
 	require.Eventually(t, func() bool {
 		return len(r.describe().GetPendingActivities()) == 1 && strings.Contains(r.currentDetails(), "Waits for: a free build slot")
-	}, 20*time.Second, 50*time.Millisecond)
+	}, eventually, tick)
 
 	close(finish)
 	require.NoError(t, client.GetWorkflow(t.Context(), r.id, "").Get(t.Context(), nil))

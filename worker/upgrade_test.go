@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -53,6 +54,7 @@ func TestUpgrade_AProcessGoesOnWithTheSchemaOfANewerRelease(t *testing.T) {
 func TestUpgrade_AWorkerThatStopsFinishesItsStep(t *testing.T) {
 	t.Parallel()
 	s := newIdleSystem(t)
+	s.host.stopping = time.Minute
 	solving := make(chan struct{}, 1)
 	s.host.on("solve", func(ctx context.Context) error {
 		solving <- struct{}{}

@@ -154,6 +154,10 @@ func (w *Worker) Stop() {
 	}
 }
 
+// scheduleTries is how often the reconcile schedule is updated while Temporal does not answer, which the SDK's client waits 10 s for:
+// the server asks a worker of its own about a schedule that stands, and starts that only some time after the namespace was made.
+const scheduleTries = 6
+
 // schedule makes the reconcile schedule, or updates the one that stands: Create alone would keep old settings for ever.
 func (w *Worker) schedule(ctx context.Context) error {
 	schedules := w.options.Client.ScheduleClient()
@@ -178,7 +182,13 @@ func (w *Worker) schedule(ctx context.Context) error {
 		schedule.Spec, schedule.Action = &spec, action
 		return &sdkclient.ScheduleUpdate{Schedule: &schedule}, nil
 	}
-	if err := schedules.GetHandle(ctx, temporal.ReconcileScheduleID).Update(ctx, sdkclient.ScheduleUpdateOptions{DoUpdate: update}); err != nil {
+	for range scheduleTries {
+		err = schedules.GetHandle(ctx, temporal.ReconcileScheduleID).Update(ctx, sdkclient.ScheduleUpdateOptions{DoUpdate: update})
+		if !temporal.Unreachable(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("update reconcile schedule: %w", err)
 	}
 	return nil

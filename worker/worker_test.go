@@ -6,11 +6,16 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	sdkclient "go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/slipway-dev/slipway/activities"
 	"github.com/slipway-dev/slipway/internal/deployment"
@@ -38,7 +43,8 @@ func TestWorker_TwoHostsShareTheDeploys(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, writer.Close(context.WithoutCancel(t.Context()))) })
 	client := devservertest.Client(t)
 	limits := temporal.DefaultLimits()
-	hosts := []*host{{id: "a", store: store, t: t}, {id: "b", store: store, t: t}}
+	meet := make(chan struct{})
+	hosts := []*host{{id: "a", store: store, t: t, meet: meet}, {id: "b", store: store, t: t, meet: meet}}
 	for _, h := range hosts {
 		h.work(client, writer, limits)
 	}
@@ -56,22 +62,46 @@ func TestWorker_TwoHostsShareTheDeploys(t *testing.T) {
 		require.NoError(t, err)
 		return list
 	}
-	require.Eventually(t, func() bool { return len(ready()) == deploys }, 60*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(ready()) == deploys }, eventually, tick)
 
 	for _, h := range hosts {
-		require.GreaterOrEqual(t, h.built, 2, "builds of host %s", h.id)
+		require.Equal(t, deploys/len(hosts), h.built, "builds of host %s", h.id)
 		open, err := store.OpenLeases(t.Context(), h.id)
 		require.NoError(t, err)
 		require.Empty(t, open)
 	}
-	require.Equal(t, deploys, hosts[0].built+hosts[1].built)
 	for _, d := range ready() {
 		require.Eventually(t, func() bool { // ready is written with the switch, the end of its step after it
 			steps, err := store.Steps(t.Context(), d.ID)
 			require.NoError(t, err)
 			return !slices.ContainsFunc(steps, func(s deployment.Step) bool { return s.Status != deployment.StepSucceeded })
-		}, 20*time.Second, 50*time.Millisecond, "steps of deployment %d", d.Number)
+		}, eventually, tick, "steps of deployment %d", d.Number)
 	}
+}
+
+// A server that is asked about the schedule before it can answer is asked again.
+func TestWorker_ScheduleOfAServerThatIsBusy(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	busy := func(ctx context.Context, method string, in, out any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		if strings.HasSuffix(method, "/DescribeSchedule") && asked.Add(1) == 1 {
+			return status.FromContextError(context.DeadlineExceeded).Err()
+		}
+		return invoke(ctx, method, in, out, c, options...)
+	}
+	client := devservertest.ClientOf(t, devservertest.Namespace(t), func(o *sdkclient.Options) {
+		o.ConnectionOptions.DialOptions = append(o.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(busy))
+	})
+	for range 2 {
+		w, err := worker.New(worker.Options{
+			Client: client, HostID: "a", Recorder: &activities.Recorder{}, ReconcileEvery: time.Hour,
+			Activities: worker.Activities{Control: &activities.Control{}, Reconciler: &activities.Reconciler{}, Source: &activities.Source{}},
+		})
+		require.NoError(t, err)
+		require.NoError(t, w.Start(t.Context()))
+		w.Stop()
+	}
+	require.GreaterOrEqual(t, asked.Load(), int32(2))
 }
 
 // A second start finds the schedule there, and brings its settings up to date.
