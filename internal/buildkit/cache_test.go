@@ -68,7 +68,7 @@ func (b *bounded) collect(t *testing.T, gone ...string) (descriptions string) {
 		var bytes int64
 		bytes, descriptions = b.usage(t)
 		return bytes <= cacheBound && len(missing(descriptions, gone)) > 0
-	}, 30*time.Second, 100*time.Millisecond, "what goes beyond the bound is not collected")
+	}, 2*time.Minute, 100*time.Millisecond, "what goes beyond the bound is not collected")
 	return descriptions
 }
 

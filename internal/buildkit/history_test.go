@@ -48,7 +48,7 @@ func TestLookupWaitsForARunningSolve(t *testing.T) {
 		out, err := b.Solve(t.Context(), r, s)
 		solved <- result{out.Digest, err}
 	}()
-	require.Eventually(t, s.saw("stdout: #5 started\n"), 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, s.saw("stdout: #5 started\n"), time.Minute, 10*time.Millisecond)
 
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -109,7 +109,7 @@ func TestNoRecordIsLeftOfASolve(t *testing.T) {
 		_, err := b.Solve(ctx, r, s)
 		ended <- err
 	}()
-	require.Eventually(t, s.saw("secret-"+r.Ref), 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, s.saw("secret-"+r.Ref), time.Minute, 10*time.Millisecond)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	require.Empty(t, left(r), "canceled")

@@ -3,6 +3,7 @@ package buildkit_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,8 @@ func TestPoolLeavesABuilderThatGoesAwayAndReturnsToIt(t *testing.T) {
 			require.Equal(t, before[name], address, "the others stay where they are")
 		}
 	}
-	require.Less(t, time.Since(begun), 8*time.Second, "it is waited for once and not per build")
+	const answerTime = 2 * time.Second
+	require.Less(t, time.Since(begun), time.Duration(max(4, had[frozen.Address]))*answerTime, "it is waited for once and not per build")
 	require.NoError(t, frozen.Process.Signal(syscall.SIGCONT))
 
 	// One that dies in a build fails it as transient, and the next attempt goes to another.
@@ -136,8 +138,7 @@ func TestPoolLeavesABuilderThatGoesAwayAndReturnsToIt(t *testing.T) {
 	go p.Watch(t.Context())
 	require.NoError(t, p.Ping(t.Context()), "one that answers is enough")
 	require.NoError(t, doomed.Restart(t.Context()))
-	require.Eventually(t, func() bool { return choose(t, p, project) == doomed.Address }, 30*time.Second, 50*time.Millisecond, "it is returned to")
-	require.Equal(t, before, homes(t, p, 30))
+	require.Eventually(t, func() bool { return maps.Equal(before, homes(t, p, 30)) }, time.Minute, 50*time.Millisecond, "it is returned to")
 }
 
 // A project's builds spread when its builder has far more than its share.

@@ -88,7 +88,7 @@ func (s *Stack) endDaemon() error {
 	select {
 	case <-s.ended:
 		return nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 	}
 	_ = s.Process.Kill() // it may have ended just now
 	<-s.ended
