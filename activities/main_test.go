@@ -46,7 +46,7 @@ const (
 	interval = 100 * time.Millisecond // between heartbeats
 	silence  = 10 * time.Second       // after which the server gives an attempt up: long, since machines are slow
 	brief    = 3 * time.Second        // the same, where a test waits for it
-	soon     = time.Minute            // for what is to happen at once, on a busy machine
+	soon     = 3 * time.Minute        // for what is to happen at once, on a busy machine
 )
 
 // namespace is shared by all tests of the package, whose queues and workflow ids differ.
@@ -107,7 +107,7 @@ func newBenchOn(t *testing.T, client sdkclient.Client) *bench {
 	quiet := slog.New(slog.DiscardHandler)
 	b.writer, b.reader = logs.NewWriter(b.pool, quiet), logs.NewReader(b.pool, quiet)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		b.reader.Close()
 		if err := b.writer.Close(ctx); err != nil {
@@ -144,7 +144,7 @@ func (b *bench) addActivities(log *slog.Logger) {
 	b.runs = &runs{Runs: &temporal.Deploys{Client: b.client}}
 	b.recorder = &activities.Recorder{
 		Steps: b.store, Store: b.store, Runs: b.runs, Logs: b.writer, HostID: hostID, Now: time.Now, Log: log,
-		Heartbeats: &activities.Heartbeats{Client: b.beats, Interval: interval, Limit: 500 * time.Millisecond},
+		Heartbeats: &activities.Heartbeats{Client: b.beats, Interval: interval, Limit: 2 * time.Second},
 	}
 	b.source = &activities.Source{
 		Store: b.store, Ledger: b.store, Logs: b.writer, Git: b.git, Workspaces: b.workspaces, Images: b.shelf, PushHost: "registry:5000", HostID: hostID,

@@ -157,10 +157,10 @@ func (s scenario) reset(t *testing.T, client sdkclient.Client, namespace string,
 	return client.GetWorkflow(t.Context(), run.GetID(), reset.GetRunId())
 }
 
-// quickLimits let a host count as gone after a second.
+// quickLimits let a host count as gone after three seconds: on a busy machine one that is there may take one.
 func quickLimits() temporal.Limits {
 	limits := temporal.DefaultLimits()
-	limits.ScheduleToStart, limits.Heartbeat = time.Second, 5*time.Second
+	limits.ScheduleToStart, limits.Heartbeat = 3*time.Second, 5*time.Second
 	return limits
 }
 

@@ -38,7 +38,7 @@ const dialing = "SLIPWAY_TEST_DIAL"
 
 func TestMain(m *testing.M) {
 	if target := os.Getenv(dialing); target != "" {
-		c, err := net.DialTimeout("tcp", target, time.Second)
+		c, err := net.DialTimeout("tcp", target, 3*time.Second)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -90,7 +90,7 @@ func TestAPreviewReachesWhatItMay(t *testing.T) {
 		})
 	}
 	all.Wait()
-	c, err := net.DialTimeout("tcp", previewAddr+":7900", time.Second)
+	c, err := net.DialTimeout("tcp", previewAddr+":7900", time.Minute)
 	require.NoError(t, err, "what the gateway begins is answered")
 	require.NoError(t, c.Close())
 
@@ -172,6 +172,7 @@ func newWorld(t *testing.T) world {
 // link makes a namespace that is tied to this machine, through which its packets go.
 func (w world) link(t *testing.T, namespace, here, there, ourAddress, itsAddress string) {
 	t.Helper()
+	_ = exec.Command("ip", "link", "delete", here).Run() // of a run that was killed
 	run(t, "ip", "netns", "add", namespace)
 	t.Cleanup(func() { run(t, "ip", "netns", "delete", namespace) })
 	run(t, "ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", namespace)

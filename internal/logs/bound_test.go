@@ -21,7 +21,7 @@ func (b bench) bounded(most int64) *logs.Writer {
 	b.t.Helper()
 	w := logs.NewWriterWith(b.pool, slog.New(slog.DiscardHandler), logs.Options{MaxBytes: most})
 	b.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := w.Close(ctx); err != nil {
 			b.t.Error(err)

@@ -52,7 +52,7 @@ func (b bench) writerOn(pool *pgxpool.Pool) *logs.Writer {
 	b.t.Helper()
 	w := logs.NewWriter(pool, slog.New(slog.DiscardHandler))
 	b.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := w.Close(ctx); err != nil {
 			b.t.Error(err)

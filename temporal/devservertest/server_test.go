@@ -50,12 +50,12 @@ func TestKilledServerContinuesItsWorkflows(t *testing.T) {
 	startWorker(t, c, func(r sdkworker.Registry) { r.RegisterWorkflow(nap) })
 	run, err := c.ExecuteWorkflow(t.Context(), sdkclient.StartWorkflowOptions{ID: "nap", TaskQueue: queue}, nap, 2*time.Second)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return timerStarted(t, c, run) }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return timerStarted(t, c, run) }, time.Minute, 20*time.Millisecond)
 
 	s.Kill()
 	s.Restart(t)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var got string
 	require.NoError(t, run.Get(ctx, &got))
@@ -90,7 +90,7 @@ func TestFreshNamespaceTakesSearchAttributesAtOnce(t *testing.T) {
 			Query: "SlipwayProject = 'p1' AND SlipwayStep = 'nap'",
 		})
 		return err == nil && len(found.GetExecutions()) == 1
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 func TestCancelIsPushedToAnActivityThatNeverHeartbeats(t *testing.T) {
@@ -117,7 +117,7 @@ func TestCancelIsPushedToAnActivityThatNeverHeartbeats(t *testing.T) {
 	require.NoError(t, err)
 	<-started
 	require.NoError(t, c.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err = run.Get(ctx, nil)
 	require.True(t, sdktemporal.IsCanceledError(err), "%v", err)
@@ -192,7 +192,7 @@ func TestTasksOfProjectsTakeTurns(t *testing.T) {
 		require.Eventually(t, func() bool {
 			d, err := c.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
 			return err == nil && len(d.GetPendingActivities()) == tasks
-		}, 10*time.Second, 20*time.Millisecond)
+		}, time.Minute, 20*time.Millisecond)
 		return run
 	}
 	runs := []sdkclient.WorkflowRun{start("a", 6), start("b", 1)}
@@ -202,7 +202,7 @@ func TestTasksOfProjectsTakeTurns(t *testing.T) {
 			ReportStats: true,
 		})
 		return err == nil && d.GetStats().GetApproximateBacklogCount() == 7
-	}, 20*time.Second, 20*time.Millisecond) // the server counts anew every five seconds
+	}, time.Minute, 20*time.Millisecond) // the server counts anew every five seconds
 
 	w := sdkworker.New(c, "crowded", sdkworker.Options{
 		DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: 1, MaxConcurrentActivityTaskPollers: 1,
