@@ -51,8 +51,8 @@ test: deps images build ## run the whole suite against real components
 	@# them; of what waits for builds and previews more runs side by side than there are cores.
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -parallel 4 -timeout 30m ./e2e ./e2e/chaos ./...
 
-test-monorepos: deps images ## really build and ask an app of each kind of monorepo (docs/monorepos.md)
-	go test $(ROOT_EXEC) ./internal/planner -run TestServed/monorepo- -count 1 -timeout 1h -parallel 2 -v -monorepos
+test-monorepos: deps images ## really build and ask an app of each kind of monorepo (docs/monorepos.md), and of Bun
+	go test $(ROOT_EXEC) ./internal/planner -run 'TestServed/(monorepo|bun)-' -count 1 -timeout 1h -parallel 2 -v -monorepos
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway

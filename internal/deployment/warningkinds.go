@@ -225,8 +225,8 @@ func WarningKinds() []WarningKind {
 			`write a start script into package.json, e.g. "start": "node server.js"`,
 		},
 		{
-			"repair.package_manager", SeverityWarning, "nixpacks' Corepack cannot bring the package manager that package.json names, so npm installs it",
-			`packageManager "pnpm@11.2.0": the Corepack of nixpacks runs pnpm up to 10`,
+			"repair.package_manager", SeverityWarning, "nixpacks or the base image does not bring the package manager that is needed, so npm installs it",
+			`packageManager "pnpm@11.2.0": the Corepack of nixpacks runs pnpm up to 10; packageManager "bun@1.3.9"; Bun in a base image without it`,
 			"set install_command, e.g. \"npm install -g pnpm@11.2.0 && pnpm install --frozen-lockfile\"",
 		},
 		{

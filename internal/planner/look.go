@@ -34,6 +34,7 @@ type manifest struct {
 	DevDependencies map[string]string `json:"devDependencies"`
 	Engines         json.RawMessage   `json:"engines"`
 	Main            string            `json:"main"`
+	Module          string            `json:"module"`
 }
 
 const packageJSON = "package.json"

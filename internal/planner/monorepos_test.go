@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-var allMonorepos = flag.Bool("monorepos", false, "really build every repository below testdata/monorepos; the first time takes minutes")
+var allMonorepos = flag.Bool("monorepos", false, "really build every repository below testdata/monorepos, and every app of Bun's; the first time takes minutes")
 
 // monorepos are built, run and asked as servedRepos are: a web app that needs a package beside its own folder, in each kind of workspace.
 // Without -monorepos only the quickest of them.
@@ -19,6 +19,7 @@ func monorepos() map[string]served {
 	}
 	if *allMonorepos {
 		maps.Copy(repos, map[string]served{
+			"bun":        {repaired: "repair.package_manager", rootDir: "apps/web", says: "hello bun 1.3.9, for 172800000 ms"},
 			"moon":       {rootDir: "apps/web", says: "hello moon, from the package beside it"},
 			"nx":         {rootDir: "services/shop", says: "hello nx, from the library"},
 			"nx-site":    {repaired: "repair.static_output", dir: "nx", rootDir: "apps/site", path: "/a/route", says: "a front end of Nx"},
@@ -34,4 +35,17 @@ func monorepos() map[string]served {
 		built["monorepo-"+name] = want
 	}
 	return built
+}
+
+// bunRepos are built with a Bun that npm installs, since the base image has none: 50 MB for each version.
+func bunRepos() map[string]served {
+	if !*allMonorepos {
+		return nil
+	}
+	return map[string]served{
+		"bun-lockb":      {repaired: "repair.node_start repair.package_manager", path: "/", says: "from a binary lock file: ms 2.1.2, 172800000 ms"},
+		"bun-production": {repaired: "repair.dev_dependency repair.package_manager", path: "/", says: "started by-a-development-tool"},
+		"bun-server":     {repaired: "repair.package_manager", nonRoot: true, path: "/", says: "bun, with the locked ms 2.1.2: 172800000", stops: "stopped when asked to"},
+		"bun-vite":       {repaired: "repair.dev_server repair.package_manager", path: "/a/route", says: "built by Vite, installed by bun"},
+	}
 }

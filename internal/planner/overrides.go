@@ -20,6 +20,7 @@ type Overrides struct {
 	StaticImage   string                       `yaml:"static_image"`   // holds a caddy executable; serves static folders
 	ClearPackages bool                         `yaml:"clear_packages"` // install no nix and apt packages: the build image has them
 	NodeVersion   string                       `yaml:"node_version"`   // the major of the Node that the build image has, where packages are cleared
+	BunVersion    string                       `yaml:"bun_version"`    // the Bun that the build image has, where packages are cleared; empty for none
 	Variables     map[string]string            `yaml:"variables"`      // added to every plan, in builds and in apps; not secret
 	Providers     map[string]ProviderOverrides `yaml:"providers"`      // per nixpacks provider (node, python, go, ...)
 }
@@ -67,6 +68,9 @@ func (o Overrides) validate() error {
 	image("static_image", o.StaticImage)
 	if o.NodeVersion != "" && !nodeMajor.MatchString(o.NodeVersion) {
 		faults = append(faults, fmt.Errorf("node_version: %q is not the number of a major version of Node, such as 22", o.NodeVersion))
+	}
+	if o.BunVersion != "" && !exactBun.MatchString(o.BunVersion) {
+		faults = append(faults, fmt.Errorf("bun_version: %q is not a version of Bun, such as 1.4.5", o.BunVersion))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Variables)) {
 		if !variableName.MatchString(name) || hasControl(o.Variables[name]) {

@@ -49,6 +49,7 @@ func TestLoadOverrides_NamesWhatIsWrong(t *testing.T) {
 		"providers: {node: {images: x}}":           {"images"},
 		"clear_packages: maybe":                    {"clear_packages", "maybe"},
 		"node_version: latest":                     {"node_version", "latest"},
+		"bun_version: 1.4":                         {"bun_version", "1.4"},
 		"build_image: 'a b'\nrun_image: '--x'":     {"build_image", "run_image"},
 		"variables: {'A-B': x}":                    {"variables.A-B"},
 		"providers: {go: {build_image: 'x y'}}":    {"providers.go.build_image"},

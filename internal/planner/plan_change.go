@@ -17,13 +17,15 @@ type planChange struct {
 
 // phaseChange replaces lists of a phase; an empty list clears, nil leaves alone.
 type phaseChange struct {
-	NixPkgs     *[]string `json:"nixPkgs,omitempty"`
-	NixLibs     *[]string `json:"nixLibs,omitempty"`
-	NixOverlays *[]string `json:"nixOverlays,omitempty"`
-	AptPkgs     *[]string `json:"aptPkgs,omitempty"`
-	Cmds        *[]string `json:"cmds,omitempty"`
-	DependsOn   *[]string `json:"dependsOn,omitempty"`
-	Paths       *[]string `json:"paths,omitempty"`
+	NixPkgs          *[]string `json:"nixPkgs,omitempty"`
+	NixLibs          *[]string `json:"nixLibs,omitempty"`
+	NixOverlays      *[]string `json:"nixOverlays,omitempty"`
+	AptPkgs          *[]string `json:"aptPkgs,omitempty"`
+	Cmds             *[]string `json:"cmds,omitempty"`
+	DependsOn        *[]string `json:"dependsOn,omitempty"`
+	Paths            *[]string `json:"paths,omitempty"`
+	OnlyIncludeFiles *[]string `json:"onlyIncludeFiles,omitempty"`
+	CacheDirectories *[]string `json:"cacheDirectories,omitempty"`
 }
 
 type startChange struct {
@@ -53,6 +55,7 @@ func (c planChange) merged(other planChange) planChange {
 			NixPkgs: cmp.Or(phase.NixPkgs, before.NixPkgs), NixLibs: cmp.Or(phase.NixLibs, before.NixLibs),
 			NixOverlays: cmp.Or(phase.NixOverlays, before.NixOverlays), AptPkgs: cmp.Or(phase.AptPkgs, before.AptPkgs),
 			Cmds: cmp.Or(phase.Cmds, before.Cmds), DependsOn: cmp.Or(phase.DependsOn, before.DependsOn), Paths: cmp.Or(phase.Paths, before.Paths),
+			OnlyIncludeFiles: cmp.Or(phase.OnlyIncludeFiles, before.OnlyIncludeFiles), CacheDirectories: cmp.Or(phase.CacheDirectories, before.CacheDirectories),
 		}
 	}
 	if c.Start != nil || other.Start != nil {

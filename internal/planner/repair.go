@@ -54,6 +54,7 @@ func chooseRepair(src *source, project deployment.Project, plan *deployment.Plan
 	}
 	r.devDependency()
 	r.namedManager()
+	r.bun()
 	r.nodeVersion()
 	return r.repair, r.fault
 }
@@ -82,10 +83,7 @@ func (r *repairs) setVariable(name, value string) {
 }
 
 func (r *repairs) setPhase(name string, phase phaseChange) {
-	if r.change.Phases == nil {
-		r.change.Phases = map[string]phaseChange{}
-	}
-	r.change.Phases[name] = phase
+	r.change = r.change.merged(planChange{Phases: map[string]phaseChange{name: phase}})
 }
 
 // ownStart reports whether the repository says to nixpacks what to start. What it says there it says of deploys, and is not repaired.

@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -76,15 +77,16 @@ func (r *repairs) devTool(start string) string {
 
 // installAgain adds a phase that brings back what a build has removed.
 func (r *repairs) installAgain(manager string) {
-	command, lock := "bun install", ""
+	command, locks := "bun install", []string{"bun.lock", "bun.lockb"}
 	switch manager {
 	case "yarn":
-		command, lock = "yarn install --production=false", "yarn.lock"
+		command, locks = "yarn install --production=false", []string{"yarn.lock"}
 	case "pnpm":
-		command, lock = "pnpm install --prod=false", "pnpm-lock.yaml"
+		command, locks = "pnpm install --prod=false", []string{"pnpm-lock.yaml"}
 	}
-	if lock != "" && r.src.exists(lock) {
+	if slices.ContainsFunc(locks, r.src.exists) {
 		command += " --frozen-lockfile"
 	}
-	r.setPhase("tools:install", phaseChange{DependsOn: &[]string{"install", "build"}, Cmds: &[]string{command}})
+	caches := r.native.Phases["install"].CacheDirectories
+	r.setPhase("tools:install", phaseChange{DependsOn: &[]string{"install", "build"}, Cmds: &[]string{command}, CacheDirectories: &caches})
 }

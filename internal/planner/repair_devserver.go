@@ -14,7 +14,7 @@ type devStart struct {
 }
 
 var (
-	runner       = regexp.MustCompile(`^(?:(?:npx|bunx|yarn|pnpm exec|pnpm|yarn run|exec)\s+(?:--no-install\s+|-y\s+)?|\S*node_modules/\.bin/)`)
+	runner       = regexp.MustCompile(`^(?:(?:npx|bunx(?: --bun)?|bun(?: --bun)?(?: run| x)?(?: --bun)?|yarn|pnpm exec|pnpm|yarn run|exec)\s+(?:--no-install\s+|-y\s+)?|\S*node_modules/\.bin/)`)
 	environments = regexp.MustCompile(`^(?:cross-env\s+)?(?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+`)
 )
 

@@ -26,6 +26,9 @@ func (r *repairs) nodeStart() bool {
 	if start == "" {
 		start, file, line = r.serverFile()
 	}
+	if start == "" && r.packageManager() == "bun" {
+		start, file, line = r.bunServer()
+	}
 	if start == "" {
 		return false
 	}

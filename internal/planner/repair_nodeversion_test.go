@@ -83,7 +83,7 @@ func TestRepair_DevDependency(t *testing.T) {
 		"a loader":                  {map[string]string{"package.json": manifest("NODE_ENV=x node -r ts-node/register server.ts", pruned), "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}, deployment.Project{}, "pnpm install --prod=false --frozen-lockfile", ""},
 		"left out by the project":   {map[string]string{"package.json": manifest("npx tsx server.ts", ""), "yarn.lock": ""}, deployment.Project{InstallCommand: "yarn install --frozen-lockfile --production"}, "yarn install --production=false --frozen-lockfile", ""},
 		"left out by a variable":    {map[string]string{"package.json": manifest("tsx server.ts", ""), "nixpacks.toml": "[variables]\nNPM_CONFIG_PRODUCTION = \"true\"\n"}, deployment.Project{}, "", "false"},
-		"left out by bun":           {map[string]string{"package.json": manifest("tsx server.ts", ""), "bun.lock": ""}, deployment.Project{InstallCommand: "bun install --production"}, "bun install", ""},
+		"left out by bun":           {map[string]string{"package.json": manifest("tsx server.ts", ""), "bun.lock": ""}, deployment.Project{InstallCommand: "bun install --production"}, "bun install --frozen-lockfile", ""},
 		"nothing needs it":          {map[string]string{"package.json": manifest("node server.js", pruned), "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}, deployment.Project{}, "", ""},
 		"nothing is left out":       {map[string]string{"package.json": manifest("tsx server.ts", "")}, deployment.Project{}, "", ""},
 		"npm leaves nothing out":    {map[string]string{"package.json": manifest("tsx server.ts", "")}, deployment.Project{InstallCommand: "npm ci --omit=dev"}, "", ""},

@@ -8,7 +8,7 @@ import (
 
 var (
 	corepackPinned = regexp.MustCompile(`^npm install -g (corepack@0\.24\.1) && corepack enable$`)
-	exactManager   = regexp.MustCompile(`^(pnpm|yarn)@((\d+)\.(\d+)\.(\d+)(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.]+)?$`)
+	exactManager   = regexp.MustCompile(`^(pnpm|yarn|bun)@((\d+)\.(\d+)\.(\d+)(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.]+)?$`)
 )
 
 // managerDir is where a package manager is installed that comes before the base image's own.
@@ -46,8 +46,27 @@ func (r *repairs) namedManager() {
 // managerNamed returns the package manager that the app, or else the workspace that it is in, asks for, and where.
 func (r *repairs) managerNamed() (named, file string, line int) {
 	at, up := r.look, ""
-	if a := r.src.around; a != nil && r.manifest.PackageManager == "" {
-		at, up = newLook(a.root, r.project, r.plan, r.native), strings.Repeat("../", 1+strings.Count(a.app, "/"))
+	if r.manifest.PackageManager == "" {
+		at, up = r.workspace()
 	}
 	return at.manifest.PackageManager, up + packageJSON, at.keyLine(packageJSON, "packageManager")
+}
+
+// workspace returns the workspace that the app is in, and the way there from the app; else the app itself.
+func (r *repairs) workspace() (at *look, up string) {
+	a := r.src.around
+	if a == nil {
+		return r.look, ""
+	}
+	return newLook(a.root, r.project, r.plan, r.native), strings.Repeat("../", 1+strings.Count(a.app, "/"))
+}
+
+// matchAround returns the first match of a pattern in a file of the app, or else of the workspace that it is in; nil for none.
+func (r *repairs) matchAround(name string, pattern *regexp.Regexp) (groups []string, file string, line int) {
+	if groups, line = r.match(name, pattern); groups != nil || r.src.exists(name) {
+		return groups, name, line
+	}
+	at, up := r.workspace()
+	groups, line = at.match(name, pattern)
+	return groups, up + name, line
 }

@@ -39,6 +39,20 @@ func repos() map[string]planned {
 		"build-migrates": {providers: "node", start: `npm run start`, want: []string{
 			"db.at_build package.json:7",
 		}},
+		"bun-lockb": {providers: "node", start: `bun src/index.ts`, want: []string{
+			"repair.node_start src/index.ts:4",
+		}},
+		"bun-production": {providers: "node", start: `bun run start`, want: []string{
+			"repair.dev_dependency package.json:8",
+			"repair.package_manager bun.lock:2",
+		}},
+		"bun-server": {providers: "node", start: `bun run start`, want: []string{
+			"repair.package_manager bun.lock:2",
+		}},
+		"bun-vite": {providers: "node", want: []string{
+			"repair.dev_server package.json:9",
+			"repair.package_manager package.json:5",
+		}},
 		"config-only": {providers: "", start: `cd /app && ./serve --name "a b"`},
 		"dev-dependency": {providers: "node", start: `yarn run start`, want: []string{
 			"repair.dev_dependency package.json:9",
@@ -185,6 +199,7 @@ func repos() map[string]planned {
 		}},
 		"pinned-python": {providers: "python", start: `python main.py`},
 		"pm-bun-npm": {providers: "node", start: `bun run start`, want: []string{
+			"repair.package_manager package.json:3",
 			"pm.install_mismatch package.json:3",
 		}},
 		"pm-npm": {project: deployment.Project{Build: deployment.BuildSettings{Network: deployment.BuildNetworkNone}}, providers: "node", start: `npm run start`, want: []string{

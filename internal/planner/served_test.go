@@ -25,6 +25,7 @@ type served struct {
 	nonRoot  bool
 	path     string
 	says     string
+	stops    string // what it prints when it is told to end; empty where it prints nothing
 	dir      string // where the repository is, if not below testdata/repos
 	rootDir  string
 }
@@ -71,6 +72,7 @@ func TestServed(t *testing.T) {
 	raised := []string{}
 	repos := servedRepos()
 	maps.Copy(repos, monorepos())
+	maps.Copy(repos, bunRepos())
 	for name, want := range repos {
 		raised = append(raised, strings.Fields(want.repaired)...)
 		image := stack.Registry + "/test:" + uuid.NewString()
@@ -93,6 +95,10 @@ func TestServed(t *testing.T) {
 			require.Contains(t, body, want.says)
 			root := docker(t, "exec", container, "id", "-u") == "0"
 			require.Equal(t, !want.nonRoot, root)
+			if want.stops != "" {
+				docker(t, "stop", "--time=60", container)
+				require.Contains(t, docker(t, "logs", container), want.stops, "the app hears that it is to end")
+			}
 		})
 	}
 	for _, kind := range deployment.WarningKinds() {

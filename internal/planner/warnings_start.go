@@ -13,7 +13,7 @@ import (
 var (
 	scriptRun = regexp.MustCompile(`(?:^|exec |&& )(?:npm|pnpm|yarn|bun)(?: run)? ([A-Za-z0-9:_-]+)$`)
 	devServer = regexp.MustCompile(`(?:^|[;&|] ?|/|npx |bunx |exec |bundle |python3? (?:-m )?)(` + strings.Join([]string{
-		`react-scripts start`, `vite(?: dev| serve| preview)?(?: --?[a-z].*)?$`, `next dev`, `nuxt dev`, `nuxi dev`, `ng serve`, `astro dev`,
+		`react-scripts start`, `vite(?: dev| serve| preview)?(?: --?[a-z].*)?$`, `bun (?:--bun )?(?:run )?--(?:watch|hot)\b`, `next dev`, `nuxt dev`, `nuxi dev`, `ng serve`, `astro dev`,
 		`vue-cli-service serve`, `webpack(?:-dev-server| serve)`, `gatsby develop`, `nodemon`, `ts-node-dev`, `tsx watch`, `flask run`,
 		`(?:python3? )?manage\.py runserver`, `uvicorn [^&|;]*--reload`, `php -S`, `php artisan serve`,
 	}, "|") + `)`)

@@ -1,0 +1,153 @@
+package planner
+
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// bunVersion is installed where the repository asks for no Bun. It reads the lock files of older ones.
+	bunVersion = "1.4.5"
+	// nixBunLock is the newest format of bun.lock that the Bun of nixpacks' package set reads. It passes over newer ones, and takes
+	// the newest packages instead of those that are locked.
+	nixBunLock = 1
+	bunInstall = "bun:install"
+)
+
+var (
+	bunCall      = regexp.MustCompile(`(?m)(?:^|[;&|("']\s*|\bexec\s+|=\S*\s+|\s--\s+)bunx?(?:$|\s)`)
+	bunInstalled = regexp.MustCompile(`\bnpm (?:i|install)\s(?:[^&|;]*\s)?bun(?:@\S+)?(?:$|[\s&|;])|\bbun\.(?:sh|com)/install\b`)
+	bunLock      = regexp.MustCompile(`"lockfileVersion":\s*(\d+)`)
+	bunFile      = regexp.MustCompile(`^\s*v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)\s*$`)
+	exactBun     = regexp.MustCompile(`^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$`)
+)
+
+// bun installs Bun with npm where a command calls it and nothing brings it, or another one than the repository needs. It does so in
+// a phase of its own: that reads nothing of the source, so its layer stays when a lock file changes.
+func (r *repairs) bun() {
+	commands := r.allCommands()
+	if !r.provides("node") || r.files != "" || !bunCall.MatchString(commands) || bunInstalled.MatchString(commands) {
+		return
+	}
+	need := r.bunNeeded()
+	if need.version == "" {
+		return
+	}
+	r.setPhase(bunInstall, phaseChange{
+		DependsOn: &[]string{"setup"}, Cmds: &[]string{"npm install -g --prefix=" + managerDir + " bun@" + need.version},
+		Paths: &[]string{managerDir + "/bin"}, OnlyIncludeFiles: &[]string{}, CacheDirectories: &[]string{"/root/.npm"},
+	})
+	for name, phase := range r.native.Phases {
+		if phaseKind(name) == "install" {
+			after := append(slices.Clone(phase.DependsOn), bunInstall)
+			r.setPhase(name, phaseChange{DependsOn: &after})
+		}
+	}
+	own := r.native.Phases["install"].Cmds
+	if named, _, _ := r.managerNamed(); strings.HasPrefix(named, "bun") && len(own) > 0 && corepackPinned.MatchString(own[0]) {
+		own = own[1:] // Corepack knows nothing of Bun
+		r.setPhase("install", phaseChange{Cmds: &own})
+	}
+	explicit := append([]string{"npm install -g bun@" + need.version}, own...)
+	r.say("repair.package_manager", need.file, need.line,
+		`set install_command to "`+strings.Join(explicit, " && ")+`" to keep this, or set repairs to off`, "%s, so npm installs bun@%s", need.reason, need.version)
+}
+
+// allCommands returns what the plan runs, and the scripts of package.json that it names.
+func (r *repairs) allCommands() string {
+	lines := []string{r.native.commands(), r.expand(r.command(), 0)}
+	for _, phase := range []string{"install", "build"} {
+		lines = append(lines, r.expand(r.native.command(phase), 0))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// bunNeed is a Bun that has to be installed, and why; without a version none has to be.
+type bunNeed struct {
+	version, reason, file string
+	line                  int
+}
+
+func (r *repairs) bunNeeded() bunNeed {
+	asked, file, line := r.bunAsked()
+	need := bunNeed{version: cmp.Or(asked, bunVersion), file: file, line: line}
+	switch given := r.overrides.BunVersion; {
+	case slices.Contains(r.native.nixPackages(), "bun"):
+		lock, lockFile, lockLine := r.matchAround("bun.lock", bunLock)
+		switch {
+		case asked != "":
+			need.reason = "a version of Bun is asked for, and nixpacks takes the one of its package set"
+		case lock != nil && newerLock(lock[1]):
+			need.reason, need.file, need.line = "nixpacks' Bun is older than the lock file and would pass over it", lockFile, lockLine
+		default:
+			return bunNeed{}
+		}
+	case r.overrides.ClearPackages && given != "":
+		if asked == "" || asked == given {
+			return bunNeed{}
+		}
+		need.reason = "a version of Bun is asked for, and the base image has Bun " + given
+	case r.bunInstalledByOthers():
+		return bunNeed{}
+	default:
+		need.reason = "Bun is called, and nothing brings it"
+	}
+	return need
+}
+
+func newerLock(format string) bool {
+	n, err := strconv.Atoi(format)
+	return err == nil && n > nixBunLock
+}
+
+// bunInstalledByOthers reports whether another package manager installs Bun as a dependency of the app.
+func (r *repairs) bunInstalledByOthers() bool {
+	return r.depends("bun") > 0 && r.packageManager() != "bun"
+}
+
+// bunAsked returns the exact version of Bun that the app, or else the workspace that it is in, asks for, "" for none, and where.
+func (r *repairs) bunAsked() (version, file string, line int) {
+	named, file, line := r.managerNamed()
+	if exact := exactManager.FindStringSubmatch(named); exact != nil && exact[1] == "bun" {
+		return exact[2], file, line
+	}
+	if exact, file, line := r.matchAround(".bun-version", bunFile); exact != nil {
+		return exact[1], file, line
+	}
+	return "", file, line
+}
+
+// How servers of Bun's are known: by a call, by what a file exports for Bun to serve, and an app of Hono's is served when exported.
+var (
+	bunListens = regexp.MustCompile(`\.listen\s*\(|\bserve\s*(?:<[^()]*>)?\(|(?m:^export\s+default\s+\{[^}]*\bfetch\b)`)
+	bunExports = regexp.MustCompile(`(?s)from\s+["']hono["'].*(\bexport\s+default\s+\w)`)
+	bunWatches = regexp.MustCompile(`\bbun(?: run)?(?: --(?:watch|hot))+ (?:run )?([A-Za-z0-9_][A-Za-z0-9_./-]*)(?:$|\s)`)
+	bunRuns    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]*\.[cm]?[jt]sx?$`)
+)
+
+// bunServer returns the start of the file that serves, of those that the development script runs, that package.json names, or
+// that have a usual name.
+func (r *repairs) bunServer() (start, file string, line int) {
+	files := []string{r.manifest.Module}
+	if watched := bunWatches.FindStringSubmatch(r.manifest.Scripts["dev"]); watched != nil {
+		files = append([]string{watched[1]}, files...)
+	}
+	for _, folder := range []string{".", "src", "server"} {
+		for _, name := range []string{"index", "server", "app", "main"} {
+			files = append(files, path.Join(folder, name+".ts"), path.Join(folder, name+".tsx"))
+		}
+	}
+	for _, file := range files {
+		file = path.Clean(file)
+		for _, serves := range []*regexp.Regexp{bunListens, bunExports} {
+			if found, line := r.match(file, serves); found != nil && bunRuns.MatchString(file) {
+				return "bun " + file, file, line
+			}
+		}
+	}
+	return "", "", 0
+}

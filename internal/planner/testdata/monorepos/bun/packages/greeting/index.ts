@@ -1,0 +1,3 @@
+import ms from "ms";
+
+export const greet = (name: string): string => `hello ${name}, for ${ms("2 days")} ms`;

@@ -1,0 +1,2 @@
+const greeting: string = "hello";
+document.querySelector("#app")!.textContent = greeting;
