@@ -37,12 +37,12 @@ func TestHeartbeat_CancelReachesASilentActivity(t *testing.T) {
 	b.recorder.Heartbeats.Interval = time.Second // long enough to be told from the machine's own slowness
 	d := b.deploy()
 	s, started, ended := b.silentBuild(d)
-	b.silence = 10 * time.Second
+	b.silence = time.Minute
 	run := b.start(d, s)
 	<-started
 	asked := time.Now()
 	require.NoError(t, b.client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
-	require.Less(t, (<-ended).Sub(asked), 5*time.Second, "without slipway's own beats the server tells of it after eight")
+	require.Less(t, (<-ended).Sub(asked), 30*time.Second, "without slipway's own beats the server tells of it after 48")
 	err := run.Get(t.Context(), nil)
 	require.True(t, sdktemporal.IsCanceledError(err), "%v", err)
 	require.Equal(t, []deployment.StepStatus{deployment.StepCanceled}, statuses(b.steps(d, deployment.StepBuild)))

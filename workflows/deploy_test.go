@@ -45,10 +45,16 @@ type deployTest struct {
 	closed *temporal.CloseInput
 }
 
+// newEnvironment is the SDK's test environment. It panics when nothing happens for a while, which is three seconds otherwise: on a busy
+// machine a goroutine may not run for so long.
+func newEnvironment() *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	return suite.NewTestWorkflowEnvironment().SetTestTimeout(time.Minute)
+}
+
 func newDeployTest(t *testing.T) *deployTest {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	d := &deployTest{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment()}
+	d := &deployTest{TestWorkflowEnvironment: newEnvironment()}
 	for _, set := range []any{&activities.Source{}, &activities.Slots{}, &activities.Plan{}, &activities.Build{}, &activities.Preview{}, &activities.Control{}} {
 		d.RegisterActivity(set)
 	}

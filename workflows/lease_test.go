@@ -30,8 +30,7 @@ type leaseTest struct {
 // newLeaseTest answers looks one after the other; the last says that nothing is to be waited for.
 func newLeaseTest(t *testing.T, looks ...temporal.LeaseLook) *leaseTest {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	l := &leaseTest{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), looks: looks}
+	l := &leaseTest{TestWorkflowEnvironment: newEnvironment(), looks: looks}
 	for _, set := range []any{&activities.Preview{}, &activities.Control{}} {
 		l.RegisterActivity(set)
 	}

@@ -17,8 +17,7 @@ import (
 // reconcile runs a pass in which the registry is away, one host lives and one is silent.
 func reconcile(t *testing.T, in temporal.ReconcileInput) (*testsuite.TestWorkflowEnvironment, temporal.ReconcileResult) {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := newEnvironment()
 	env.RegisterActivity(&activities.Reconciler{})
 	env.RegisterActivity(&activities.Sweeper{})
 	in.Limits = temporal.DefaultLimits()

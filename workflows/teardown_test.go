@@ -30,8 +30,7 @@ type teardownTest struct {
 
 func newTeardownTest(t *testing.T) *teardownTest {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	d := &teardownTest{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment()}
+	d := &teardownTest{TestWorkflowEnvironment: newEnvironment()}
 	for _, set := range []any{&activities.Slots{}, &activities.Preview{}, &activities.Reconciler{}} {
 		d.RegisterActivity(set)
 	}

@@ -194,7 +194,7 @@ func TestCancelStopsTheBuild(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	var f *deployment.Failure
 	require.NotErrorAs(t, err, &f)
-	require.Less(t, time.Since(begin), 3*time.Second)
+	require.Less(t, time.Since(begin), 10*time.Second)
 	require.Empty(t, processes(t, mark), "Solve returns when the build has ended")
 	require.Contains(t, s.text(), "#5 CANCELED\n")
 
