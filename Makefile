@@ -46,7 +46,7 @@ test: deps images build ## run the whole suite against real components
 	@# The embedded Temporal server runs apart and is never built with the race detector: that alone takes minutes.
 	go test -shuffle=on ./temporal/devserver/...
 	go build -ldflags=-w -race -o bin/race/ ./cmd/slipway-dev
-	@for tool in compose local-kms tctl temporal; do deploy/dev/tool.sh $$tool >/dev/null; done
+	@for tool in compose knot local-kms tctl temporal; do deploy/dev/tool.sh $$tool >/dev/null; done
 	@# make lint vets already, and nobody debugs these programs. The longest packages are named first, so that the others run beside
 	@# them; of what waits for builds and previews more runs side by side than there are cores.
 	SLIPWAY_TEST_BIN_DIR=$(CURDIR)/bin/race go test $(ROOT_EXEC) -vet=off -ldflags=-w -race -shuffle=on -parallel 4 -timeout 30m ./e2e ./e2e/chaos ./...

@@ -15,7 +15,7 @@ func (m *Manager) event(ctx context.Context, event string, data map[string]any) 
 	renewal, _ := data["renewal"].(bool)
 	switch event {
 	case "cert_obtaining":
-		if err := m.orders.begin(name, renewal); err != nil {
+		if err := m.orders.begin(name, renewal || m.wildcard.is(name)); err != nil { // of the wildcard there is one
 			m.options.Ordered("refused")
 			m.log.DebugContext(ctx, "no certificate is ordered", "name", name, "error", err) // strangers may ask as often as they like
 			return certmagic.ErrNoRetry{Err: err}
@@ -24,10 +24,13 @@ func (m *Manager) event(ctx context.Context, event string, data map[string]any) 
 		m.orders.ended(name, false)
 		m.options.Ordered(outcome(renewal))
 		m.log.InfoContext(ctx, "got a certificate", "name", name, "issuer", data["issuer"], "renewal", renewal)
+		m.noteWildcard(ctx, name, nil)
 	case "cert_failed":
 		m.orders.ended(name, true)
 		m.options.Ordered("failed")
 		m.log.WarnContext(ctx, "got no certificate", "name", name, "renewal", renewal, "error", data["error"])
+		failure, _ := data["error"].(error)
+		m.noteWildcard(ctx, name, failure)
 		if abandon, ok := ctx.Value(abandonKey{}).(context.CancelFunc); ok {
 			abandon()
 		}

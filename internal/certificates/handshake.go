@@ -30,6 +30,8 @@ func (m *Manager) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 		return nil, errNoName
 	case m.config == nil:
 		return nil, fmt.Errorf("the certificate of SLIPWAY_TLS_CERT_FILE does not cover %q", hello.ServerName)
+	case m.wildcard.covers(hello.ServerName) && !challenge:
+		return m.wildcard.certificate(hello)
 	}
 	ctx, abandon := context.WithCancel(hello.Context())
 	defer abandon()
@@ -56,6 +58,9 @@ func (m *Manager) Has(ctx context.Context, name string) bool {
 	}
 	if m.config == nil {
 		return false
+	}
+	if m.wildcard.covers(name) {
+		return m.wildcard.soon(ctx)
 	}
 	for _, found := range m.cache.AllMatchingCertificates(name) {
 		if !found.Expired() {

@@ -23,9 +23,9 @@ type Reader interface {
 
 // Stored returns the certificates in storage for names: of several for one name, as of two CAs, the one that lasts longest.
 func Stored(ctx context.Context, from Reader, names []string) (map[string]*x509.Certificate, error) {
-	wanted := map[string]bool{}
+	wanted := map[string]string{} // by what they are called in storage
 	for _, name := range names {
-		wanted[name] = true
+		wanted[certmagic.StorageKeys.Safe(name)] = name
 	}
 	keys, err := from.AssetKeys(ctx, certmagic.StorageKeys.CertsPrefix(""))
 	if err != nil {
@@ -33,8 +33,9 @@ func Stored(ctx context.Context, from Reader, names []string) (map[string]*x509.
 	}
 	stored := map[string]*x509.Certificate{}
 	for _, key := range keys {
-		name, is := strings.CutSuffix(path.Base(key), ".crt")
-		if !is || !wanted[name] {
+		called, is := strings.CutSuffix(path.Base(key), ".crt")
+		name := wanted[called]
+		if !is || name == "" {
 			continue
 		}
 		found, err := storedAt(ctx, from, key)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -32,10 +33,15 @@ type Options struct {
 	Allow     func(ctx context.Context, name string) error
 	MaxOrders int // an hour; 0 for no bound
 
+	// One certificate for all names a label below Domain, ordered by DNS-01: how the CA is shown that Domain is ours. Nil for none.
+	DNS01  acmez.Solver
+	Domain string
+
 	// Where HTTP and TLS are served, that is where the CA's challenges arrive, maybe through other ports.
 	HTTP, TLS net.Addr
 
-	RenewalShare float64 // of a certificate's life, at its end, in which it is renewed; 0 for a third
+	RenewalShare float64       // of a certificate's life, at its end, in which it is renewed; 0 for a third
+	RenewalLooks time.Duration // between two looks whether the wildcard is to be renewed; 0 for ten minutes
 }
 
 // Manager has the certificates of a gateway.
@@ -51,6 +57,8 @@ type Manager struct {
 	cache  *certmagic.Cache
 	config *certmagic.Config
 	acme   *certmagic.ACMEIssuer // of IssuerACME alone
+
+	wildcard *wildcard // nil without DNS01
 }
 
 // New returns a Manager; Close ends it.
@@ -87,6 +95,9 @@ func New(o Options) (*Manager, error) {
 		m.acme = certmagic.NewACMEIssuer(m.config, template)
 		m.config.Issuers = []certmagic.Issuer{anew{m.acme}}
 	}
+	if o.Issuer == IssuerACME && o.DNS01 != nil {
+		m.wildcard = m.newWildcard(template)
+	}
 	return m, nil
 }
 
@@ -94,6 +105,9 @@ func New(o Options) (*Manager, error) {
 func (m *Manager) Close() {
 	if m.cache != nil {
 		m.cache.Stop()
+	}
+	if m.wildcard != nil {
+		m.wildcard.cache.Stop()
 	}
 }
 
@@ -106,8 +120,14 @@ func (m *Manager) TLSConfig() *tls.Config {
 }
 
 // Expires returns when the first certificate expires of those that visitors got in the last minutes: of the operator's "own", and of
-// those that were "issued".
-func (m *Manager) Expires() map[string]time.Time { return m.served.soonest() }
+// those that were "issued"; and the "wildcard", whether anybody came or not.
+func (m *Manager) Expires() map[string]time.Time {
+	soonest := m.served.soonest()
+	if found := m.wildcard.newest(); found != nil {
+		soonest[sourceWildcard] = found.NotAfter
+	}
+	return soonest
+}
 
 // Between two looks for what has expired, whichever gateway takes them, and how long that is kept.
 const (
@@ -115,11 +135,20 @@ const (
 	keepExpired   = 14 * 24 * time.Hour
 )
 
-// Run removes certificates that have expired from storage now and then, until ctx ends.
+// Run orders the wildcard, and removes certificates that have expired from storage now and then, until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
 	if m.config == nil {
 		return
 	}
+	var work sync.WaitGroup
+	if m.wildcard != nil {
+		work.Go(func() { m.orderWildcard(ctx) })
+	}
+	work.Go(func() { m.cleanStorage(ctx) })
+	work.Wait()
+}
+
+func (m *Manager) cleanStorage(ctx context.Context) {
 	for {
 		err := certmagic.CleanStorage(ctx, m.storage, certmagic.CleanStorageOptions{
 			Logger: logger(m.log), Interval: cleanInterval, OCSPStaples: true, ExpiredCerts: true, ExpiredCertGracePeriod: keepExpired,

@@ -33,15 +33,15 @@ func newOrders(most int) *orders {
 	return &orders{most: most, now: time.Now, failed: map[string]failure{}}
 }
 
-// begin says whether a certificate may be ordered now. Renewals are not counted: there are no more of them than certificates.
-func (o *orders) begin(name string, renewal bool) error {
+// begin says whether a certificate may be ordered now. Renewals do not count: there are no more of them than certificates.
+func (o *orders) begin(name string, free bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.now()
 	if last := o.failed[name]; now.Before(last.until) {
 		return fmt.Errorf("an order for %s failed %d times; the next is at %s", name, last.times, last.until.UTC().Format(time.TimeOnly))
 	}
-	if renewal {
+	if free {
 		return nil
 	}
 	o.begun = slices.DeleteFunc(o.begun, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
@@ -50,6 +50,13 @@ func (o *orders) begin(name string, renewal bool) error {
 	}
 	o.begun = append(o.begun, now)
 	return nil
+}
+
+// pause returns how long nothing is ordered for a name.
+func (o *orders) pause(name string) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return max(0, o.failed[name].until.Sub(o.now()))
 }
 
 // ended notes how an order ended.

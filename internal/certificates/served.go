@@ -10,8 +10,9 @@ const lately = 10 * time.Minute
 
 // Where a certificate is from.
 const (
-	sourceOwn    = "own"
-	sourceIssued = "issued"
+	sourceOwn      = "own"
+	sourceIssued   = "issued"
+	sourceWildcard = "wildcard"
 )
 
 // served notes which certificates are in use.

@@ -13,12 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/certificates"
+	"github.com/slipway-dev/slipway/internal/dnsproof/knottest"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 	"github.com/slipway-dev/slipway/internal/secrets"
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := postgrestest.Main(m)
+	knottest.Stop()
+	os.Exit(code)
+}
 
 // newStore is a store with a keyset, as a gateway has it.
 func newStore(t *testing.T) *postgres.Store {

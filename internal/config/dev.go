@@ -93,7 +93,7 @@ func allKeys() []key { return new(Dev).keys() }
 
 // check fills in what depends on several keys and reports what contradicts.
 func (d *Dev) check() Faults {
-	faults := slices.Concat(absolute(&d.DataDir), d.Gateway.settle(), d.Gateway.TLS.readKey(), d.Postgres.settle(), d.Temporal.check(), d.Worker.settle(d.DataDir),
+	faults := slices.Concat(absolute(&d.DataDir), d.Gateway.settle(), d.Gateway.TLS.readSecrets(), d.Postgres.settle(), d.Temporal.check(), d.Worker.settle(d.DataDir),
 		d.BuildKit.check(), d.Retention.check(d.Temporal), d.Timeouts.check(), d.Leases.check(d.Timeouts), d.addresses(), d.subnets())
 	d.Postgres.keysIn(d.DataDir)
 	if d.Temporal.UIURL == "" {

@@ -93,7 +93,7 @@ func (r *GatewayRole) keys() []key {
 }
 
 func (r *GatewayRole) check() Faults {
-	faults := slices.Concat(absolute(&r.DataDir), r.Gateway.settle(), r.Gateway.TLS.readKey(), r.Postgres.settle(), r.Timeouts.check())
+	faults := slices.Concat(absolute(&r.DataDir), r.Gateway.settle(), r.Gateway.TLS.readSecrets(), r.Postgres.settle(), r.Timeouts.check())
 	if !r.Gateway.TLS.Issues() {
 		r.Postgres.Keyset, r.Postgres.KeysetKMS = "", ""
 		return faults

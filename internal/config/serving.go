@@ -36,7 +36,6 @@ type API struct {
 	Addr         string        // where it listens, host:port
 	PingInterval time.Duration // between signs of life on a log stream
 	MaxQueued    int           // deployments that have not ended, from which on no more are taken; 0 for no bound
-	DNSServers   []string      // host:port, asked about domains; none: the system's
 }
 
 func (a *API) keys(addr addrCheck) []key {
@@ -54,11 +53,6 @@ func (a *API) keys(addr addrCheck) []key {
 			doc: "When so many deployments of all projects have not ended, another is answered with 429 and `Retry-After`, and not stored. " +
 				"0 for no bound.",
 		},
-		{
-			env: "SLIPWAY_DNS_SERVERS", path: "api.dns_servers", value: hostPorts(&a.DNSServers),
-			doc: "DNS servers (`host:port`, separated by commas) that are asked, in this order, whether a domain is verified; empty for the system's. One that knows what was " +
-				"changed a moment ago saves people from waiting.",
-		},
 	}
 }
 
@@ -69,7 +63,8 @@ type Gateway struct {
 	PublicScheme string // http or https, as people reach the gateway
 	PublicPort   int    // likewise; never 0 once loaded
 
-	TLS TLS
+	TLS        TLS
+	DNSServers []string // host:port, asked about domains; none: the system's
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded headers are believed
 	MaxRequestBody int64          // bytes; 0 for no bound
@@ -98,6 +93,11 @@ func (g *Gateway) ownKeys(addr addrCheck) []key {
 		{
 			env: "SLIPWAY_PREVIEW_PORT", path: "gateway.public_port", initial: "0", value: number(&g.PublicPort, 0, 65535),
 			doc: "Port of preview URLs; 0 for the port that the gateway listens on, for TLS where that is on.",
+		},
+		{
+			env: "SLIPWAY_DNS_SERVERS", path: "gateway.dns_servers", value: hostPorts(&g.DNSServers),
+			doc: "DNS servers (`host:port`, separated by commas) that are asked, in this order: by the API, whether a domain is verified; by gateways with `SLIPWAY_ACME_DNS_PROVIDER`, which " +
+				"zone the preview domain is in and who its servers are. Empty for the system's. One that knows what was changed a moment ago saves people from waiting.",
 		},
 		{
 			env: "SLIPWAY_TRUSTED_PROXIES", path: "gateway.trusted_proxies", value: networks(&g.TrustedProxies),

@@ -2,9 +2,11 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +37,10 @@ type TLS struct {
 	EABKeyFile string
 	EABKey     string // what that file holds, once loaded
 	MaxOrders  int    // certificates that a gateway orders an hour; 0 for no bound
+
+	DNSProvider        string // that shows the CA that the previews' domain is ours, for one wildcard; empty for none
+	DNSCredentialsFile string
+	DNSCredentials     map[string]string // what that file holds, once loaded
 }
 
 // On reports whether previews are served by TLS.
@@ -80,6 +86,15 @@ func (t *TLS) keys(addr addrCheck) []key {
 			doc:   "How the CA is shown that a name leads here: `http-01` needs port 80, `tls-alpn-01` port 443.",
 		},
 		{
+			env: "SLIPWAY_ACME_DNS_PROVIDER", path: "gateway.acme_dns_provider", value: optional(oneOf(&t.DNSProvider, slices.Sorted(maps.Keys(dnsProviders))...)),
+			doc: "Who holds the preview domain's zone: " + quoted(slices.Sorted(maps.Keys(dnsProviders))) + ". With `acme` all previews share one wildcard certificate then, ordered by a DNS record " +
+				"(DNS-01) when the gateway starts; people's domains are ordered as before. Empty: each name is ordered alone.",
+		},
+		{
+			env: "SLIPWAY_ACME_DNS_CREDENTIALS_FILE", path: "gateway.acme_dns_credentials_file", value: text(&t.DNSCredentialsFile),
+			doc: "File with its credentials, which only gateways need, a line `NAME=value` each. " + dnsProvidersDoc() + ".",
+		},
+		{
 			env: "SLIPWAY_ACME_EAB_KEY_ID", path: "gateway.acme_eab_key_id", value: text(&t.EABKeyID),
 			doc: "Key id of an account that exists elsewhere (external account binding), for CAs that want one.",
 		},
@@ -89,7 +104,7 @@ func (t *TLS) keys(addr addrCheck) []key {
 		},
 		{
 			env: "SLIPWAY_TLS_MAX_ORDERS", path: "gateway.tls_max_orders", initial: "50", value: number(&t.MaxOrders, 0, 1_000_000),
-			doc: "New certificates that a gateway orders within an hour; 0 for no bound. Every deployment has a name of its own: where many are visited, a wildcard of your own saves you from the CA's limits.",
+			doc: "New certificates that a gateway orders within an hour; 0 for no bound. Every deployment has a name of its own: where many are visited, a wildcard saves you from the CA's limits. That, and what is renewed, is not counted.",
 		},
 	}
 }
@@ -106,6 +121,9 @@ func (t *TLS) settle(g *Gateway) Faults {
 	if (t.EABKeyID == "") != (t.EABKeyFile == "") {
 		faults = append(faults, Fault{Key: "SLIPWAY_ACME_EAB_KEY_ID", Problem: "a key id and its key go together", Fix: "set SLIPWAY_ACME_EAB_KEY_ID and SLIPWAY_ACME_EAB_KEY_FILE, or neither"})
 	}
+	if t.Mode == TLSACME && t.DNSProvider != "" && !strings.Contains(g.Domain, ".") {
+		faults = append(faults, Fault{Key: "SLIPWAY_PREVIEW_DOMAIN", Problem: "no CA gives a certificate for *." + g.Domain, Fix: "name a domain of yours, or leave SLIPWAY_ACME_DNS_PROVIDER empty"})
+	}
 	if !t.On() || len(faults) > 0 {
 		return faults
 	}
@@ -116,6 +134,9 @@ func (t *TLS) settle(g *Gateway) Faults {
 	}
 	return nil
 }
+
+// readSecrets reads the files that only a gateway needs.
+func (t *TLS) readSecrets() Faults { return slices.Concat(t.readKey(), t.readCredentials()) }
 
 // readKey reads the key of an account at a CA.
 func (t *TLS) readKey() Faults {

@@ -78,3 +78,47 @@ func TestTLS_WhatContradicts(t *testing.T) {
 		require.NotEmpty(t, faults[0].Fix)
 	}
 }
+
+func TestTLS_CredentialsOfADNSProvider(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "dns")
+	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	settings := []string{"SLIPWAY_TLS=acme", "SLIPWAY_PREVIEW_DOMAIN=preview.example.com", "SLIPWAY_ACME_DNS_PROVIDER=cloudflare", "SLIPWAY_ACME_DNS_CREDENTIALS_FILE=" + path}
+	write("# of ops\n\nCF_DNS_API_TOKEN = \"hush=\"\n")
+	g, err := gatewayWith(settings...)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"CF_DNS_API_TOKEN": "hush="}, g.Gateway.TLS.DNSCredentials)
+
+	faulty := func(problem, fix string, settings ...string) {
+		t.Helper()
+		_, err := gatewayWith(settings...)
+		var faults config.Faults
+		require.ErrorAs(t, err, &faults)
+		require.Len(t, faults, 1)
+		require.Equal(t, "SLIPWAY_ACME_DNS_CREDENTIALS_FILE", faults[0].Key)
+		require.Contains(t, faults[0].Problem, problem)
+		require.Contains(t, faults[0].Fix, fix)
+		require.NotContains(t, err.Error(), "hush")
+	}
+	faulty("cloudflare needs credentials", "a line NAME=value for each of CF_DNS_API_TOKEN", settings[:3]...)
+	write("CF_ZONE_API_TOKEN=hush\n")
+	faulty("CF_DNS_API_TOKEN, which cloudflare needs, is missing", "add a line CF_DNS_API_TOKEN=… to "+path, settings...)
+	write("CF_DNS_API_TOKEN=hush\nhush\n")
+	faulty("line 2 of "+path+" is nothing that cloudflare takes", "and maybe CF_ZONE_API_TOKEN", settings...)
+	require.NoError(t, os.Remove(path))
+	faulty("no such file", "CF_DNS_API_TOKEN", settings...)
+
+	_, err = config.LoadAPI(append([]string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway"}, settings...))
+	require.NoError(t, err, "the gateway's alone")
+	_, err = gatewayWith("SLIPWAY_TLS=off", settings[2])
+	require.NoError(t, err, "nothing is ordered")
+	_, err = gatewayWith("SLIPWAY_ACME_DNS_PROVIDER=route66")
+	require.ErrorContains(t, err, "cloudflare, digitalocean")
+	_, err = gatewayWith("SLIPWAY_TLS=acme", settings[2])
+	require.ErrorContains(t, err, "SLIPWAY_PREVIEW_DOMAIN: no CA gives a certificate for *.localhost")
+
+	write("EXEC_PATH=/usr/local/bin/hook\nWHATEVER=it takes\n")
+	g, err = gatewayWith(append(settings, "SLIPWAY_ACME_DNS_PROVIDER=exec")...)
+	require.NoError(t, err)
+	require.Equal(t, "it takes", g.Gateway.TLS.DNSCredentials["WHATEVER"])
+}

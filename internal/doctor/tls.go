@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -78,7 +79,7 @@ func coverage(g config.Gateway, c *x509.Certificate) Finding {
 	fix := "name a certificate for " + wildcard + " in SLIPWAY_TLS_CERT_FILE, or issue others with SLIPWAY_TLS=acme or internal"
 	below := slices.DeleteFunc(slices.Clone(c.DNSNames), func(name string) bool { return !strings.HasSuffix(name, "."+g.Domain) })
 	switch {
-	case c.VerifyHostname("slipway-doctor."+g.Domain) == nil:
+	case covered(g, c):
 		return ok("%s covers %s", g.TLS.CertFile, wildcard)
 	case g.TLS.Issues():
 		return ok("%s covers %s; certificates for other names are issued", g.TLS.CertFile, some(c.DNSNames))
@@ -86,6 +87,11 @@ func coverage(g config.Gateway, c *x509.Certificate) Finding {
 		return failed(fix, "%s covers no name below SLIPWAY_PREVIEW_DOMAIN %s, but %s", g.TLS.CertFile, g.Domain, some(c.DNSNames))
 	}
 	return warning(fix, "%s covers no preview but %s", g.TLS.CertFile, some(below))
+}
+
+// covered reports whether a certificate is good for whatever preview.
+func covered(g config.Gateway, c *x509.Certificate) bool {
+	return c.VerifyHostname("slipway-doctor."+g.Domain) == nil
 }
 
 // directory looks whether the CA answers.
@@ -111,6 +117,9 @@ func waysIn(g config.Gateway) Finding {
 		return ok("the CA comes by port 443, which leads to %s", g.TLS.Addr)
 	case byHTTP && !onLoopback(g.Addr) && strings.HasSuffix(g.Addr, ":80"):
 		return ok("the CA comes by port 80 at %s", g.Addr)
+	}
+	if g.TLS.DNSProvider != "" {
+		return ok("previews need no way in for the CA; people's domains get certificates by port 443 or 80 alone, and the gateway listens at %s and %s", g.TLS.Addr, g.Addr)
 	}
 	var ways []string
 	if byTLS {
@@ -138,9 +147,17 @@ func stored(ctx context.Context, m Machine, own *x509.Certificate) []Finding {
 	if err != nil {
 		return append(found, failed("see postgres", "%v", err))
 	}
+	g := m.Config.Gateway
 	names = slices.DeleteFunc(names, func(name string) bool { return own != nil && own.VerifyHostname(name) == nil })
-	if !m.Config.Gateway.TLS.Issues() {
-		return append(found, uncovered(m.Config.Gateway, names))
+	if !g.TLS.Issues() {
+		return append(found, uncovered(g, names))
+	}
+	if g.TLS.Mode == config.TLSACME && (own == nil || !covered(g, own)) {
+		found = append(found, wildcard(ctx, g, store))
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, below, _ := strings.Cut(name, ".")
+			return g.TLS.DNSProvider != "" && below == g.Domain
+		})
 	}
 	return append(found, renewals(ctx, m.Config.Gateway.TLS, store, names))
 }
@@ -159,6 +176,35 @@ func ownCA(ctx context.Context, store Store) Finding {
 			"the installation's own CA ends at %s UTC", root.NotAfter.UTC().Format(time.DateTime))
 	}
 	return ok("the installation's own CA is valid until %s UTC", root.NotAfter.UTC().Format(time.DateTime))
+}
+
+// wildcard tells whether previews share a certificate, and if not, why.
+func wildcard(ctx context.Context, g config.Gateway, store Store) Finding {
+	name := "*." + g.Domain
+	if g.TLS.DNSProvider == "" {
+		return ok("each preview has a certificate of its own, ordered when it is visited; with SLIPWAY_ACME_DNS_PROVIDER they share one for %s", name)
+	}
+	have, err := certificates.Stored(ctx, store, []string{name})
+	if err != nil {
+		return failed(sealedByAnother, "certificates in storage: %v", err)
+	}
+	failure, err := certificates.WildcardFailure(ctx, store)
+	if err != nil {
+		return failed(sealedByAnother, "why there is no certificate for %s: %v", name, err)
+	}
+	fix := "see that the credentials in SLIPWAY_ACME_DNS_CREDENTIALS_FILE may change the zone of " + g.Domain + " at " + g.TLS.DNSProvider + "; the gateway tries again within an hour, or when it is restarted"
+	switch found := have[name]; {
+	case found == nil && failure == "":
+		return warning("start a gateway: it orders it, and its log says how that goes", "%s has not been ordered yet", name)
+	case found == nil:
+		return failed(fix, "there is no certificate for %s: %s", name, failure)
+	case certificates.Overdue(found, time.Now()):
+		return warning(fix, "%s is valid until %s UTC and was not renewed in time: %s", name, found.NotAfter.UTC().Format(time.DateTime), cmp.Or(failure, "no gateway tried"))
+	case failure != "":
+		return warning(fix, "%s is valid until %s UTC, and the last attempt to renew it failed: %s", name, found.NotAfter.UTC().Format(time.DateTime), failure)
+	default:
+		return ok("previews share %s, valid until %s UTC, which is ordered by DNS records at %s", name, found.NotAfter.UTC().Format(time.DateTime), g.TLS.DNSProvider)
+	}
 }
 
 // uncovered are visited names for which there is no certificate.

@@ -275,3 +275,49 @@ func TestTLSThatIsNotRenewed(t *testing.T) {
 	save("another CA", "shop.example.test", -day, 89*day)
 	require.Equal(t, doctor.OK, look(t, m)[1].Status)
 }
+
+func TestTLSByAWildcard(t *testing.T) {
+	t.Parallel()
+	m := secure(t, config.TLSACME)
+	m.Config.Gateway.TLS.Directory, m.Config.Gateway.TLS.Addr, m.Config.Gateway.PublicPort = "https://"+unused(t), "0.0.0.0:8443", 8443
+	store := withStore(t, &m)
+	f := look(t, m)[2]
+	require.Equal(t, doctor.OK, f.Status)
+	require.Contains(t, f.Detail, "each preview has a certificate of its own")
+
+	m.Config.Gateway.TLS.DNSProvider = "cloudflare"
+	require.Equal(t, doctor.OK, look(t, m)[1].Status, "the CA need not come")
+	f = look(t, m)[2]
+	require.Equal(t, doctor.Warning, f.Status)
+	require.Contains(t, f.Detail, "*.preview.example.test has not been ordered yet")
+	refuse := func() {
+		require.NoError(t, store.SaveAsset(t.Context(), "slipway/wildcard.failure", []byte("2026-01-02 12:00:00 UTC: no permission")))
+	}
+	refuse()
+	f = look(t, m)[2]
+	require.Equal(t, doctor.Failed, f.Status)
+	require.Contains(t, f.Detail, "there is no certificate for *.preview.example.test: 2026-01-02 12:00:00 UTC: no permission")
+	require.Contains(t, f.Fix, "SLIPWAY_ACME_DNS_CREDENTIALS_FILE")
+
+	save := func(to time.Duration) {
+		certificate, _ := selfSigned(t, -80*day, to, "*.preview.example.test")
+		require.NoError(t, store.SaveAsset(t.Context(), certmagic.StorageKeys.SiteCert("ca", "*.preview.example.test"), certificate))
+	}
+	save(10 * day)
+	f = look(t, m)[2]
+	require.Equal(t, doctor.Warning, f.Status)
+	require.Contains(t, f.Detail, "not renewed in time: 2026")
+	save(40 * day)
+	require.Contains(t, look(t, m)[2].Detail, "the last attempt to renew it failed: 2026")
+	require.NoError(t, store.DeleteAssets(t.Context(), "slipway/wildcard.failure"))
+	found := look(t, m)
+	require.Equal(t, doctor.OK, found[2].Status)
+	require.Contains(t, found[2].Detail, "previews share *.preview.example.test, valid until")
+	require.Contains(t, found[3].Detail, "visited within a day: 0", "previews are covered")
+
+	certificate, key := selfSigned(t, -day, 60*day, "*.preview.example.test")
+	withFiles(t, &m, certificate, key)
+	for _, f := range look(t, m) {
+		require.NotContains(t, f.Detail, "share", "the operator's own is served")
+	}
+}

@@ -38,7 +38,7 @@ func ServeAPI(ctx context.Context, c config.APIRole, p APIParts) error {
 	defer reader.Close()
 	closing := make(chan struct{})
 	handler, err := api.New(api.Options{
-		Store: p.Store.WithPreviewTTL(c.Leases.TTL), PreviewIdle: c.Leases.Idle, Logs: reader, Guard: p.Git, DNS: domains.NewResolver(c.API.DNSServers), Closing: closing,
+		Store: p.Store.WithPreviewTTL(c.Leases.TTL), PreviewIdle: c.Leases.Idle, Logs: reader, Guard: p.Git, DNS: domains.NewResolver(c.Gateway.DNSServers), Closing: closing,
 		Deploys: &temporal.Deploys{Client: p.Client, Namespace: c.Temporal.Namespace, Limits: Limits(c.Timeouts)},
 		URLs:    api.URLs{Gateway: PublicGateway(c.Gateway), Domain: c.Gateway.Domain, TemporalUI: c.Temporal.UIURL, Namespace: c.Temporal.Namespace},
 		Version: p.Version, Logger: p.Log, PingInterval: c.API.PingInterval, MaxQueued: c.API.MaxQueued,

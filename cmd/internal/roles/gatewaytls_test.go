@@ -28,6 +28,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/certificates/acmetest"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/dnsproof/knottest"
 	"github.com/slipway-dev/slipway/internal/domains/domainstest"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
@@ -324,6 +325,42 @@ func TestGatewayTLS_TwoGatewaysOrderOneCertificate(t *testing.T) {
 	other.requireServed(w.live.PreviewHost, ca.Roots)
 	reached.requireServed(w.live.PreviewHost, ca.Roots)
 	require.Equal(t, 2, ca.Orders(), "the one that the CA does not reach orders too")
+}
+
+// One certificate serves all previews, whether a name is known or not; people's domains have their own.
+func TestGatewayTLS_Wildcard(t *testing.T) {
+	t.Parallel()
+	names := knottest.Shared(t)
+	roles.SetZonePort(names.Port)
+	w := newTLSWorld(t, "wildcard")
+	credentials := filepath.Join(w.dir, "dns")
+	var lines strings.Builder
+	for name, value := range names.Credentials(knottest.Key) {
+		fmt.Fprintf(&lines, "%s=%s\n", name, value)
+	}
+	require.NoError(t, os.WriteFile(credentials, []byte(lines.String()), 0o600))
+	g, settings := w.settings("acme", "SLIPWAY_ACME_DNS_PROVIDER=rfc2136", "SLIPWAY_ACME_DNS_CREDENTIALS_FILE="+credentials, "SLIPWAY_DNS_SERVERS="+names.Addr)
+	ca := acmetest.Start(t, acmetest.Options{HTTP: g.plain, TLS: g.secure, DNS: names.Addr})
+	g.begin(append(settings, "SLIPWAY_ACME_DIRECTORY="+ca.Directory, "SLIPWAY_ACME_CA_FILE="+ca.CAFile))
+	g.requireServed(w.live.EnvHost, ca.Roots)
+	g.requireServed(w.live.PreviewHost, ca.Roots)
+	answer, _, err := g.get("https://nobody-preview."+w.domain+"/", ca.Roots, true)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNotFound, answer.StatusCode)
+	for _, stranger := range []string{"a.b." + w.domain, w.domain, "www.example.org"} {
+		g.requireRefused(stranger)
+	}
+	require.Equal(t, 1, ca.Orders())
+
+	d := w.domainOf("shop.custom." + knottest.Zone)
+	w.verify(d)
+	g.requireServed(d.Name, ca.Roots)
+	require.Equal(t, 2, ca.Orders())
+	w.requireKeysAreSealed()
+	require.NotContains(t, w.log.String(), names.Secret)
+	metrics := metricsOf(t, g.ops)
+	require.Contains(t, metrics, `slipway_certificate_orders_total{outcome="issued"} 2`)
+	require.Contains(t, metrics, `slipway_certificate_expiry_timestamp_seconds{source="wildcard"}`)
 }
 
 func TestGatewayTLS_Internal(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/cmd/internal/roles"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/deployment"
+	"github.com/slipway-dev/slipway/internal/dnsproof/knottest"
 	"github.com/slipway-dev/slipway/internal/postgres"
 	"github.com/slipway-dev/slipway/internal/postgres/postgrestest"
 	"github.com/slipway-dev/slipway/internal/secrets"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	code := postgrestest.Main(m)
 	devservertest.Stop()
+	knottest.Stop()
 	os.Exit(code)
 }
 

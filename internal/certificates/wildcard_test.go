@@ -1,0 +1,161 @@
+package certificates_test
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-dev/slipway/internal/certificates"
+	"github.com/slipway-dev/slipway/internal/certificates/acmetest"
+	"github.com/slipway-dev/slipway/internal/dnsproof"
+	"github.com/slipway-dev/slipway/internal/dnsproof/knottest"
+)
+
+// previews is a front that has one certificate for all names below a domain, shown to be ours by the test's name server.
+type previews struct {
+	*front
+	domain string
+	names  *knottest.Server
+}
+
+// newPreviews runs a manager. Its CA finds names at this front; with another's options it is that one's.
+func newPreviews(t *testing.T, domain string, change func(*certificates.Options, map[string]string)) *previews {
+	t.Helper()
+	p := &previews{domain: domain, names: knottest.Shared(t)}
+	var ca *acmetest.CA
+	p.front = newFront(t, func(o *certificates.Options) {
+		credentials := p.names.Credentials(knottest.Key)
+		ca = acmetest.Start(t, acmetest.Options{HTTP: o.HTTP.String(), TLS: o.TLS.String(), DNS: p.names.Addr})
+		o.ACME, o.Domain = certificates.ACME{Directory: ca.Directory, CAFile: ca.CAFile, Email: "ops@example.test"}, domain
+		if change != nil {
+			change(o, credentials)
+		}
+		var err error
+		o.DNS01, err = dnsproof.New(dnsproof.Options{
+			Provider: "rfc2136", Credentials: credentials, Servers: []string{p.names.Addr}, ZonePort: p.names.Port, Logger: o.Logger,
+		})
+		require.NoError(t, err)
+	})
+	p.ca = ca
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	return p
+}
+
+// domainOf is one that no other run of a test has: certmagic shares what is under way in a process.
+func domainOf(what string) string {
+	return what + "-" + strings.ToLower(rand.Text()) + "." + knottest.Zone
+}
+
+func TestWildcard_OneOrderForAllPreviewsOfAllGateways(t *testing.T) {
+	t.Parallel()
+	domain, store := domainOf("shared"), newStore(t)
+	one := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) { o.Assets, o.MaxOrders = store, 1 })
+	two := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) { o.Assets, o.ACME = store, one.account() })
+	serial, err := one.visit("shop."+domain, one.ca.Roots)
+	require.NoError(t, err, "whoever comes meanwhile waits")
+	for _, p := range []*previews{one, two} {
+		for _, label := range []string{"shop", "0a1b2c3d-preview", "SHOP"} {
+			same, err := p.visit(label+"."+domain, one.ca.Roots)
+			require.NoError(t, err)
+			require.Equal(t, serial, same)
+			require.True(t, p.Has(t.Context(), strings.ToLower(label)+"."+domain))
+		}
+		require.WithinDuration(t, time.Now(), p.Expires()["wildcard"], 10*365*24*time.Hour)
+	}
+	require.Equal(t, 1, one.ca.Orders())
+	require.Equal(t, 1, one.outcomes()["issued"]+two.outcomes()["issued"])
+	require.Empty(t, one.names.TXT(t, "_acme-challenge."+domain), "the record is gone")
+
+	custom := domainOf("custom")
+	other, err := one.visit(custom, one.ca.Roots)
+	require.NoError(t, err, "people's domains are ordered when they are visited, and the wildcard is none of MaxOrders")
+	require.NotEqual(t, serial, other)
+	require.Equal(t, 2, one.ca.Orders())
+	stored, err := certificates.Stored(t.Context(), store, []string{"*." + domain, "shop." + domain, custom})
+	require.NoError(t, err)
+	require.Len(t, stored, 2)
+	require.Equal(t, serial, stored["*."+domain].SerialNumber.String())
+	for _, p := range []*previews{one, two} {
+		require.NotContains(t, p.log.String(), p.names.Secret)
+	}
+}
+
+func TestWildcard_AProviderThatRefuses(t *testing.T) {
+	t.Parallel()
+	domain, store := domainOf("refused"), newStore(t)
+	p := newPreviews(t, domain, func(o *certificates.Options, credentials map[string]string) {
+		o.Assets, credentials["DNSUPDATE_TSIG_KEY"] = store, "nobody"
+	})
+	for range 5 {
+		_, err := p.visit("shop."+domain, p.ca.Roots)
+		require.Error(t, err)
+		require.False(t, p.Has(t.Context(), "shop."+domain))
+	}
+	require.Equal(t, 1, p.ca.Orders(), "neither again at once, nor for the name alone")
+	require.Zero(t, p.ca.Finalized())
+	require.Equal(t, map[string]int{"failed": 1}, p.outcomes())
+	require.Contains(t, p.log.String(), "previews have no certificate")
+	require.Contains(t, p.log.String(), "NOTAUTH")
+	require.NotContains(t, p.log.String(), p.names.Secret)
+	failure, err := certificates.WildcardFailure(t.Context(), store)
+	require.NoError(t, err)
+	require.Contains(t, failure, "refuses to change _acme-challenge."+domain)
+
+	custom := domainOf("custom")
+	_, err = p.visit(custom, p.ca.Roots)
+	require.NoError(t, err)
+
+	healed := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) { o.Assets = store })
+	_, err = healed.visit("shop."+domain, healed.ca.Roots)
+	require.NoError(t, err)
+	failure, err = certificates.WildcardFailure(t.Context(), store)
+	require.NoError(t, err)
+	require.Empty(t, failure)
+}
+
+func TestWildcard_IsRenewedWithoutVisitors(t *testing.T) {
+	t.Parallel()
+	domain := domainOf("renewed")
+	p := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) {
+		o.RenewalShare, o.RenewalLooks = 1-1e-9, 50*time.Millisecond
+	})
+	first, err := p.visit("shop."+domain, p.ca.Roots)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return p.outcomes()["renewed"] > 0 }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool {
+		now, err := p.visit("shop."+domain, p.ca.Roots)
+		return err == nil && now != first
+	}, time.Minute, 20*time.Millisecond)
+	require.Equal(t, 1, p.outcomes()["issued"])
+	require.Zero(t, p.outcomes()["failed"], p.log)
+}
+
+// What was ordered before is served at once by a gateway that starts while the CA is away.
+func TestWildcard_ACAThatIsAway(t *testing.T) {
+	t.Parallel()
+	domain, store := domainOf("away"), newStore(t)
+	before := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) { o.Assets = store })
+	serial, err := before.visit("shop."+domain, before.ca.Roots)
+	require.NoError(t, err)
+	after := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) {
+		o.Assets, o.ACME = store, before.account()
+		o.ACME.CAFile = "" // it does not trust the directory
+	})
+	same, err := after.visit("shop."+domain, before.ca.Roots)
+	require.NoError(t, err)
+	require.Equal(t, serial, same)
+	require.True(t, after.Has(t.Context(), "shop."+domain))
+}
