@@ -78,7 +78,7 @@ bench-backpressure: deps images build ## ask for 500 deploys at once, more than 
 		-report $(CURDIR)/docs/reliability.md
 
 bench-swap: deps images build ## redeploy an app ten times under 10,000 requests, slow ones, uploads and WebSockets; writes docs/reliability.md
-	go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run TestSwap -args -swaps 10 -requests 10000 -drain 30s \
+	go test $(ROOT_EXEC) -timeout 1h -v ./e2e/chaos -run TestSwap -args -swaps 10 -requests 10000 -swap-rate 100 -drain 30s \
 		-report $(CURDIR)/docs/reliability.md
 
 bench-git: ## compare fetching a large repository with git itself (50,000 files, 1 GB of history; needs 8 GB of disk)

@@ -62,12 +62,16 @@ func kill(process string) act {
 // is then let go of.
 func whileHeld[A any](t *testing.T, h held, request func() A) A {
 	t.Helper()
+	patience := time.Minute
+	if h.at == "switch" {
+		patience = time.Second
+	}
 	answer := make(chan A, 1)
 	go func() { answer <- request() }()
 	select {
 	case a := <-answer:
 		return a
-	case <-time.After(20 * tick):
+	case <-time.After(patience):
 		require.Equal(t, "switch", h.at, "what holds the deploy holds up a request")
 		h.let()
 		return <-answer
@@ -138,7 +142,7 @@ func race(t *testing.T, h held) {
 	h.let()
 	awaitStatus(t, newer, "ready")
 	requireInvariants(t, h.app, newer)
-	older := await(t, h.id, "ended", time.Minute, func(d client.Deployment) bool { return d.FinishedAt != nil })
+	older := await(t, h.id, "ended", ofADeploy, func(d client.Deployment) bool { return d.FinishedAt != nil })
 	if h.at == "drain" {
 		require.Equal(t, "ready", string(older.Status))
 	}
@@ -153,11 +157,11 @@ func terminate(t *testing.T, h held) {
 		var unknown *serviceerror.NotFound
 		require.True(t, err == nil || errors.As(err, &unknown), "%v", err)
 		return err == nil
-	}, time.Minute, tick)
+	}, ofADeploy, tick)
 	if h.at == "switch" { // whoever has begun to switch may end that
 		h.let()
 	}
-	d := await(t, h.id, "ended", 2*time.Minute, func(d client.Deployment) bool { return d.FinishedAt != nil })
+	d := await(t, h.id, "ended", ofADeploy, func(d client.Deployment) bool { return d.FinishedAt != nil })
 	if d.Status == "ready" {
 		require.Contains(t, []string{"switch", "drain"}, h.at)
 		h.let()

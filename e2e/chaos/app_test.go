@@ -29,7 +29,7 @@ type answer struct {
 
 // send sends a request to the API. A transport error is for the caller: the API may have been killed.
 func (i *installation) send(ctx context.Context, method, path, key string, body any) (a answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -144,9 +144,12 @@ func await(t *testing.T, id, what string, within time.Duration, wanted func(clie
 	return d
 }
 
+// ofADeploy is how long one may take, with others beside it, a cold cache and a busy machine.
+const ofADeploy = 10 * time.Minute
+
 func awaitStatus(t *testing.T, id, status string) client.Deployment {
 	t.Helper()
-	return await(t, id, status, 2*time.Minute, func(d client.Deployment) bool { return string(d.Status) == status })
+	return await(t, id, status, ofADeploy, func(d client.Deployment) bool { return string(d.Status) == status })
 }
 
 // visit reads a URL of the gateway.

@@ -122,7 +122,7 @@ func (p *pressed) standInLine(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, wait, "refused below the bound")
 		p.line, environments = append(p.line, d.ID), append(environments, d.Environment.ID)
-		await(t, d.ID, "in line", time.Minute, func(d client.Deployment) bool { return d.Step != nil && d.Step.QueuePosition != nil })
+		await(t, d.ID, "in line", ofADeploy, func(d client.Deployment) bool { return d.Step != nil && d.Step.QueuePosition != nil })
 	}
 	for _, id := range environments { // or the next deploy there would supersede this one
 		_, err := in.call(t.Context(), http.MethodPatch, "/v1/environments/"+id, "", map[string]any{"order_policy": "queue"}, nil)

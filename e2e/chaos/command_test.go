@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +30,7 @@ func slipwayDeploy(t *testing.T, why string, args ...string) (finished func() (i
 		require.NoError(t, err)
 		return string(text)
 	}
-	require.Eventually(t, func() bool { return strings.Contains(said(), why) }, time.Minute, tick)
+	require.Eventually(t, func() bool { return strings.Contains(said(), why) }, repaired, tick)
 	return func() string {
 		require.NoError(t, cmd.Wait(), "%s", said())
 		var d client.Deployment

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -26,8 +25,8 @@ func TestDiskLow_BuildsWaitUntilThereIsRoom(t *testing.T) {
 	// The worker has just begun, and clears the folder up once, maybe under our hands.
 	require.Eventually(t, func() bool {
 		return os.MkdirAll(stray, 0o700) == nil && os.WriteFile(filepath.Join(stray, "big"), make([]byte, 200<<20), 0o600) == nil
-	}, time.Minute, tick)
-	require.Eventually(t, func() bool { _, err := os.Stat(stray); return os.IsNotExist(err) }, time.Minute, tick, "it is removed to make room")
+	}, repaired, tick)
+	require.Eventually(t, func() bool { _, err := os.Stat(stray); return os.IsNotExist(err) }, repaired, tick, "it is removed to make room")
 	awaitSlots(t, "free", 16)
 
 	building := newApp(t, "disk-building", nil, 0)
@@ -36,12 +35,12 @@ func TestDiskLow_BuildsWaitUntilThereIsRoom(t *testing.T) {
 	awaitSlots(t, "closed", 15)
 	require.Contains(t, readyz(t), `"disk":{"status":"unavailable","reason":"host chaos: `)
 	let()
-	await(t, underWay, "ready", 5*time.Minute, func(d client.Deployment) bool { return d.Status == "ready" }) // with a cold cache
+	awaitStatus(t, underWay, "ready")
 	requireInvariants(t, building, underWay)
 
 	waiting := newApp(t, "disk-waiting", nil, 0)
 	id := waiting.deploy(t)
-	d := await(t, id, "waiting for disk space", time.Minute, func(d client.Deployment) bool {
+	d := await(t, id, "waiting for disk space", ofADeploy, func(d client.Deployment) bool {
 		return d.Step != nil && d.Step.WaitingFor != nil && strings.HasPrefix(*d.Step.WaitingFor, "disk space on host chaos (")
 	})
 	require.Equal(t, "queued", string(d.Status))
@@ -91,7 +90,7 @@ func take(t *testing.T, folder string, bytes int64) (giveBack func()) {
 func awaitSlots(t *testing.T, state string, n int) {
 	t.Helper()
 	want := `slipway_build_slots{host="` + hostID + `",state="` + state + `"} ` + fmt.Sprint(n) + "\n"
-	require.Eventually(t, func() bool { return strings.Contains(ask(t.Context(), in.ops[0], "/metrics"), want) }, time.Minute, tick, want)
+	require.Eventually(t, func() bool { return strings.Contains(ask(t.Context(), in.ops[0], "/metrics"), want) }, repaired, tick, want)
 }
 
 func readyz(t *testing.T) string {

@@ -85,7 +85,7 @@ func TestExactlyOnce(t *testing.T) {
 	require.NoError(t, in.db.QueryRow(t.Context(),
 		"SELECT count(*) FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.name LIKE 'once-%'").Scan(&rows))
 	require.Equal(t, *keys, rows, "deployments")
-	require.Eventually(t, func() bool { return runsOf(t, made) == *keys }, 30*time.Second, 100*time.Millisecond, "each has a workflow")
+	require.Eventually(t, func() bool { return runsOf(t, made) == *keys }, ofADeploy, 100*time.Millisecond, "each has a workflow")
 	for _, id := range made {
 		_, err := in.call(t.Context(), http.MethodPost, "/v1/deployments/"+id+"/cancel", "", nil, nil)
 		if err != nil { // another one of its environment has superseded it
@@ -93,7 +93,7 @@ func TestExactlyOnce(t *testing.T) {
 		}
 	}
 	for _, id := range made {
-		await(t, id, "ended", time.Minute, func(d client.Deployment) bool { return d.Status == "canceled" || d.Status == "superseded" })
+		await(t, id, "ended", ofADeploy, func(d client.Deployment) bool { return d.Status == "canceled" || d.Status == "superseded" })
 	}
 	require.Equal(t, *keys, runsOf(t, made), "and no second one")
 	t.Logf("%d deployments, %d workflows", rows, *keys)
@@ -101,7 +101,7 @@ func TestExactlyOnce(t *testing.T) {
 
 // postUntilAccepted repeats a request until it is answered, as a client does that has a key.
 func postUntilAccepted(ctx context.Context, project, key string) (id string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, ofADeploy)
 	defer cancel()
 	for {
 		var d client.Deployment

@@ -18,7 +18,7 @@ import (
 )
 
 // repaired is how long what is left may take to go.
-const repaired = time.Minute
+const repaired = 3 * time.Minute
 
 // requireInvariants waits until everything about a deployment that has become ready is as it should be, and says what is
 // not when it does not get there.

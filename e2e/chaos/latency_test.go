@@ -109,6 +109,7 @@ func (a *app) cancelAt(t *testing.T, after time.Duration, mark string) (step str
 	status, err := in.call(t.Context(), http.MethodPost, "/v1/deployments/"+id+"/cancel", "", nil, &d)
 	if status == http.StatusConflict {
 		awaitStatus(t, id, "ready")
+		requireInvariants(t, a, id) // what it has replaced is gone before the next deploy is looked at
 		return tooLate, 0
 	}
 	require.NoError(t, err)

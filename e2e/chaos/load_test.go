@@ -46,7 +46,7 @@ const listeners = 5
 // begin uses the app until stop is called, which waits for what is under way.
 func (l *load) begin(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
-	l.every(done, time.Second/swapRate, func() { l.ask(ctx, &l.quick, http.MethodGet, "/", nil) })
+	l.every(done, time.Second/time.Duration(*swapRate), func() { l.ask(ctx, &l.quick, http.MethodGet, "/", nil) })
 	l.every(done, 200*time.Millisecond, func() {
 		l.ask(ctx, &l.slowly, http.MethodGet, fmt.Sprintf("/?ms=%d", l.slow.Milliseconds()), nil)
 	})

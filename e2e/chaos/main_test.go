@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -62,13 +64,18 @@ func run(m *testing.M) (code int) {
 	return code
 }
 
-// bridgeOfTheMachine is the default bridge of the machine's Docker engine and its addresses.
+// bridgeOfTheMachine is the default bridge of the machine's Docker engine and its IPv4 address. Linux gives it one of IPv6 when the first
+// container is on it, of whatever else runs here.
 func bridgeOfTheMachine() string {
 	bridge, err := net.InterfaceByName("docker0")
 	if err != nil {
 		return "not there"
 	}
 	addresses, err := bridge.Addrs()
+	addresses = slices.DeleteFunc(addresses, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Is6()
+	})
 	return fmt.Sprint(bridge.Index, addresses, err)
 }
 

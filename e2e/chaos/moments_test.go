@@ -47,7 +47,7 @@ var moments = []moment{
 	{name: "pull", reach: heldByFile("pull", "release", "pull")},
 	{name: "start", reach: atStart},
 	{name: "probe", round: passes, delay: 10 * time.Second, reach: atStep("release", "probe")},
-	{name: "switch", delay: 2 * time.Second, reach: atSwitch},
+	{name: "switch", reach: atSwitch},
 	{name: "drain", reach: atDrain},
 }
 
@@ -90,11 +90,12 @@ func fetches(r *http.Request) bool {
 // atStart has the Docker engine hold the request that makes the container, whose name says whose it is.
 func atStart(t *testing.T, a *app) (string, func()) {
 	t.Helper()
-	id := a.deploy(t)
+	id, plan := heldByFile("plan", "plan", "")(t, a) // until the gate is there
 	g := newGate(func(r *http.Request) bool {
 		return strings.HasSuffix(r.URL.Path, "/containers/create") && strings.Contains(r.URL.Query().Get("name"), id)
 	})
-	in.engine.add(g) // long before: it is to be built first
+	in.engine.add(g)
+	plan()
 	awaitStep(t, id, "release", "start")
 	awaitGate(t, g)
 	return id, g.open
@@ -122,16 +123,17 @@ func atStep(step, phase string) func(*testing.T, *app) (string, func()) {
 	}
 }
 
-// atSwitch holds a lock on the environment's row, which the switch has to write, from the probe on.
+// atSwitch holds a lock on the environment's row, which the switch has to write and nothing between the start and it.
 func atSwitch(t *testing.T, a *app) (string, func()) {
 	t.Helper()
-	id := a.deploy(t)
-	awaitStep(t, id, "release", "probe")
+	id, begin := atStart(t, a)
+	defer begin()
 	lock, err := in.db.Begin(t.Context())
 	require.NoError(t, err)
 	let := func() { _ = lock.Rollback(context.WithoutCancel(t.Context())) } // fails once Postgres was killed: the lock is gone then
 	_, err = lock.Exec(t.Context(), "SELECT FROM environments e JOIN deployments d ON d.environment_id = e.id WHERE d.id = $1 FOR UPDATE OF e", id)
 	require.NoError(t, err)
+	begin()
 	awaitBlocked(t, lock.Conn())
 	return id, let
 }
@@ -144,7 +146,7 @@ func awaitBlocked(t *testing.T, holding *pgx.Conn) {
 		var blocked bool
 		err := in.db.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))", pid).Scan(&blocked)
 		return err == nil && blocked
-	}, time.Minute, tick, "nothing waits for the environment's row")
+	}, ofADeploy, tick, "nothing waits for the environment's row")
 }
 
 // atDrain replaces a live preview, and has the Docker engine hold the stop of its container.
@@ -166,7 +168,7 @@ func awaitGate(t *testing.T, g *gate) {
 	t.Helper()
 	select {
 	case <-g.arrived:
-	case <-time.After(time.Minute):
+	case <-time.After(ofADeploy):
 		require.FailNow(t, "nothing came to the gate")
 	}
 }
@@ -174,7 +176,7 @@ func awaitGate(t *testing.T, g *gate) {
 // awaitStep waits until a step, or a phase of it, runs.
 func awaitStep(t *testing.T, id, step, phase string) {
 	t.Helper()
-	await(t, id, "at "+step+" "+phase, 90*time.Second, func(client.Deployment) bool {
+	await(t, id, "at "+step+" "+phase, ofADeploy, func(client.Deployment) bool {
 		var page struct {
 			Items []struct{ Name, Phase, Status string } `json:"items"`
 		}

@@ -135,7 +135,7 @@ func (i *installation) env(n int) []string {
 		"SLIPWAY_LOG_FORMAT=json",
 	)
 	if *down < 10*time.Second { // a longer outage meets the retries that production has for it
-		settings = append(settings, "SLIPWAY_RETRY_MAXIMUM=2s", "SLIPWAY_RETRY_ATTEMPTS=10")
+		settings = append(settings, "SLIPWAY_RETRY_MAXIMUM=2s", "SLIPWAY_RETRY_ATTEMPTS=100")
 	}
 	return append(settings, i.settings...)
 }

@@ -25,7 +25,7 @@ type process struct {
 
 const (
 	tick    = 50 * time.Millisecond
-	startIn = time.Minute
+	startIn = 5 * time.Minute
 )
 
 // start starts the process and waits until it can be used. One that ends at once is started again, as whatever supervises

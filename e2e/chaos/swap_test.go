@@ -14,13 +14,11 @@ import (
 )
 
 var (
+	swapRate = flag.Int("swap-rate", 50, "requests a second that TestSwap begins, whatever becomes of those before")
 	swaps    = flag.Int("swaps", 2, "redeploys of TestSwap")
 	requests = flag.Int("requests", 500, "requests of TestSwap at least, at a constant rate; its redeploys are spread over them")
-	drain    = flag.Duration("drain", 5*time.Second, "SLIPWAY_DRAIN_WAIT of TestSwap; its slow requests take two seconds less, and 5 s at most")
+	drain    = flag.Duration("drain", 15*time.Second, "SLIPWAY_DRAIN_WAIT of TestSwap; its slow requests take two seconds less, and 5 s at most")
 )
-
-// swapRate is how many requests a second are begun, whatever becomes of those before.
-const swapRate = 100
 
 // swapApp says which deployment it is: at once, slowly, to who has sent a body, and again and again by WebSocket.
 const swapApp = `const crypto = require("crypto"), http = require("http");
@@ -60,8 +58,8 @@ func TestSwap(t *testing.T) {
 		d := awaitStatus(t, a.deploy(t), "ready")
 		ids, ready = append(ids, d.ID), append(ready, time.Since(begun))
 	}
-	load.await(t, max(*requests, load.sent()+swapRate)) // some for the last one
-	load.awaitClosed(t, listeners)                      // those that were open at first, at least
+	load.await(t, max(*requests, load.sent()+*swapRate)) // some for the last one
+	load.awaitClosed(t, listeners)                       // those that were open at first, at least
 	stop()
 
 	require.Empty(t, load.failures)
@@ -72,7 +70,8 @@ func TestSwap(t *testing.T) {
 		require.Positive(t, load.answered[id], "deployment %s was never asked", id)
 	}
 	for _, open := range load.sockets {
-		require.Greater(t, open, *drain-time.Second, "a WebSocket was closed before its app's drain time was over")
+		// One may have been opened to an app that was replaced: a gateway that is told late goes on for 2 s with what it knows.
+		require.Greater(t, open, *drain-3*time.Second, "a WebSocket was closed before its app's drain time was over")
 	}
 	text := load.table(ready)
 	t.Log("\n" + text)
@@ -87,7 +86,7 @@ func (l *load) table(ready []time.Duration) string {
 	row := func(what string, value any) { fmt.Fprintf(&b, "| %s | %v |\n", what, value) }
 	b.WriteString("| | |\n|---|---:|\n")
 	row("redeploys", len(ready))
-	row(fmt.Sprintf("requests, %d a second", swapRate), l.quick)
+	row(fmt.Sprintf("requests, %d a second", *swapRate), l.quick)
 	row(fmt.Sprintf("slow requests, %s each", l.slow), l.slowly)
 	row("uploads, 256 KiB within 2 s", l.uploads)
 	row("WebSockets, open until closed with 1001", len(l.sockets))
