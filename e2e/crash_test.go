@@ -19,7 +19,7 @@ import (
 
 // Not parallel: it kills what the other tests use, and runs when they are over or not begun.
 func TestKilledAtAnyMomentEveryDeployContinues(t *testing.T) {
-	building := createProject(t, "crash-build", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 8"})
+	building := createProject(t, "crash-build", dev.repo("slow-build"), map[string]any{"build_command": "echo build has begun; sleep 12"})
 	live := createProject(t, "crash-live", dev.repo("static"), nil)
 	before := waitEnd(t, deploy(t, live, nil), "ready")
 	ticks := waitEnd(t, deploy(t, createProject(t, "crash-ticks", dev.repo("ticks"), nil), nil), "ready")
@@ -92,7 +92,7 @@ func requireReplaced(t *testing.T, orphans map[string]int) {
 	now := children(t)
 	for name, pid := range orphans {
 		require.NotEqual(t, pid, now[name], name)
-		require.Eventually(t, func() bool { return !running(pid) }, 10*time.Second, 50*time.Millisecond, name)
+		require.Eventually(t, func() bool { return !running(pid) }, eventually, tick, name)
 		require.DirExists(t, fmt.Sprintf("/proc/%d", now[name]), name)
 	}
 	postmaster, err := os.ReadFile(filepath.Join(dev.data, "postgres", "postmaster.pid"))
@@ -153,7 +153,7 @@ func requireEveryTick(t *testing.T, d client.Deployment) {
 			}
 		}
 		return len(printed) >= so
-	}, 30*time.Second, 100*time.Millisecond)
+	}, eventually, tick)
 	for i, line := range printed {
 		require.Equal(t, fmt.Sprintf("tick %d", i), line)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	eventually = 30 * time.Second
+	eventually = 2 * time.Minute // for what takes a moment on a machine that is not busy
 	tick       = 100 * time.Millisecond
 )
 
@@ -24,6 +24,7 @@ func TestFailures(t *testing.T) {
 	for _, failure := range []struct {
 		name, repo string
 		settings   map[string]any
+		then       map[string]any // settings from the second deploy on, which is the one that fails
 		request    map[string]any
 		step, code string
 		lines      string
@@ -38,18 +39,23 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			name: "never-listens", repo: "never-listens", step: "release", code: "release.not_ready", lines: "thinking",
-			settings: map[string]any{"health_check": map[string]any{"timeout_seconds": 5}},
+			settings: map[string]any{"health_check": map[string]any{"timeout_seconds": 15}},
 		},
 		{name: "exits-at-once", repo: "exits-at-once", step: "release", code: "release.app_exited", lines: "cannot find the database", exitCode: 7},
 		{
 			name: "build-too-slow", repo: "slow-build", step: "build", code: "build.timeout", lines: "build has begun",
-			settings: map[string]any{"build_timeout_seconds": 15, "build_command": "echo build has begun; sleep 600"},
+			settings: map[string]any{"build_command": "true"}, // where the base image has to be unpacked first, that is a part of the build
+			then:     map[string]any{"build_timeout_seconds": 30, "build_command": "echo build has begun; sleep 600"},
 		},
 		{name: "no-root-dir", repo: "static", settings: map[string]any{"root_dir": "no/such/folder"}, step: "plan", code: "plan.root_dir_missing"},
 	} {
 		t.Run(failure.name, func(t *testing.T) {
 			t.Parallel()
 			project := createProject(t, failure.name, dev.repo(failure.repo), failure.settings)
+			if failure.then != nil {
+				waitEnd(t, deploy(t, project, nil), "ready")
+				patch(t, project, failure.then)
+			}
 			id := deploy(t, project, failure.request)
 			d := waitEnd(t, id, "failed")
 			require.NotNil(t, d.Failure)

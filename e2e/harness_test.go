@@ -128,6 +128,9 @@ func (s *system) layOut(root, cache string) error {
 			}
 		}
 	}
+	if err := os.RemoveAll(s.data + ".log"); err != nil { // which is appended to, and searched for secrets
+		return err
+	}
 	s.tight = filepath.Join(root, "tight")
 	if err := os.MkdirAll(s.tight, 0o755); err != nil {
 		return err
@@ -144,12 +147,12 @@ func (s *system) layOut(root, cache string) error {
 	if traces, err = startCollector(); err != nil {
 		return err
 	}
-	ports, err := testbed.FreePorts(7)
+	ports, err := testbed.FreePorts(8)
 	if err != nil {
 		return err
 	}
 	s.api, s.gateway, s.git, s.ui, s.temporal, s.registry, s.ops = ports[0], ports[1], ports[2], ports[3], ports[4], ports[5], ports[6]
-	if s.service, err = freeService(); err != nil {
+	if s.service, err = onDockersBridge(ports[7]); err != nil {
 		return err
 	}
 	bin, err := filepath.Abs("../bin")
@@ -168,14 +171,18 @@ func (s *system) layOut(root, cache string) error {
 		"SLIPWAY_PLAN_OVERRIDES="+overrides, "SLIPWAY_DOCKER_MIRROR=true", "SLIPWAY_IMAGES_DIR="+filepath.Join(cache, "images"),
 		"SLIPWAY_NIXPACKS="+filepath.Join(cache, "bin", "nixpacks"), "SLIPWAY_BIN_DIR="+bin,
 		"SLIPWAY_GIT_ALLOW_SCHEMES=https,ssh,http", "SLIPWAY_GIT_ALLOW_NETS="+privateNet,
-		"SLIPWAY_HEARTBEAT_TIMEOUT=5s", "SLIPWAY_SCHEDULE_TO_START=20s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_DRAIN_WAIT=5s", "SLIPWAY_LOG_FORMAT=json",
+		"SLIPWAY_HEARTBEAT_TIMEOUT=10s", "SLIPWAY_RECONCILE_INTERVAL=2s", "SLIPWAY_DRAIN_WAIT=10s", "SLIPWAY_WAKE_WAIT=2m", "SLIPWAY_LOG_FORMAT=json",
 		"SLIPWAY_BUILD_SLOTS=4", "SLIPWAY_MIN_FREE_DISK=100MB", "SLIPWAY_DISK_DIRS="+s.tight, // builds that sleep hold up no others, and no test waits for room
 	)
 	return nil
 }
 
-// freeService returns an address of Docker's own bridge that nobody listened on just now.
-func freeService() (string, error) {
+// onDockersBridge returns the address of Docker's own bridge with the port of another.
+func onDockersBridge(address string) (string, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
 	bridge, err := net.InterfaceByName("docker0")
 	if err != nil {
 		return "", fmt.Errorf("docker0: %w", err)
@@ -188,11 +195,7 @@ func freeService() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host.String(), "0"))
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
+	return net.JoinHostPort(host.String(), port), nil
 }
 
 // start starts the program and waits until it says that it is ready.

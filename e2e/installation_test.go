@@ -94,7 +94,7 @@ func (in *installation) run(args ...string) (string, error) {
 	}
 	go func() {
 		err := cmd.Wait()
-		soon := time.Now().Add(5 * time.Second) // os.ErrDeadlineExceeded: somebody keeps the pipe open
+		soon := time.Now().Add(30 * time.Second) // os.ErrDeadlineExceeded: somebody keeps the pipe open
 		_, _ = output.SetReadDeadline(soon), further.SetReadDeadline(soon)
 		ended <- err
 	}()
@@ -177,11 +177,11 @@ func (in *installation) containers(t *testing.T) []string {
 	return docker(t, "ps", "-aq", "--filter", "label=slipway.installation="+in.installation(t))
 }
 
-// steadyPorts returns addresses that no outgoing connection is given while an installation is down: its ports lie below
-// the kernel's range for those.
+// steadyPorts returns addresses that nobody takes while an installation is down: its ports lie below the kernel's range for outgoing
+// connections, and below those that testbed.FreePorts gives out.
 func steadyPorts(n int) []string {
 	var addrs []string
-	for port := 22100; len(addrs) < n; port++ {
+	for port := 11100; len(addrs) < n; port++ {
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			listener.Close()

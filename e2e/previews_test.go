@@ -24,7 +24,7 @@ func TestPreviews_FiguresAndOutput(t *testing.T) {
 	require.Eventually(t, func() bool {
 		require.Equal(t, http.StatusOK, dev.call(t, http.MethodGet, "/v1/previews/"+d.ID+"/stats", nil, &stats).status)
 		return stats.Usage != nil
-	}, time.Minute, time.Second)
+	}, eventually, tick)
 	require.True(t, stats.Usage.Current)
 	require.Positive(t, stats.Usage.MemoryBytes)
 	require.EqualValues(t, 512<<20, *stats.Usage.MemoryLimitBytes)

@@ -27,7 +27,7 @@ func TestCLI_ReconcileAndHosts(t *testing.T) {
 		code, stdout, stderr := s.run("admin", "reconcile", "--dry-run")
 		assert.Zero(c, code, "%s%s", stdout, stderr)
 		assert.Equal(c, "nothing differs\n", stdout)
-	}, time.Minute, time.Second)
+	}, eventually, time.Second)
 	var answer struct {
 		DryRun bool `json:"dry_run"`
 		Items  []deployment.Difference

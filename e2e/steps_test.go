@@ -49,7 +49,7 @@ func show(t *testing.T, id string) client.Deployment {
 }
 
 // ofADeploy is how long one may take, with others before it and a busy machine.
-const ofADeploy = 5 * time.Minute
+const ofADeploy = 10 * time.Minute
 
 // waitFor polls a deployment until it is as wanted; on the way it fails as soon as the deployment has ended otherwise.
 func waitFor(t *testing.T, id string, what string, wanted func(client.Deployment) bool) client.Deployment {

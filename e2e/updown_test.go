@@ -29,7 +29,7 @@ func TestUpAndDown(t *testing.T) {
 	begun := time.Now()
 	require.Contains(t, in.up(t), "runs already (process "+strconv.Itoa(first["slipway-dev"].PID)+"), nothing has changed")
 	t.Logf("second up: %.1fs", time.Since(begun).Seconds())
-	require.Less(t, time.Since(begun), 10*time.Second)
+	require.Less(t, time.Since(begun), 30*time.Second, "on a busy machine, too")
 	require.Equal(t, first, in.processes(t))
 
 	in.env = append(in.env, "SLIPWAY_LOG_LEVEL=debug")
@@ -82,7 +82,7 @@ func TestUpMeetsTrouble(t *testing.T) {
 
 	preview := in.requirePlaces(t, in.up(t))
 	docker(t, append([]string{"rm", "-f"}, in.containers(t)...)...)
-	require.Eventually(t, func() bool { return len(in.containers(t)) > 0 }, time.Minute, 100*time.Millisecond, "what is live comes back by itself")
+	require.Eventually(t, func() bool { return len(in.containers(t)) > 0 }, eventually, tick, "what is live comes back by itself")
 	in.stopPreviews(t)
 	out = in.up(t)
 	require.Contains(t, out, "does not answer any more")
@@ -104,7 +104,7 @@ func (in *installation) stopPreviews(t *testing.T) {
 	for _, p := range live.Items {
 		require.Equal(t, http.StatusAccepted, in.call(t, http.MethodPost, "/v1/previews/"+p.DeploymentID+"/stop", nil, nil).status)
 	}
-	require.Eventually(t, func() bool { return len(in.containers(t)) == 0 }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(in.containers(t)) == 0 }, eventually, tick)
 }
 
 // requirePlaces checks what `up` prints at its end, and that it is true. It returns the preview's URL.
@@ -142,7 +142,7 @@ func requireEnded(t *testing.T, processes map[string]proc) {
 	t.Helper()
 	for name, p := range processes {
 		// slipway-dev gives its data free a moment before it ends.
-		require.Eventually(t, func() bool { return !p.runs() }, 5*time.Second, tick, "%s (%d) still runs", name, p.PID)
+		require.Eventually(t, func() bool { return !p.runs() }, eventually, tick, "%s (%d) still runs", name, p.PID)
 	}
 }
 
