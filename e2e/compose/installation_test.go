@@ -49,7 +49,6 @@ func newInstallation(t *testing.T) *installation {
 	require.NoError(t, err, "build Docker Compose")
 	in.program = filepath.Join(strings.TrimSpace(string(out)), "docker-compose")
 	in.host = addressOf(t, docker(t, "network", "inspect", "--format", `{{index .Options "com.docker.network.bridge.name"}}`, "bridge"))
-	in.settle(t)
 	return in
 }
 
@@ -70,7 +69,7 @@ func addressOf(t *testing.T, name string) netip.Addr {
 	return netip.Addr{}
 }
 
-// settle gives the file what it asks for: free ports, and leave to deploy from this machine.
+// settle gives the file what it asks for: ports that are free just now, and leave to deploy from this machine.
 func (in *installation) settle(t *testing.T) {
 	t.Helper()
 	names := []string{
@@ -121,6 +120,7 @@ func (in *installation) must(t *testing.T, args ...string) string {
 // has left.
 func (in *installation) up(t *testing.T) {
 	t.Helper()
+	in.settle(t)
 	in.remove(t)
 	t.Cleanup(func() { in.remove(t) })
 	out, err := in.compose(t.Context(), "up", "--detach", "--wait", "--no-build", "--pull", "never")
@@ -133,7 +133,7 @@ func (in *installation) up(t *testing.T) {
 // remove takes away what the installation has on the engine: its previews first, which Compose knows nothing of.
 func (in *installation) remove(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Minute)
 	defer cancel()
 	const previews = `noted=$1
 [ ! -s "$noted" ] || { label=label=slipway.installation=$(cat "$noted")

@@ -120,7 +120,7 @@ func deploy(t *testing.T, api *client.ClientWithResponses, url string) *client.D
 		require.NoError(t, err)
 		d = answer.JSON200
 		return d != nil && d.FinishedAt != nil
-	}, 3*time.Minute, 200*time.Millisecond)
+	}, 10*time.Minute, 200*time.Millisecond)
 	require.Equal(t, client.DeploymentStatusReady, d.Status, "%+v", d.Failure)
 	return d
 }
