@@ -13,7 +13,7 @@ LDFLAGS := -ldflags '-X main.version=$(VERSION)'
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH" "HOME=$$HOME")
 ROOT_EXEC := $(if $(ROOT),-exec "sudo -E env 'PATH=$$PATH' 'HOME=$$HOME'")
 
-.PHONY: help up down status deps packages images build test test-monorepos chaos chaos-outages bench bench-cancel bench-backpressure bench-swap bench-git screenshot lint verify generate histories
+.PHONY: help up down status deps packages images build test test-monorepos test-gvisor chaos chaos-outages bench bench-cancel bench-backpressure bench-swap bench-git screenshot lint verify generate histories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -53,6 +53,9 @@ test: deps images build ## run the whole suite against real components
 
 test-monorepos: deps images ## really build and ask an app of each kind of monorepo (docs/monorepos.md), and of Bun
 	go test $(ROOT_EXEC) ./internal/planner -run 'TestServed/(monorepo|bun)-' -count 1 -timeout 1h -parallel 2 -v -monorepos
+
+test-gvisor: deps ## run the tests of previews' containers under gVisor, on a Docker engine of its own
+	@$(ROOT) deploy/dev/gvisor.sh
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md
 	go build -race -o bin/race/ ./cmd/slipway

@@ -10,6 +10,7 @@
 #   tool.sh temporal       temporal, its command line now
 #   tool.sh local-kms      local-kms, a server with the API of AWS KMS
 #   tool.sh compose        docker-compose
+#   tool.sh gvisor         runsc, gVisor's container runtime
 #
 # and of Debian's packages, which are unpacked there: nothing is installed, and no service started.
 #

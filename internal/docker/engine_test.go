@@ -37,6 +37,8 @@ var (
 	api       *client.Client
 	testImage v1.Image
 	imageName string
+
+	runtimeName = flag.String("runtime", "", "runtime of the tests' containers, which the engine has to know; empty for its default")
 )
 
 func TestMain(m *testing.M) {
@@ -88,7 +90,7 @@ func buildImage() (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return tarOf("testapp", program) })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return tarOf("testapp", program, "bin/cat") })
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +126,7 @@ func loadImage(tag string, img v1.Image) error {
 // newEngine returns the engine of a new installation and takes everything of it away at the test's end.
 func newEngine(t *testing.T, change ...func(*docker.Options)) *docker.Engine {
 	t.Helper()
-	o := docker.Options{Installation: "test-" + uuid.NewString(), HostID: "host-1", SubnetPool: netip.MustParsePrefix("10.214.0.0/16")}
+	o := docker.Options{Installation: "test-" + uuid.NewString(), HostID: "host-1", SubnetPool: netip.MustParsePrefix("10.214.0.0/16"), Runtime: *runtimeName}
 	for _, c := range change {
 		c(&o)
 	}

@@ -2,9 +2,11 @@ package docker
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,6 +14,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
 )
 
 // listener is an address that a process in a container accepts TCP connections on.
@@ -22,13 +28,35 @@ var dockerDNS = netip.MustParseAddr("127.0.0.11")
 
 const stateListen = "0A" // TCP_LISTEN in /proc/net/tcp
 
-// listeners returns what a container listens on, those that are reachable from outside first. It reads the kernel's
-// tables for the container's first process, so it needs an engine on this machine: with another one it is an error.
+// sharedKernel is the runtime whose containers surely use this machine's kernel.
+const sharedKernel = "runc"
+
+// What it may take to look into a container.
+const (
+	insideTimeout = 5 * time.Second
+	maxTables     = 1 << 20
+)
+
+// listeners returns what a container listens on, those that are reachable from outside first. The kernel's tables show it, but of a
+// container with a kernel of its own, as gVisor's, nothing, and of an engine on another machine less: there the container is asked.
 func (e *Engine) listeners(ctx context.Context, id string) ([]listener, error) {
 	c, err := e.client.ContainerInspect(ctx, id)
 	if err != nil {
 		return nil, e.failure(ctx, "inspect container", err)
 	}
+	all, err := kernelListeners(c)
+	if err != nil || (len(all) == 0 && c.HostConfig.Runtime != sharedKernel) {
+		all, err = e.listenersInside(ctx, c.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(all, func(a, b listener) int { return loopbackRank(a) - loopbackRank(b) })
+	return all, nil
+}
+
+// kernelListeners reads this machine's tables for the container's first process.
+func kernelListeners(c container.InspectResponse) ([]listener, error) {
 	proc := fmt.Sprintf("/proc/%d/", c.State.Pid)
 	// A process of that number may be another one's, here or where the engine is: its cgroup is named after the container.
 	cgroup, err := os.ReadFile(proc + "cgroup")
@@ -46,8 +74,32 @@ func (e *Engine) listeners(ctx context.Context, id string) ([]listener, error) {
 		}
 		all = append(all, found...)
 	}
-	slices.SortStableFunc(all, func(a, b listener) int { return loopbackRank(a) - loopbackRank(b) })
 	return all, nil
+}
+
+// listenersInside reads the tables that the container sees, by the cat of its image and with the app's own rights. An app could put
+// something else in its place: only the port counts of what it says, and that is one of its own container.
+func (e *Engine) listenersInside(ctx context.Context, id string) ([]listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, insideTimeout)
+	defer cancel()
+	created, err := e.client.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: []string{"cat", "/proc/net/tcp", "/proc/net/tcp6"}, AttachStdout: true})
+	if err != nil {
+		return nil, e.failure(ctx, "look at the container's listening ports", err)
+	}
+	attached, err := e.client.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return nil, e.failure(ctx, "look at the container's listening ports", err)
+	}
+	defer attached.Close()
+	defer context.AfterFunc(ctx, attached.Close)()
+	var tables bytes.Buffer
+	if _, err := stdcopy.StdCopy(&tables, io.Discard, io.LimitReader(attached.Reader, maxTables)); err != nil {
+		return nil, fmt.Errorf("look at the container's listening ports: %w", err)
+	}
+	if !bytes.Contains(tables.Bytes(), []byte("local_address")) {
+		return nil, errors.New("the container's listening ports cannot be read: its image has no cat")
+	}
+	return parseListeners(&tables)
 }
 
 func loopbackRank(l listener) int {

@@ -15,6 +15,10 @@ import (
 )
 
 func main() {
+	if os.Args[0] == "cat" {
+		cat(os.Args[1:])
+		return
+	}
 	fmt.Println("mode", os.Getenv("MODE"))
 	switch os.Getenv("MODE") {
 	case "exit":
@@ -42,6 +46,17 @@ func main() {
 		serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	default:
 		serve(app())
+	}
+}
+
+// cat is what most images have.
+func cat(files []string) {
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		_, _ = os.Stdout.Write(text)
 	}
 }
 
