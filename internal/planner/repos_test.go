@@ -39,9 +39,6 @@ func repos() map[string]planned {
 		"build-migrates": {providers: "node", start: `npm run start`, want: []string{
 			"db.at_build package.json:7",
 		}},
-		"bun-lockb": {providers: "node", start: `bun src/index.ts`, want: []string{
-			"repair.node_start src/index.ts:4",
-		}},
 		"bun-production": {providers: "node", start: `bun run start`, want: []string{
 			"repair.dev_dependency package.json:8",
 			"repair.package_manager bun.lock:2",
