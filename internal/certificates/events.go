@@ -20,6 +20,7 @@ func (m *Manager) event(ctx context.Context, event string, data map[string]any) 
 			m.log.DebugContext(ctx, "no certificate is ordered", "name", name, "error", err) // strangers may ask as often as they like
 			return certmagic.ErrNoRetry{Err: err}
 		}
+		m.noteOrder(name)
 	case "cert_obtained":
 		m.orders.ended(name, false)
 		m.options.Ordered(outcome(renewal))

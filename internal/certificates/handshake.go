@@ -31,7 +31,7 @@ func (m *Manager) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	case m.config == nil:
 		return nil, fmt.Errorf("the certificate of SLIPWAY_TLS_CERT_FILE does not cover %q", hello.ServerName)
 	case m.wildcard.covers(hello.ServerName) && !challenge:
-		return m.wildcard.certificate(hello)
+		return m.previewCertificate(hello)
 	}
 	ctx, abandon := context.WithCancel(hello.Context())
 	defer abandon()
@@ -43,6 +43,25 @@ func (m *Manager) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 		m.served.note(hello.ServerName, found.Leaf.NotAfter)
 	}
 	return found, nil
+}
+
+// firstOrder is how long a visitor waits for the first order of the wildcard. A connection is given up then anyway.
+const firstOrder = 90 * time.Second
+
+// previewCertificate returns the wildcard. Who comes before the first attempt to have it is over waits for that, if there is such a
+// preview; nobody waits for a second attempt.
+func (m *Manager) previewCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	ctx, cancel := context.WithTimeout(hello.Context(), firstOrder)
+	defer cancel()
+	if !m.wildcard.valid() {
+		if err := m.options.Allow(ctx, hello.ServerName); err != nil {
+			return nil, err
+		}
+		if err := m.wildcard.firstTry(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return m.wildcard.config.GetCertificateWithContext(ctx, hello)
 }
 
 // patience is how long a visitor waits to hear whether there is a certificate: what they came for does not depend on it.

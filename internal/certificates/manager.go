@@ -87,7 +87,7 @@ func New(o Options) (*Manager, error) {
 		Capacity:         10_000, Logger: log,
 	})
 	m.config = certmagic.New(m.cache, certmagic.Config{
-		Storage: m.storage, Logger: log, OnEvent: m.event, ShouldEmitFunc: concernsOrders, DisableStorageCheck: true, RenewalWindowRatio: o.RenewalShare,
+		Storage: single{m.storage}, Logger: log, OnEvent: m.event, ShouldEmitFunc: concernsOrders, DisableStorageCheck: true, RenewalWindowRatio: o.RenewalShare,
 		OnDemand: &certmagic.OnDemandConfig{DecisionFunc: o.Allow}, Issuers: []certmagic.Issuer{&authority{storage: m.storage}},
 	})
 	if o.Issuer == IssuerACME {
@@ -120,11 +120,14 @@ func (m *Manager) TLSConfig() *tls.Config {
 }
 
 // Expires returns when the first certificate expires of those that visitors got in the last minutes: of the operator's "own", and of
-// those that were "issued"; and the "wildcard", whether anybody came or not.
+// those that were "issued"; and the "wildcard", whether anybody came or not: at the epoch, when there is none.
 func (m *Manager) Expires() map[string]time.Time {
 	soonest := m.served.soonest()
-	if found := m.wildcard.newest(); found != nil {
+	switch found := m.wildcard.newest(); {
+	case found != nil:
 		soonest[sourceWildcard] = found.NotAfter
+	case m.wildcard != nil:
+		soonest[sourceWildcard] = time.Unix(0, 0)
 	}
 	return soonest
 }

@@ -2,11 +2,11 @@ package certificates
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	attemptLimit = 15 * time.Minute // of an order of the wildcard, another gateway's before it included
-	retryPause   = 5 * time.Second  // after what the CA had no part in, such as Postgres being away
+	attemptLimit = time.Hour       // of an order of the wildcard, another gateway's before it included; DNS providers take up to 20 minutes
+	retryPause   = 5 * time.Second // after what the CA had no part in, such as Postgres being away
 
-	failureKey = "slipway/wildcard.failure" // where the reason lies why there is none; for who looks, as `slipway doctor` does
+	failureKey  = "slipway/wildcard/" // below it, by domain, the reason lies why there is none; for who looks, as `slipway doctor` does
+	failureTime = 5 * time.Second     // to keep it
 )
 
 // wildcard is the certificate of all previews' names, which visitors share. It is ordered when a gateway starts, and renewed whether it is
@@ -28,6 +29,7 @@ type wildcard struct {
 	cache  *certmagic.Cache
 	config *certmagic.Config
 	tried  chan struct{} // closed when the first attempt to have it is over
+	asked  atomic.Bool   // the CA is being asked
 }
 
 // newWildcard orders by DNS-01 alone, and otherwise as the template says.
@@ -78,16 +80,14 @@ func (w *wildcard) valid() bool {
 	return found != nil && time.Now().Before(found.NotAfter)
 }
 
-// certificate returns it. Who comes before the first attempt is over waits for that, and nobody for a second one.
-func (w *wildcard) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if !w.valid() {
-		select {
-		case <-w.tried:
-		case <-hello.Context().Done():
-			return nil, fmt.Errorf("wait for the certificate of %s: %w", w.name, context.Cause(hello.Context()))
-		}
+// firstTry waits until the first attempt to have it is over.
+func (w *wildcard) firstTry(ctx context.Context) error {
+	select {
+	case <-w.tried:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the certificate of %s: %w", w.name, context.Cause(ctx))
 	}
-	return w.config.GetCertificateWithContext(hello.Context(), hello)
 }
 
 // soon reports whether there is one, or a moment later.
@@ -97,11 +97,7 @@ func (w *wildcard) soon(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	select {
-	case <-w.tried:
-	case <-ctx.Done():
-	}
-	return w.valid()
+	return w.firstTry(ctx) == nil && w.valid()
 }
 
 // orderWildcard has the wildcard, from storage or from the CA; certmagic renews it from then on. After a failure it waits as orders demands.
@@ -110,6 +106,9 @@ func (m *Manager) orderWildcard(ctx context.Context) {
 		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
 		err := m.wildcard.config.ManageSync(attempt, []string{m.wildcard.name})
 		cancel()
+		if err != nil && m.wildcard.asked.Swap(false) { // what the CA gave was not kept: asking at once would use up its limits
+			m.orders.ended(m.wildcard.name, true)
+		}
 		if first {
 			close(m.wildcard.tried)
 		}
@@ -117,7 +116,7 @@ func (m *Manager) orderWildcard(ctx context.Context) {
 			return
 		}
 		pause := max(m.orders.pause(m.wildcard.name), retryPause)
-		m.log.WarnContext(ctx, "previews have no certificate", "name", m.wildcard.name, "again_in", pause.Round(time.Second), "error", err)
+		m.log.WarnContext(ctx, "the certificate of all previews was not had", "name", m.wildcard.name, "there_is_one", m.wildcard.valid(), "again_in", pause.Round(time.Second), "error", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -126,25 +125,39 @@ func (m *Manager) orderWildcard(ctx context.Context) {
 	}
 }
 
-// noteWildcard keeps why an order of the wildcard failed, until one succeeds.
+// noteOrder keeps that the CA is asked for the wildcard.
+func (m *Manager) noteOrder(name string) {
+	if m.wildcard.is(name) {
+		m.wildcard.asked.Store(true)
+	}
+}
+
+// noteWildcard keeps why an order of the wildcard failed, until one succeeds. That the gateway ended is no reason.
 func (m *Manager) noteWildcard(ctx context.Context, name string, failure error) {
 	if !m.wildcard.is(name) {
 		return
 	}
+	m.wildcard.asked.Store(false)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTime)
+	defer cancel()
+	key := failureKey + m.options.Domain
 	var err error
 	if failure == nil {
-		err = m.storage.Delete(ctx, failureKey)
+		err = m.storage.Delete(ctx, key)
 	} else {
-		err = m.storage.Store(ctx, failureKey, fmt.Appendf(nil, "%s UTC: %v", time.Now().UTC().Format(time.DateTime), failure))
+		err = m.storage.Store(ctx, key, fmt.Appendf(nil, "%s UTC: %v", time.Now().UTC().Format(time.DateTime), failure))
 	}
 	if err != nil {
 		m.log.WarnContext(ctx, "cannot keep how an order ended", "name", name, "error", err)
 	}
 }
 
-// WildcardFailure returns when and why the last order of the wildcard failed; empty when it did not.
-func WildcardFailure(ctx context.Context, from Reader) (string, error) {
-	value, err := from.Asset(ctx, failureKey)
+// WildcardFailure returns when and why the last order of the wildcard below a domain failed; empty when it did not.
+func WildcardFailure(ctx context.Context, from Reader, domain string) (string, error) {
+	value, err := from.Asset(ctx, failureKey+domain)
 	if errors.Is(err, deployment.ErrNotFound) {
 		return "", nil
 	}

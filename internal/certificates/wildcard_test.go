@@ -3,10 +3,12 @@ package certificates_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mholt/acmez/v3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-dev/slipway/internal/certificates"
@@ -107,10 +109,13 @@ func TestWildcard_AProviderThatRefuses(t *testing.T) {
 	require.Equal(t, 1, p.ca.Orders(), "neither again at once, nor for the name alone")
 	require.Zero(t, p.ca.Finalized())
 	require.Equal(t, map[string]int{"failed": 1}, p.outcomes())
-	require.Contains(t, p.log.String(), "previews have no certificate")
+	require.Eventually(t, func() bool {
+		return strings.Contains(p.log.String(), "the certificate of all previews was not had")
+	}, time.Minute, 20*time.Millisecond)
+	require.Equal(t, time.Unix(0, 0), p.Expires()["wildcard"], "an alert sees that there is none")
 	require.Contains(t, p.log.String(), "NOTAUTH")
 	require.NotContains(t, p.log.String(), p.names.Secret)
-	failure, err := certificates.WildcardFailure(t.Context(), store)
+	failure, err := certificates.WildcardFailure(t.Context(), store, domain)
 	require.NoError(t, err)
 	require.Contains(t, failure, "refuses to change _acme-challenge."+domain)
 
@@ -121,7 +126,7 @@ func TestWildcard_AProviderThatRefuses(t *testing.T) {
 	healed := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) { o.Assets = store })
 	_, err = healed.visit("shop."+domain, healed.ca.Roots)
 	require.NoError(t, err)
-	failure, err = certificates.WildcardFailure(t.Context(), store)
+	failure, err = certificates.WildcardFailure(t.Context(), store, domain)
 	require.NoError(t, err)
 	require.Empty(t, failure)
 }
@@ -158,4 +163,47 @@ func TestWildcard_ACAThatIsAway(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, serial, same)
 	require.True(t, after.Has(t.Context(), "shop."+domain))
+}
+
+// A wildcard that nothing renews any more serves nobody: each name has a certificate of its own then.
+func TestWildcard_IsServedNoLongerOnceItIsNotWanted(t *testing.T) {
+	t.Parallel()
+	domain, store := domainOf("unwanted"), newStore(t)
+	before := newPreviews(t, domain, func(o *certificates.Options, _ map[string]string) { o.Assets = store })
+	shared, err := before.visit("shop."+domain, before.ca.Roots)
+	require.NoError(t, err)
+	after := newFront(t, func(o *certificates.Options) { o.Assets, o.ACME = store, before.account() }) // its CA asks the first one
+	own, err := after.visit("shop."+domain, before.ca.Roots)
+	require.NoError(t, err)
+	require.NotEqual(t, shared, own)
+}
+
+// noRoom is a store that keeps no wildcard.
+type noRoom struct{ certificates.Assets }
+
+func (s noRoom) SaveAsset(ctx context.Context, key string, value []byte) error {
+	if strings.Contains(key, "wildcard_.") {
+		return errors.New("no room")
+	}
+	return s.Assets.SaveAsset(ctx, key, value)
+}
+
+// What the CA gives and nobody can keep is not asked for again at once: CAs count what they give.
+func TestWildcard_OneThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	p := newPreviews(t, domainOf("unkept"), func(o *certificates.Options, _ map[string]string) { o.Assets = noRoom{newStore(t)} })
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "again_in=") }, time.Minute, 20*time.Millisecond)
+	require.NotContains(t, p.log.String(), "again_in=5s")
+	require.Equal(t, 1, p.ca.Orders())
+}
+
+func TestWildcard_AStrangerDoesNotWaitForIt(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, func(o *certificates.Options) { // which nobody orders here
+		o.Domain, o.DNS01 = "example.test", struct{ acmez.Solver }{}
+	})
+	begun := time.Now()
+	_, err := f.visit("stranger.example.test", f.ca.Roots)
+	require.Error(t, err)
+	require.Less(t, time.Since(begun), time.Minute, "visitors of previews wait longer")
 }

@@ -188,16 +188,18 @@ func wildcard(ctx context.Context, g config.Gateway, store Store) Finding {
 	if err != nil {
 		return failed(sealedByAnother, "certificates in storage: %v", err)
 	}
-	failure, err := certificates.WildcardFailure(ctx, store)
+	failure, err := certificates.WildcardFailure(ctx, store, g.Domain)
 	if err != nil {
 		return failed(sealedByAnother, "why there is no certificate for %s: %v", name, err)
 	}
-	fix := "see that the credentials in SLIPWAY_ACME_DNS_CREDENTIALS_FILE may change the zone of " + g.Domain + " at " + g.TLS.DNSProvider + "; the gateway tries again within an hour, or when it is restarted"
+	fix := "see that the credentials in SLIPWAY_ACME_DNS_CREDENTIALS_FILE may change the zone of " + g.Domain + " at " + g.TLS.DNSProvider + "; the gateway tries again within an hour (a renewal within six), or when it is restarted"
 	switch found := have[name]; {
 	case found == nil && failure == "":
 		return warning("start a gateway: it orders it, and its log says how that goes", "%s has not been ordered yet", name)
 	case found == nil:
 		return failed(fix, "there is no certificate for %s: %s", name, failure)
+	case time.Now().After(found.NotAfter):
+		return failed(fix, "the certificate for %s has expired at %s UTC: %s", name, found.NotAfter.UTC().Format(time.DateTime), cmp.Or(failure, "no gateway tried to renew it"))
 	case certificates.Overdue(found, time.Now()):
 		return warning(fix, "%s is valid until %s UTC and was not renewed in time: %s", name, found.NotAfter.UTC().Format(time.DateTime), cmp.Or(failure, "no gateway tried"))
 	case failure != "":

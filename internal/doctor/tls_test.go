@@ -291,7 +291,7 @@ func TestTLSByAWildcard(t *testing.T) {
 	require.Equal(t, doctor.Warning, f.Status)
 	require.Contains(t, f.Detail, "*.preview.example.test has not been ordered yet")
 	refuse := func() {
-		require.NoError(t, store.SaveAsset(t.Context(), "slipway/wildcard.failure", []byte("2026-01-02 12:00:00 UTC: no permission")))
+		require.NoError(t, store.SaveAsset(t.Context(), "slipway/wildcard/preview.example.test", []byte("2026-01-02 12:00:00 UTC: no permission")))
 	}
 	refuse()
 	f = look(t, m)[2]
@@ -303,13 +303,17 @@ func TestTLSByAWildcard(t *testing.T) {
 		certificate, _ := selfSigned(t, -80*day, to, "*.preview.example.test")
 		require.NoError(t, store.SaveAsset(t.Context(), certmagic.StorageKeys.SiteCert("ca", "*.preview.example.test"), certificate))
 	}
+	save(-day)
+	f = look(t, m)[2]
+	require.Equal(t, doctor.Failed, f.Status)
+	require.Contains(t, f.Detail, "has expired at 20")
 	save(10 * day)
 	f = look(t, m)[2]
 	require.Equal(t, doctor.Warning, f.Status)
 	require.Contains(t, f.Detail, "not renewed in time: 2026")
 	save(40 * day)
 	require.Contains(t, look(t, m)[2].Detail, "the last attempt to renew it failed: 2026")
-	require.NoError(t, store.DeleteAssets(t.Context(), "slipway/wildcard.failure"))
+	require.NoError(t, store.DeleteAssets(t.Context(), "slipway/wildcard/preview.example.test"))
 	found := look(t, m)
 	require.Equal(t, doctor.OK, found[2].Status)
 	require.Contains(t, found[2].Detail, "previews share *.preview.example.test, valid until")

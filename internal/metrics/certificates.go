@@ -8,7 +8,7 @@ import (
 )
 
 var expiryDesc = prometheus.NewDesc("slipway_certificate_expiry_timestamp_seconds",
-	"When the first certificate expires of those that visitors got in the last ten minutes, by whether it is the operator's own or was issued.", []string{"source"}, nil)
+	"When the first certificate expires of those that visitors got in the last ten minutes, by whether it is the operator's own or was issued; and the wildcard of all previews, at the epoch when there is none.", []string{"source"}, nil)
 
 // Certificates adds when certificates expire: expiry answers by source, for as many as there are.
 func (m *Metrics) Certificates(expiry func() map[string]time.Time) {
