@@ -2,7 +2,6 @@ package dnsproof
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/go-acme/lego/v5/challenge"
 	"github.com/go-acme/lego/v5/challenge/dns01"
@@ -17,9 +16,13 @@ type acmeDNS struct {
 }
 
 func newAcmeDNS(c credentials) (challenge.Provider, error) {
-	client, err := goacmedns.NewClient(c["ACME_DNS_API_BASE"])
+	base, err := c.url("ACME_DNS_API_BASE")
 	if err != nil {
-		return nil, fmt.Errorf("ACME_DNS_API_BASE: %w", err)
+		return nil, err
+	}
+	client, err := goacmedns.NewClient(base.String())
+	if err != nil {
+		return nil, err
 	}
 	account := goacmedns.Account{Username: c["ACME_DNS_USERNAME"], Password: c["ACME_DNS_PASSWORD"], SubDomain: c["ACME_DNS_SUBDOMAIN"]}
 	return &acmeDNS{client, account}, nil

@@ -15,5 +15,11 @@ type hurried struct {
 // Timeout says for how long.
 func (h hurried) Timeout() (limit, pause time.Duration) { return h.limit, time.Millisecond }
 
+// NameServer completes an address.
+var NameServer = nameServer
+
+// SolverOf returns one with a provider of the test's.
+func SolverOf(p challenge.Provider) *Solver { return &Solver{provider: p} }
+
 // SetLimit bounds how long a record is waited for.
 func (s *Solver) SetLimit(limit time.Duration) { s.provider = hurried{s.provider, limit} }

@@ -1,11 +1,13 @@
 package dnsproof
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-acme/lego/v5/challenge"
@@ -14,7 +16,7 @@ import (
 
 const (
 	programLimit = 2 * time.Minute
-	saidAtMost   = 500 // bytes of what it printed, at the end, that an error shows
+	keptAtMost   = 64 << 10 // bytes of what it printed, at the end
 )
 
 // program is one of the operator's, called as lego calls it: `present` or `cleanup`, the record's name, its value. lego's own provider hands down the
@@ -51,10 +53,41 @@ func (p *program) run(ctx context.Context, verb, domain, keyAuth string) error {
 	defer cancel()
 	info := dns01.GetChallengeInfo(ctx, domain, keyAuth)
 	command := exec.CommandContext(ctx, p.path, verb, info.EffectiveFQDN, info.Value)
-	command.Env, command.WaitDelay = p.environ, time.Second
-	said, err := command.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %w: %s", p.path, verb, err, strings.TrimSpace(string(said[max(0, len(said)-saidAtMost):])))
+	said := &tail{}
+	command.Env, command.Stdout, command.Stderr = p.environ, said, said
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it starts ends with it
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	command.WaitDelay = time.Second // a grandchild in another group may hold the pipe open
+	err := command.Run()
+	if err == nil {
+		return nil
 	}
-	return nil
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return fmt.Errorf("%s %s: %w: %s", p.path, verb, err, strings.TrimSpace(said.String()))
+}
+
+// tail keeps the last bytes that are written.
+type tail struct {
+	kept []byte
+	cut  bool
+}
+
+// Write forgets what was written first.
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - keptAtMost; over > 0 {
+		t.kept, t.cut = t.kept[over:], true
+	}
+	return len(p), nil
+}
+
+// String begins with a whole line: half a secret would not be known as one.
+func (t *tail) String() string {
+	if !t.cut {
+		return string(t.kept)
+	}
+	_, whole, _ := bytes.Cut(t.kept, []byte("\n"))
+	return string(whole)
 }

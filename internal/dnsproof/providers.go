@@ -2,7 +2,7 @@ package dnsproof
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"net/url"
 
 	"github.com/go-acme/lego/v5/challenge"
@@ -17,6 +17,15 @@ import (
 
 // credentials are what a provider asks for, by the names that lego gives them.
 type credentials map[string]string
+
+// url returns one that is a URL. No error shows it: it may hold a password.
+func (c credentials) url(name string) (*url.URL, error) {
+	u, err := url.Parse(c[name])
+	if err != nil || u.Host == "" {
+		return nil, errors.New(name + " is no URL")
+	}
+	return u, nil
+}
 
 // providers make the providers that there are. lego could read all of it from the environment, where a secret is seen by more than it is for.
 var providers = map[string]func(credentials) (challenge.Provider, error){
@@ -46,8 +55,8 @@ var providers = map[string]func(credentials) (challenge.Provider, error){
 	"httpreq": func(c credentials) (challenge.Provider, error) {
 		p := httpreq.NewDefaultConfig()
 		var err error
-		if p.Endpoint, err = url.Parse(c["HTTPREQ_ENDPOINT"]); err != nil || p.Endpoint.Host == "" {
-			return nil, fmt.Errorf("HTTPREQ_ENDPOINT is no URL") //nolint:err113,perfsprint // the value may hold a password
+		if p.Endpoint, err = c.url("HTTPREQ_ENDPOINT"); err != nil {
+			return nil, err
 		}
 		p.Mode, p.Username, p.Password = c["HTTPREQ_MODE"], c["HTTPREQ_USERNAME"], c["HTTPREQ_PASSWORD"]
 		return httpreq.NewDNSProviderConfig(p)

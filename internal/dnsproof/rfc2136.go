@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/go-acme/lego/v5/challenge"
@@ -28,11 +29,8 @@ type rfc2136 struct {
 
 func newRFC2136(c credentials) (challenge.Provider, error) {
 	r := &rfc2136{
-		server: c["DNSUPDATE_NAMESERVER"], key: dns.CanonicalName(c["DNSUPDATE_TSIG_KEY"]), secret: c["DNSUPDATE_TSIG_SECRET"],
+		server: nameServer(c["DNSUPDATE_NAMESERVER"]), key: dns.CanonicalName(c["DNSUPDATE_TSIG_KEY"]), secret: c["DNSUPDATE_TSIG_SECRET"],
 		algorithm: dns.CanonicalName(cmp.Or(c["DNSUPDATE_TSIG_ALGORITHM"], dns.HmacSHA256)),
-	}
-	if _, _, err := net.SplitHostPort(r.server); err != nil {
-		r.server = net.JoinHostPort(r.server, "53")
 	}
 	if _, err := base64.StdEncoding.DecodeString(r.secret); err != nil {
 		return nil, errors.New("DNSUPDATE_TSIG_SECRET is not base64")
@@ -42,6 +40,14 @@ func newRFC2136(c credentials) (challenge.Provider, error) {
 		return r, nil
 	}
 	return nil, fmt.Errorf("DNSUPDATE_TSIG_ALGORITHM is %s; give hmac-sha256, or another of the SHA family", r.algorithm)
+}
+
+// nameServer completes an address that has no port.
+func nameServer(address string) string {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return net.JoinHostPort(strings.Trim(address, "[]"), "53")
+	}
+	return address
 }
 
 // Timeout says how long the record may take to be at all servers of the zone, and how often to look.

@@ -1,10 +1,12 @@
 package dnsproof
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ const (
 	progress      = 15 * time.Second
 	secretAtLeast = 4                // bytes: what is shorter is part of many words
 	cleanUpLimit  = 10 * time.Second // a gateway that ends removes its record first
+	shownAtEach   = 500              // bytes of a long error, at its beginning and at its end
 )
 
 // Options say who makes the records.
@@ -51,10 +54,12 @@ var (
 func New(o Options) (*Solver, error) {
 	s := &Solver{name: o.Provider, zones: newZones(o.Servers, o.ZonePort), log: o.Logger.With("component", "dnsproof")}
 	for name, value := range o.Credentials {
-		if secret(name) && len(value) >= secretAtLeast {
-			s.secrets = append(s.secrets, value)
+		if secret(name) {
+			s.secrets = append(s.secrets, parts(value)...)
 		}
 	}
+	s.secrets = slices.DeleteFunc(s.secrets, func(secret string) bool { return len(secret) < secretAtLeast })
+	slices.SortFunc(s.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may be part of a longer one
 	log.SetDefault(slog.New(quiet{s.log.Handler()}))
 	if len(o.Servers) > 0 {
 		dns01.SetDefaultClient(dns01.NewClient(&dns01.Options{RecursiveNameservers: o.Servers}))
@@ -107,21 +112,25 @@ func (s *Solver) Wait(ctx context.Context, c acme.Challenge) error {
 	}
 }
 
-// CleanUp removes the record, also when what it was made for was given up.
+// CleanUp removes the record, also when what it was made for was given up. Once ctx is over there is little time left for it.
 func (s *Solver) CleanUp(ctx context.Context, c acme.Challenge) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpLimit)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), programLimit)
 	defer cancel()
-	if err := s.provider.CleanUp(ctx, c.Identifier.Value, c.Token, c.KeyAuthorization); err != nil {
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(cleanUpLimit, cancel) })()
+	if err := s.provider.CleanUp(bounded, c.Identifier.Value, c.Token, c.KeyAuthorization); err != nil {
 		return fmt.Errorf("have %s remove the record _acme-challenge.%s: %w", s.name, c.Identifier.Value, s.plain(err))
 	}
 	return nil
 }
 
-// plain takes secrets out of an error: what a provider answers, or a library says of a request, is not ours to know.
+// plain takes secrets out of an error, and shortens it only then: what a provider answers, or a library says of a request, is not ours to know.
 func (s *Solver) plain(err error) error {
 	text := err.Error()
 	for _, secret := range s.secrets {
 		text = strings.ReplaceAll(text, secret, "***")
+	}
+	if len(text) > 2*shownAtEach {
+		text = strings.ToValidUTF8(text[:shownAtEach]+" … "+text[len(text)-shownAtEach:], "")
 	}
 	if text == err.Error() {
 		return err
@@ -129,12 +138,22 @@ func (s *Solver) plain(err error) error {
 	return errors.New(text)
 }
 
-// open ends the names of credentials that are none: addresses, names, ways.
-var open = []string{"_NAMESERVER", "_TSIG_KEY", "_ALGORITHM", "_PATH", "_ENDPOINT", "_API_BASE", "_MODE"}
+// open ends the names of credentials that are none: addresses, names, ways. A URL is not among them: it may hold a password.
+var open = []string{"_NAMESERVER", "_TSIG_KEY", "_ALGORITHM", "_PATH", "_MODE"}
 
 // secret reports whether what has this name among the credentials is one. Whatever is not known to be none is one.
 func secret(name string) bool {
 	return !slices.ContainsFunc(open, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+// parts returns a credential, and what may be secret in it where it is a URL: that of a request is another one.
+func parts(value string) []string {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" {
+		return []string{value}
+	}
+	password, _ := u.User.Password()
+	return []string{value, u.User.Username(), password, u.RawQuery}
 }
 
 // quiet is a log in which all that lego says is for whoever debugs it.

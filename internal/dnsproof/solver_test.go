@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -27,10 +28,21 @@ import (
 // updated is what the test's own program is called with to change a record: server, key and secret.
 const updated = "TEST_UPDATED"
 
+// scripted is what it has a shell do, as a child of its own.
+const scripted = "TEST_SCRIPTED"
+
 func TestMain(m *testing.M) {
 	if with := os.Getenv(updated); with != "" {
 		if err := update(strings.Fields(with), os.Args[1], os.Args[2], os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, "no luck:", err, os.Getenv("API_PASSWORD"))
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if script := os.Getenv(scripted); script != "" {
+		child := exec.Command("/bin/sh", "-c", script)
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		if child.Run() != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -203,7 +215,7 @@ func TestSolver_WaitsForTheZonesServers(t *testing.T) {
 	require.ErrorContains(t, s.Wait(t.Context(), c), "the record _acme-challenge.waits.example.test at the zone's servers: ns.example.test does not have it")
 	lost, _ := solverOf(t, server, "rfc2136", server.Credentials(knottest.Key))
 	lost.SetLimit(50 * time.Millisecond)
-	require.ErrorContains(t, lost.Wait(t.Context(), challengeOf("example.org")), "example.org")
+	require.ErrorContains(t, lost.Wait(t.Context(), challengeOf("example.org")), "ask DNS for the servers of _acme-challenge.example.org: ")
 }
 
 func TestNew_EachProviderIsMadeOfWhatItNeeds(t *testing.T) {
@@ -221,13 +233,14 @@ func TestNew_EachProviderIsMadeOfWhatItNeeds(t *testing.T) {
 		}
 		solverOf(t, server, name, credentials)
 	}
-	for provider, credentials := range map[string]map[string]string{
-		"exec":    {"EXEC_PATH": "/nowhere/hook"},
-		"httpreq": {"HTTPREQ_ENDPOINT": "dns"},
-		"rfc2136": {"DNSUPDATE_NAMESERVER": "192.0.2.1", "DNSUPDATE_TSIG_SECRET": "not base64"},
+	for fault, set := range map[string][3]string{
+		"EXEC_PATH: ":                         {"exec", "EXEC_PATH", "/nowhere/hook"},
+		"HTTPREQ_ENDPOINT is no URL":          {"httpreq", "HTTPREQ_ENDPOINT", "https://me:hush-hush@a b"},
+		"ACME_DNS_API_BASE is no URL":         {"acme-dns", "ACME_DNS_API_BASE", "https://me:hush-hush@a b"},
+		"DNSUPDATE_TSIG_SECRET is not base64": {"rfc2136", "DNSUPDATE_TSIG_SECRET", "hush-hush"},
 	} {
-		_, err := dnsproof.New(dnsproof.Options{Provider: provider, Credentials: credentials, Servers: []string{server.Addr}, Logger: slog.New(slog.DiscardHandler)})
-		require.ErrorContains(t, err, "SLIPWAY_ACME_DNS_CREDENTIALS_FILE")
-		require.NotContains(t, err.Error(), "not base64\"")
+		_, err := dnsproof.New(dnsproof.Options{Provider: set[0], Credentials: map[string]string{set[1]: set[2]}, Servers: []string{server.Addr}, Logger: slog.New(slog.DiscardHandler)})
+		require.ErrorContains(t, err, "set up "+set[0]+" from SLIPWAY_ACME_DNS_CREDENTIALS_FILE: "+fault)
+		require.NotContains(t, err.Error(), "hush")
 	}
 }
