@@ -55,6 +55,7 @@ test-monorepos: deps images ## really build and ask an app of each kind of monor
 	go test $(ROOT_EXEC) ./internal/planner -run 'TestServed/(monorepo|bun)-' -count 1 -timeout 1h -parallel 2 -v -monorepos
 
 test-gvisor: deps ## run the tests of previews' containers under gVisor, on a Docker engine of its own
+	@deploy/dev/tool.sh gvisor >/dev/null
 	@$(ROOT) deploy/dev/gvisor.sh
 
 chaos: deps images build ## kill every process, cancel, race and terminate at every moment of a deploy; writes docs/reliability.md

@@ -35,6 +35,7 @@ const sharedKernel = "runc"
 const (
 	insideTimeout = 5 * time.Second
 	maxTables     = 1 << 20
+	maxListeners  = 64 // more are not told: they come from the app
 )
 
 // listeners returns what a container listens on, those that are reachable from outside first. The kernel's tables show it, but of a
@@ -86,20 +87,40 @@ func (e *Engine) listenersInside(ctx context.Context, id string) ([]listener, er
 	if err != nil {
 		return nil, e.failure(ctx, "look at the container's listening ports", err)
 	}
-	attached, err := e.client.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	type answer struct {
+		tables []byte
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() { // the client attaches without regard to ctx
+		tables, err := e.output(ctx, created.ID)
+		answered <- answer{tables, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("look at the container's listening ports: %w", context.Cause(ctx))
+	case a := <-answered:
+		if a.err != nil {
+			return nil, e.failure(ctx, "look at the container's listening ports", a.err)
+		}
+		if !bytes.Contains(a.tables, []byte("local_address")) {
+			return nil, errors.New("the container's listening ports cannot be read: most likely its image has no cat")
+		}
+		return parseListeners(bytes.NewReader(a.tables))
+	}
+}
+
+// output starts a program in a container and returns what it prints until it or ctx ends.
+func (e *Engine) output(ctx context.Context, execID string) ([]byte, error) {
+	attached, err := e.client.ContainerExecAttach(ctx, execID, container.ExecAttachOptions{})
 	if err != nil {
-		return nil, e.failure(ctx, "look at the container's listening ports", err)
+		return nil, err
 	}
 	defer attached.Close()
 	defer context.AfterFunc(ctx, attached.Close)()
-	var tables bytes.Buffer
-	if _, err := stdcopy.StdCopy(&tables, io.Discard, io.LimitReader(attached.Reader, maxTables)); err != nil {
-		return nil, fmt.Errorf("look at the container's listening ports: %w", err)
-	}
-	if !bytes.Contains(tables.Bytes(), []byte("local_address")) {
-		return nil, errors.New("the container's listening ports cannot be read: its image has no cat")
-	}
-	return parseListeners(&tables)
+	var printed bytes.Buffer
+	_, err = stdcopy.StdCopy(&printed, io.Discard, io.LimitReader(attached.Reader, maxTables))
+	return printed.Bytes(), err
 }
 
 func loopbackRank(l listener) int {
@@ -125,7 +146,7 @@ func readListeners(path string) ([]listener, error) {
 func parseListeners(table io.Reader) ([]listener, error) {
 	var found []listener
 	rows := bufio.NewScanner(table)
-	for rows.Scan() {
+	for len(found) < maxListeners && rows.Scan() {
 		fields := strings.Fields(rows.Text())
 		if len(fields) < 4 || fields[3] != stateListen {
 			continue

@@ -20,12 +20,19 @@ func newOtherPort(find func(context.Context) string, timeout time.Duration) *oth
 	return &otherPort{find: find, from: time.Now().Add(timeout - min(lastTries, timeout/4))}
 }
 
-// due returns the address of the other port once PORT has had its time.
+// findTimeout is how long one search for another port may keep PORT from being tried.
+const findTimeout = 2 * time.Second
+
+// due returns the address of the other port once PORT has had its time. After a search PORT has as long as that took.
 func (o *otherPort) due(ctx context.Context, now time.Time) string {
 	if o == nil || now.Before(o.from) {
 		return ""
 	}
-	return o.find(ctx)
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	found := o.find(ctx)
+	o.from = time.Now().Add(time.Since(now))
+	return found
 }
 
 // onlyOther returns the address of the one port that the app in a container listens on so that it can be reached, when that is not

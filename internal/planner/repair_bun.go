@@ -20,17 +20,18 @@ const (
 
 var (
 	bunCall      = regexp.MustCompile(`(?m)(?:^|[;&|("']\s*|\bexec\s+|=\S*\s+|\s--\s+)bunx?(?:$|\s)`)
-	bunInstalled = regexp.MustCompile(`\bnpm (?:i|install)\s(?:[^&|;]*\s)?bun(?:@\S+)?(?:$|[\s&|;])|\bbun\.(?:sh|com)/install\b`)
-	bunLock      = regexp.MustCompile(`"lockfileVersion":\s*(\d+)`)
-	bunFile      = regexp.MustCompile(`^\s*v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)\s*$`)
-	exactBun     = regexp.MustCompile(`^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$`)
+	bunInstalled = regexp.MustCompile(`(?m)\b(?:p?npm (?:i|install|add)|yarn global add)[ \t](?:[^&|;\n]*[ \t])?bun(?:@\S+)?(?:$|[\s&|;])|` +
+		`\bbun\.(?:sh|com)/install\b|\boven-sh/bun\b|\bnixpkgs\.bun\b`)
+	bunLock  = regexp.MustCompile(`"lockfileVersion":\s*(\d+)`)
+	bunFile  = regexp.MustCompile(`^\s*v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)\s*$`)
+	exactBun = regexp.MustCompile(`^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$`)
 )
 
 // bun installs Bun with npm where a command calls it and nothing brings it, or another one than the repository needs. It does so in
 // a phase of its own: that reads nothing of the source, so its layer stays when a lock file changes.
 func (r *repairs) bun() {
 	commands := r.allCommands()
-	if !r.provides("node") || r.files != "" || !bunCall.MatchString(commands) || bunInstalled.MatchString(commands) {
+	if !r.bringsNpm() || r.files != "" || !bunCall.MatchString(commands) || bunInstalled.MatchString(commands) {
 		return
 	}
 	need := r.bunNeeded()
@@ -55,6 +56,12 @@ func (r *repairs) bun() {
 	explicit := append([]string{"npm install -g bun@" + need.version}, own...)
 	r.say("repair.package_manager", need.file, need.line,
 		`set install_command to "`+strings.Join(explicit, " && ")+`" to keep this, or set repairs to off`, "%s, so npm installs bun@%s", need.reason, need.version)
+}
+
+// bringsNpm reports whether an image of the plan has npm: Node's package brings it, and so does a base with Node.
+func (r *repairs) bringsNpm() bool {
+	node := func(name string) bool { return strings.HasPrefix(name, "nodejs") }
+	return r.provides("node") && (r.overrides.ClearPackages || slices.ContainsFunc(r.native.nixPackages(), node))
 }
 
 // allCommands returns what the plan runs, and the scripts of package.json that it names.

@@ -41,6 +41,8 @@ func TestRepair_Bun(t *testing.T) {
 		"a base with another":          {files: files{"package.json": asked, "bun.lock": newer}, overrides: withBun, version: "1.3.9", at: "package.json:1", install: "bun i --no-save"},
 		"a base with that one":         {files: files{"package.json": plain, "bun.lock": newer, ".bun-version": "1.4.0"}, overrides: withBun, install: "bun i --no-save"},
 		"beside npm":                   {files: files{"package.json": plain, "package-lock.json": "{}"}, version: "1.4.5", at: "package.json:1", install: "npm ci"},
+		"beside npm, without a lock":   {files: files{"package.json": plain}, version: "1.4.5", at: "package.json:1", install: "npm i"},
+		"without npm":                  {files: files{"package.json": plain, "bun.lock": newer, "nixpacks.toml": "[phases.setup]\nnixPkgs = [\"bun\"]\n"}, install: "bun i --no-save"},
 		"beside npm, which brings it":  {files: files{"package.json": manifest(`, "dependencies": {"bun": "1.2.0"}`, "bun x.ts"), "package-lock.json": "{}"}, install: "npm ci"},
 		"as a part of a command":       {files: files{"package.json": manifest("", "X=1 exec bunx y"), "package-lock.json": "{}"}, version: "1.4.5", at: "package.json:1", install: "npm ci"},
 		"beside pnpm 11": {
@@ -49,6 +51,7 @@ func TestRepair_Bun(t *testing.T) {
 		},
 		"a word":               {files: files{"package.json": manifest("", "node x.js bun"), "package-lock.json": "{}"}, install: "npm ci"},
 		"the project's own":    {files: files{"package.json": plain, "bun.lock": newer}, overrides: cleared, project: deployment.Project{InstallCommand: "npm install -g bun@1.4.1 && bun ci"}, install: "npm install -g bun@1.4.1 && bun ci"},
+		"from its releases":    {files: files{"package.json": plain, "bun.lock": newer}, overrides: cleared, project: deployment.Project{InstallCommand: "curl -L https://github.com/oven-sh/bun/releases/x | sh"}, install: "curl -L https://github.com/oven-sh/bun/releases/x | sh"},
 		"the project's script": {files: files{"package.json": plain, "bun.lock": newer}, overrides: cleared, project: deployment.Project{InstallCommand: "bun ci"}, version: "1.4.5", at: "package.json:1", install: "bun ci"},
 		"left alone":           {files: files{"package.json": asked, "bun.lock": newer}, project: off, install: "npm install -g corepack@0.24.1 && corepack enable && bun i --no-save"},
 	} {
