@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -46,13 +47,17 @@ func (s *transcript) Vertex(v deployment.BuildVertex) {
 	s.vertices = append(s.vertices, v)
 }
 
-// text returns all lines, each with its stream.
+// number is what a line of a vertex begins with. It differs from run to run: BuildKit also shows a build the vertices that it shares
+// with builds beside it.
+var number = regexp.MustCompile(`^#\d+ `)
+
+// text returns all lines, each with its stream and "#n" for the number of its vertex.
 func (s *transcript) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
 	for _, l := range s.lines {
-		b.WriteString(l.Stream + ": " + l.Text + "\n")
+		b.WriteString(l.Stream + ": " + number.ReplaceAllString(l.Text, "#n ") + "\n")
 	}
 	return b.String()
 }

@@ -71,7 +71,7 @@ func TestSweepRemovesWhatAKilledDaemonLeft(t *testing.T) {
 		_, err := own.Builder(t).Solve(t.Context(), r, s)
 		ended <- err
 	}()
-	require.Eventually(t, s.saw("stdout: #5 started\n"), 60*time.Second, 10*time.Millisecond, s.text)
+	require.Eventually(t, s.saw("stdout: #n started\n"), 60*time.Second, 10*time.Millisecond, s.text)
 	require.NoError(t, own.Process.Signal(syscall.SIGKILL))
 	require.Error(t, <-ended)
 	require.Eventually(t, func() bool { return len(processes(t, mark)) == 0 }, time.Minute, 20*time.Millisecond)
