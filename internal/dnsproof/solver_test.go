@@ -215,7 +215,7 @@ func TestSolver_WaitsForTheZonesServers(t *testing.T) {
 	require.ErrorContains(t, s.Wait(t.Context(), c), "the record _acme-challenge.waits.example.test at the zone's servers: ns.example.test does not have it")
 	lost, _ := solverOf(t, server, "rfc2136", server.Credentials(knottest.Key))
 	lost.SetLimit(50 * time.Millisecond)
-	require.ErrorContains(t, lost.Wait(t.Context(), challengeOf("example.org")), "ask DNS for the servers of _acme-challenge.example.org: ")
+	require.ErrorContains(t, lost.Wait(t.Context(), challengeOf("example.org")), "find the servers of _acme-challenge.example.org: ask DNS for _acme-challenge.example.org: ")
 }
 
 func TestNew_EachProviderIsMadeOfWhatItNeeds(t *testing.T) {

@@ -21,28 +21,41 @@ type Resolver struct {
 func NewResolver(servers []string) *Resolver {
 	r := &Resolver{}
 	for _, server := range servers {
-		r.servers = append(r.servers, &net.Resolver{
-			PreferGo: true, StrictErrors: true,
-			Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				var d net.Dialer
-				return d.DialContext(ctx, network, server)
-			},
-		})
+		r.servers = append(r.servers, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, server)
+		}})
 	}
 	if len(servers) == 0 {
-		r.servers = []*net.Resolver{{PreferGo: true, StrictErrors: true}}
+		r.servers = []*net.Resolver{{PreferGo: true}}
 	}
 	return r
 }
 
 // TXT returns the values of the TXT records of a name; none when there is no such name or record.
-func (r *Resolver) TXT(ctx context.Context, name string) (values []string, err error) {
+func (r *Resolver) TXT(ctx context.Context, name string) ([]string, error) {
+	return ask(ctx, r, name, (*net.Resolver).LookupTXT)
+}
+
+// NS returns the servers of a zone; none when no zone has this name.
+func (r *Resolver) NS(ctx context.Context, zone string) ([]*net.NS, error) {
+	return ask(ctx, r, zone, (*net.Resolver).LookupNS)
+}
+
+// Addresses returns the IP addresses of a host; none when there is no such host.
+func (r *Resolver) Addresses(ctx context.Context, host string) ([]string, error) {
+	return ask(ctx, r, host, (*net.Resolver).LookupHost)
+}
+
+// ask puts a question to one server after the other until one answers.
+func ask[T any](ctx context.Context, r *Resolver, name string, lookup func(*net.Resolver, context.Context, string) ([]T, error)) ([]T, error) {
+	var err error
 	for _, server := range r.servers {
+		var found []T
 		asking, cancel := context.WithTimeout(ctx, serverTimeout)
-		values, err = server.LookupTXT(asking, name+".") // the dot keeps the system's search domains out
+		found, err = lookup(server, asking, name+".") // the dot keeps the system's search domains out
 		cancel()
 		if err == nil {
-			return values, nil
+			return found, nil
 		}
 		if unknown, ok := errors.AsType[*net.DNSError](err); ok && unknown.IsNotFound {
 			return nil, nil

@@ -39,3 +39,19 @@ func TestTXT_AServerThatIsAwayIsPassedOver(t *testing.T) {
 	_, err = domains.NewResolver([]string{broken.Addr}).TXT(t.Context(), "_x.example.com")
 	require.EqualError(t, err, "ask DNS for _x.example.com: server misbehaving")
 }
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	broken, dns := domainstest.New(t), domainstest.New(t)
+	broken.Break(true)
+	dns.Host("ns.example.com")
+	r := domains.NewResolver([]string{broken.Addr, dns.Addr})
+	for host, want := range map[string][]string{"ns.example.com": {"127.0.0.1"}, "nowhere.example.com": nil} {
+		found, err := r.Addresses(t.Context(), host)
+		require.NoError(t, err)
+		require.Equal(t, want, found)
+	}
+	servers, err := r.NS(t.Context(), "example.com")
+	require.NoError(t, err)
+	require.Empty(t, servers, "it is no zone")
+}
