@@ -86,7 +86,7 @@ func (t *TLS) readCredentials() Faults {
 			continue
 		}
 		name, value, is := strings.Cut(line, "=")
-		name = strings.TrimSpace(name)
+		name = strings.TrimSpace(strings.TrimPrefix(name, "export ")) // files that shells read have it
 		known := provider.more || slices.Contains(provider.needs, name) || slices.Contains(provider.takes, name)
 		if !is || !known {
 			faults = append(faults, Fault{

@@ -121,6 +121,9 @@ func (t *TLS) settle(g *Gateway) Faults {
 	if (t.EABKeyID == "") != (t.EABKeyFile == "") {
 		faults = append(faults, Fault{Key: "SLIPWAY_ACME_EAB_KEY_ID", Problem: "a key id and its key go together", Fix: "set SLIPWAY_ACME_EAB_KEY_ID and SLIPWAY_ACME_EAB_KEY_FILE, or neither"})
 	}
+	if t.Mode == TLSACME && t.DNSProvider == "" && t.DNSCredentialsFile != "" {
+		faults = append(faults, Fault{Key: credentialsVariable, Problem: "nobody is told whose credentials these are", Fix: "set SLIPWAY_ACME_DNS_PROVIDER, or leave both empty"})
+	}
 	if t.Mode == TLSACME && t.DNSProvider != "" && !strings.Contains(g.Domain, ".") {
 		faults = append(faults, Fault{Key: "SLIPWAY_PREVIEW_DOMAIN", Problem: "no CA gives a certificate for *." + g.Domain, Fix: "name a domain of yours, or leave SLIPWAY_ACME_DNS_PROVIDER empty"})
 	}

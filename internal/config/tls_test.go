@@ -108,6 +108,8 @@ func TestTLS_CredentialsOfADNSProvider(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	faulty("no such file", "CF_DNS_API_TOKEN", settings...)
 
+	faulty("whose credentials", "SLIPWAY_ACME_DNS_PROVIDER", settings[0], settings[1], settings[3])
+
 	_, err = config.LoadAPI(append([]string{"SLIPWAY_DATABASE_URL=postgres://u@db/slipway"}, settings...))
 	require.NoError(t, err, "the gateway's alone")
 	_, err = gatewayWith("SLIPWAY_TLS=off", settings[2])
@@ -117,7 +119,7 @@ func TestTLS_CredentialsOfADNSProvider(t *testing.T) {
 	_, err = gatewayWith("SLIPWAY_TLS=acme", settings[2])
 	require.ErrorContains(t, err, "SLIPWAY_PREVIEW_DOMAIN: no CA gives a certificate for *.localhost")
 
-	write("EXEC_PATH=/usr/local/bin/hook\nWHATEVER=it takes\n")
+	write("EXEC_PATH=/usr/local/bin/hook\nexport WHATEVER='it takes'\n")
 	g, err = gatewayWith(append(settings, "SLIPWAY_ACME_DNS_PROVIDER=exec")...)
 	require.NoError(t, err)
 	require.Equal(t, "it takes", g.Gateway.TLS.DNSCredentials["WHATEVER"])
