@@ -46,6 +46,7 @@ type Engine struct {
 	diskUnbounded atomic.Bool
 
 	networking lock // held while a network is made: the engine lets two of one name through
+	followers  followers
 }
 
 // lock is a mutex whose waiters can give up.

@@ -28,6 +28,7 @@ func (e *Engine) Logs(ctx context.Context, name string, from deployment.OutputCu
 	if err := e.connect(ctx); err != nil {
 		return err
 	}
+	defer e.followers.join(name)()
 	read := deployment.OutputCursor{}
 	maps.Copy(read, from)
 	for follow := true; ; {

@@ -14,9 +14,9 @@ import (
 // goneInterval is how often awaitGone looks.
 const goneInterval = 50 * time.Millisecond
 
-// Stop asks a container to end (SIGTERM, or the image's STOPSIGNAL), kills it after the grace period, removes it with its
-// anonymous volumes and returns when it is gone. The image goes with the last container that runs it, unless it has
-// another name. One that is not there is not an error.
+// Stop asks a container to end (SIGTERM, or the image's STOPSIGNAL), kills it after the grace period, lets those who follow
+// its output read the rest, removes it with its anonymous volumes and returns when it is gone. The image goes with the last
+// container that runs it, unless it has another name. One that is not there is not an error.
 func (e *Engine) Stop(ctx context.Context, name string, grace time.Duration) error {
 	if err := e.connect(ctx); err != nil {
 		return err
@@ -36,6 +36,7 @@ func (e *Engine) Stop(ctx context.Context, name string, grace time.Duration) err
 	if err := e.client.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: &seconds}); err != nil && !errdefs.IsNotFound(err) {
 		return e.failure(ctx, doing, err)
 	}
+	e.followers.await(ctx, name)
 	if err := e.remove(ctx, c.ID); err != nil {
 		return e.failure(ctx, "remove container "+name, err)
 	}

@@ -29,16 +29,28 @@ func TestStopAsksBeforeItKills(t *testing.T) {
 	began := time.Now()
 	require.NoError(t, e.Stop(t.Context(), p.Container, 30*time.Second))
 	require.Less(t, time.Since(began), 20*time.Second, "the app ends on SIGTERM")
-	// What it said last may have gone with the container before it was read, so it is its code that tells: only its own handler of
-	// SIGTERM makes it 0.
 	require.Equal(t, []string{"0"}, attributes(t, p.Container, events.ActionDie, "exitCode", began))
-	<-lines // the log of what is gone has an end
+	require.Contains(t, texts(<-lines), "got SIGTERM", "what it says last is read before it is removed")
 	_, err := api.ContainerInspect(t.Context(), p.Container)
 	require.True(t, errdefs.IsNotFound(err), "the container is still there")
 	require.NoError(t, e.Stop(t.Context(), p.Container, 0), "stopping twice is no error")
 
 	require.NoError(t, e.RemoveNetwork(t.Context(), p.Network))
 	require.NoError(t, e.RemoveNetwork(t.Context(), p.Network), "removing twice is no error")
+}
+
+// Whoever follows what an app says may take a moment to read its last lines, and cannot keep the container from going.
+func TestStopLeavesTimeToReadTheLastLines(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := startReady(t, e, spec(""))
+	defer e.Join(p.Container)()
+	require.NoError(t, e.Halt(t.Context(), p.Container, 30*time.Second))
+	began := time.Now()
+	require.NoError(t, e.Stop(t.Context(), p.Container, 0))
+	require.GreaterOrEqual(t, time.Since(began), docker.LastLinesLimit)
+	_, err := api.ContainerInspect(t.Context(), p.Container)
+	require.True(t, errdefs.IsNotFound(err), "the container is still there")
 }
 
 func TestStopKillsAfterTheGrace(t *testing.T) {
