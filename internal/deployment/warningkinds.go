@@ -221,7 +221,7 @@ func WarningKinds() []WarningKind {
 		},
 		{
 			"repair.node_start", SeverityWarning, "package.json has no start script, or one that would be passed over, so slipway starts the server",
-			"server.js listens and no script is called start: node server.js",
+			"server.js listens and no script is called start: node server.js; bun server.js where it calls Bun.serve beside a bun.lock",
 			`write a start script into package.json, e.g. "start": "node server.js"`,
 		},
 		{

@@ -93,6 +93,7 @@ func TestRepair_BunOfAWorkspace(t *testing.T) {
 func TestRepair_BunStart(t *testing.T) {
 	t.Parallel()
 	const (
+		script = "// as Bun.serve does\nconst x = 1\nexport const server = Bun.serve({ fetch })\n"
 		serves = "const x = 1\nBun.serve<Data>({ fetch: () => new Response() })\n"
 		hono   = "import { Hono } from 'hono'\nconst app = new Hono()\nexport default app\n"
 	)
@@ -106,6 +107,11 @@ func TestRepair_BunStart(t *testing.T) {
 		"what development runs":      {map[string]string{"package.json": manifest(`, "scripts": {"dev": "bun run --hot api/serve.ts"}`), "api/serve.ts": hono, "src/index.ts": serves}, "bun api/serve.ts", "api/serve.ts:3"},
 		"a usual name":               {map[string]string{"package.json": manifest(`, "module": "src/index.js"`), "src/index.ts": "new Elysia()\n  .listen(3000)\n"}, "bun src/index.ts", "src/index.ts:2"},
 		"an object with fetch":       {map[string]string{"package.json": manifest(""), "server.ts": "export default {\n  fetch() {},\n}\n"}, "bun server.ts", "server.ts:1"},
+		"JavaScript":                 {map[string]string{"package.json": manifest(""), "server.js": script}, "bun server.js", "server.js:3"},
+		"what is imported from Bun":  {map[string]string{"package.json": manifest(""), "app.mjs": "import { SQL } from 'bun'\napp.listen(1)\n"}, "bun app.mjs", "app.mjs:1"},
+		"JavaScript of both":         {map[string]string{"package.json": manifest(""), "server.js": "// not Bun.serve(\nserver.listen(1)\n"}, "node server.js", "server.js:1"},
+		"what the build makes":       {map[string]string{"package.json": manifest(`, "main": "dist/server.js", "scripts": {"build": "tsc"}`), "src/server.ts": script}, "bun dist/server.js", "src/server.ts:3"},
+		"where npm is asked for":     {map[string]string{"package.json": manifest(`, "packageManager": "npm@10.9.0"`), "index.js": script}, "bun index.js", "index.js:3"},
 		"a file that exports an app": {map[string]string{"package.json": manifest(""), "src/app.ts": "export default app\n"}, "", ""},
 		"a file beside the app":      {map[string]string{"package.json": manifest(`, "scripts": {"dev": "bun --watch ../other.ts"}`)}, "", ""},
 	} {

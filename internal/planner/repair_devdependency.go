@@ -77,7 +77,7 @@ func (r *repairs) devTool(start string) string {
 
 // installAgain adds a phase that brings back what a build has removed.
 func (r *repairs) installAgain(manager string) {
-	command, locks := "bun install", []string{"bun.lock", "bun.lockb"}
+	command, locks := "bun install", bunLocks
 	switch manager {
 	case "yarn":
 		command, locks = "yarn install --production=false", []string{"yarn.lock"}

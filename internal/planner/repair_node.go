@@ -19,24 +19,39 @@ func (r *repairs) nodeStart() bool {
 	if r.ownServer() {
 		return r.startScriptWins()
 	}
-	if r.starts() != "" {
-		return false
-	}
-	start, file, line := r.compiledMain()
-	if start == "" {
-		start, file, line = r.serverFile()
-	}
-	if start == "" && r.packageManager() == "bun" {
-		start, file, line = r.bunServer()
-	}
+	start, file, line := r.serverStart()
 	if start == "" {
 		return false
+	}
+	why := "listens"
+	script, byNode := strings.CutPrefix(start, "node ")
+	if used := r.usesBun(file); byNode && used > 0 {
+		start, why, line = "bun "+script, "needs Bun", used
 	}
 	r.change.Start = &startChange{Cmd: start}
 	r.say("repair.node_start", file, line,
 		`write "start": "`+start+`" into the scripts of `+packageJSON+" to keep this, set start_command to start something else, or set repairs to off",
-		"%s listens and package.json has no start script, so %q starts the app", file, start)
+		"%s %s and package.json has no start script, so %q starts the app", file, why, start)
 	return true
+}
+
+var nodeRuns = regexp.MustCompile(`^node (\S+)$`)
+
+// serverStart returns the start of a server that nixpacks does not start, or starts with Node where it needs Bun.
+func (r *repairs) serverStart() (start, file string, line int) {
+	if starts := r.starts(); starts != "" {
+		if runs := nodeRuns.FindStringSubmatch(starts); runs != nil && r.usesBun(runs[1]) > 0 {
+			return starts, path.Clean(runs[1]), 1
+		}
+		return "", "", 0
+	}
+	if start, file, line = r.compiledMain(); start != "" {
+		return start, file, line
+	}
+	if start, file, line = r.serverFile(); start == "" && r.packageManager() == "bun" {
+		return r.bunServer()
+	}
+	return start, file, line
 }
 
 // startScriptWins starts the server that a start script runs instead of nixpacks' own, which would serve the front end alone.

@@ -29,6 +29,7 @@ func TestRepair_NodeStart(t *testing.T) {
 		"by yarn":                  {map[string]string{"package.json": startManifest("node server.js", "vite build", front), "yarn.lock": ""}, "yarn run start", "package.json:4"},
 		"a library":                {map[string]string{"package.json": bare, "server.js": "exports.x = 1"}, "", ""},
 		"a main that is there":     {map[string]string{"package.json": `{"main": "x.js"}`, "x.js": "", "server.js": listens}, "node x.js", ""},
+		"without Bun's lock file":  {map[string]string{"package.json": bare, "server.js": "Bun.serve({})\n"}, "node server.js", "server.js:1"},
 		"the Procfile says it":     {map[string]string{"package.json": bare, "server.js": listens, "Procfile": "web: node other.js\n"}, "node other.js", ""},
 	}
 	for name, test := range tests {
