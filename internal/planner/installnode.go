@@ -16,7 +16,7 @@ var (
 		`immutable|check-cache|inline-builds|no-save|no-audit|no-fund|no-optional|ignore-engines|ignore-optional|non-interactive|` +
 		`prefer-offline|shamefully-hoist|strict-peer-dependencies|silent|verbose|(omit|include)=(dev|optional|peer)|` +
 		`(production|prod|audit|fund)=(true|false)|loglevel[= ][a-z]+))$`)
-	globalFlags     = regexp.MustCompile(`^(-g|--global|--silent|--no-audit|--no-fund|--prefix=` + managerDir + `)$`)
+	globalFlags     = regexp.MustCompile(`^(-g|--global|--silent|--no-audit|--no-fund|--prefix=` + managerDir + `|--globalconfig=\.npmrc|--ignore-scripts=false)$`)
 	registryPackage = regexp.MustCompile(`^(@[a-z0-9._-]+/)?[a-z0-9][a-z0-9._-]*(@[A-Za-z0-9.^_-]+)?$`)
 )
 

@@ -178,14 +178,16 @@ func (r *renderer) phase(name string, p nativePhase) {
 		return
 	}
 	r.line("\n# %s", name)
-	install := phaseKind(name) == "install"
-	if c := r.plan.Context; phaseKind(name) != "setup" && (c == nil || !install || c.Runs == deployment.ContextRunsNone) {
+	install, folder := phaseKind(name) == "install", r.plan.AppDir()
+	if c := r.plan.Context; install && c != nil && c.Runs != deployment.ContextRunsNone {
+		folder = "." // where it runs
+	} else if phaseKind(name) != "setup" {
 		r.in(r.app())
 	}
 	if p.OnlyIncludeFiles == nil && install && len(r.plan.InstallFiles) > 0 {
 		r.copyInstallFiles()
 	} else {
-		r.copySources(p.OnlyIncludeFiles)
+		r.copySources(folder, p.OnlyIncludeFiles)
 	}
 	for _, command := range p.Cmds {
 		if strings.TrimSpace(command) != "" {
@@ -194,8 +196,8 @@ func (r *renderer) phase(name string, p nativePhase) {
 	}
 }
 
-// copySources copies what a phase needs: nil means the whole source.
-func (r *renderer) copySources(files []string) {
+// copySources copies what a phase needs of a folder: nil means the whole source.
+func (r *renderer) copySources(folder string, files []string) {
 	if r.allCopied {
 		return
 	}
@@ -206,19 +208,19 @@ func (r *renderer) copySources(files []string) {
 	}
 	for _, file := range files {
 		from := file
-		if dir := r.plan.AppDir(); dir != "." {
-			from = path.Join(dir, file)
+		if folder != "." {
+			from = path.Join(folder, file)
 		}
-		r.line("COPY %s", jsonArray(from, r.destination(file)))
+		r.line("COPY %s", jsonArray(from, destination(folder, file)))
 	}
 }
 
-// destination returns where a file of the source goes; what a pattern matches goes into the pattern's folder.
-func (r *renderer) destination(file string) string {
+// destination returns where a file of a folder goes; what a pattern matches goes into the pattern's folder.
+func destination(folder, file string) string {
 	if strings.ContainsAny(file, "*?") {
-		return path.Join(r.app(), path.Dir(file)) + "/"
+		return path.Join(appDir, folder, path.Dir(file)) + "/"
 	}
-	return path.Join(r.app(), file)
+	return path.Join(appDir, folder, file)
 }
 
 // mounts returns the flags of a RUN: the phase's cache directories, whose ids BuildKit keeps apart per project, and the
@@ -253,7 +255,7 @@ func (r *renderer) cacheTarget(dir string) string {
 func (r *renderer) start(order []string) {
 	r.line("\n# start")
 	if r.native.Start.RunImage == "" {
-		r.copySources(nil)
+		r.copySources(".", nil)
 	} else {
 		r.runStage(order)
 	}
@@ -307,7 +309,7 @@ func (r *renderer) runStage(order []string) {
 		r.line("COPY --from=build %s %s", appDir, appDir)
 	}
 	for _, file := range r.native.Start.OnlyIncludeFiles {
-		r.line("COPY --from=build %s", jsonArray(path.Join(r.app(), file), r.destination(file)))
+		r.line("COPY --from=build %s", jsonArray(path.Join(r.app(), file), destination(r.plan.AppDir(), file)))
 	}
 	if len(r.plan.Assets) > 0 {
 		r.line("COPY --from=build %s %s", assetsDir, assetsDir)

@@ -27,7 +27,7 @@ var (
 )
 
 // bun installs Bun with npm where a command calls it and nothing brings it, or another one than the repository needs. It does so in
-// a phase of its own: that reads nothing of the source, so its layer stays when a lock file changes.
+// a phase of its own: that reads nothing of the source but npm's settings, so its layer stays when a lock file changes.
 func (r *repairs) bun() {
 	commands := r.allCommands()
 	if !r.bringsNpm() || r.files != "" || !bunCall.MatchString(commands) || bunInstalled.MatchString(commands) {
@@ -37,9 +37,10 @@ func (r *repairs) bun() {
 	if need.version == "" {
 		return
 	}
+	settings, files := r.npmSettings()
 	r.setPhase(bunInstall, phaseChange{
-		DependsOn: &[]string{"setup"}, Cmds: &[]string{"npm install -g --prefix=" + managerDir + " bun@" + need.version},
-		Paths: &[]string{managerDir + "/bin"}, OnlyIncludeFiles: &[]string{}, CacheDirectories: &[]string{"/root/.npm"},
+		DependsOn: &[]string{"setup"}, Cmds: &[]string{"npm install -g --prefix=" + managerDir + " " + settings + "bun@" + need.version},
+		Paths: &[]string{managerDir + "/bin"}, OnlyIncludeFiles: files, CacheDirectories: &[]string{"/root/.npm"},
 	})
 	for name, phase := range r.native.Phases {
 		if phaseKind(name) == "install" {
@@ -52,7 +53,7 @@ func (r *repairs) bun() {
 		own = own[1:] // Corepack knows nothing of Bun
 		r.setPhase("install", phaseChange{Cmds: &own})
 	}
-	explicit := append([]string{"npm install -g bun@" + need.version}, own...)
+	explicit := append([]string{"npm install -g " + settings + "bun@" + need.version}, own...)
 	r.say("repair.package_manager", need.file, need.line,
 		`set install_command to "`+strings.Join(explicit, " && ")+`" to keep this, or set repairs to off`, "%s, so npm installs bun@%s", need.reason, need.version)
 }

@@ -90,6 +90,38 @@ func TestRepair_BunOfAWorkspace(t *testing.T) {
 	}
 }
 
+// npm passes over a project's .npmrc when it installs for all, so it is told where a private registry is said; the token for it stays
+// a secret of the build.
+func TestRepair_PackageManagerFromAPrivateRegistry(t *testing.T) {
+	t.Parallel()
+	const (
+		npmrc = "registry=https://npm.acme.test/\n//npm.acme.test/:_authToken=${NPM_TOKEN}\nignore-scripts=true\n"
+		bun   = `{"scripts": {"start": "bun x.ts"}}`
+		flags = "npm install -g --prefix=/opt/package-manager --globalconfig=.npmrc --ignore-scripts=false "
+		mount = "RUN --mount=type=cache,target=/root/.npm \\\n    --mount=type=secret,id=NPM_TOKEN,env=NPM_TOKEN \\\n    "
+	)
+	for name, test := range map[string]struct {
+		files map[string]string
+		root  string
+		want  string // of the Dockerfile
+	}{
+		"Bun":               {map[string]string{"package.json": bun, ".npmrc": npmrc}, "", "# bun:install\nCOPY [\".npmrc\", \"/app/.npmrc\"]\n" + mount + flags + "bun@1.4.5\n"},
+		"pnpm":              {map[string]string{"package.json": `{"packageManager": "pnpm@11.0.0", "scripts": {"start": "node x.js"}}`, "pnpm-lock.yaml": "", ".npmrc": npmrc}, "", flags + "pnpm@11.0.0\n"},
+		"of a workspace":    {map[string]string{"package.json": `{"workspaces": ["apps/*"]}`, ".npmrc": npmrc, "apps/web/package.json": bun, "apps/web/.npmrc": ""}, "apps/web", "# bun:install\nCOPY [\".npmrc\", \"/app/.npmrc\"]\n" + mount + flags + "bun@1.4.5\n"},
+		"with a CA's file":  {map[string]string{"package.json": bun, ".npmrc": npmrc + "cafile=ca.pem\n", "ca.pem": ""}, "", "# bun:install\nCOPY . /app\n" + mount + flags + "bun@1.4.5\n"},
+		"not for the build": {map[string]string{"package.json": bun, ".npmrc": npmrc, ".dockerignore": ".npmrc\n"}, "", "# bun:install\n" + mount + "npm install -g --prefix=/opt/package-manager bun@1.4.5\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, dockerfile, err := newPlanner(t).Plan(t.Context(), writeRepo(t, test.files), deployment.Project{RootDir: test.root}, []string{"NPM_TOKEN"})
+			require.NoError(t, err)
+			parse(t, dockerfile)
+			require.Contains(t, dockerfile, test.want)
+			require.NotRegexp(t, `(?m)^(ENV|ARG).*NPM_TOKEN`, dockerfile)
+		})
+	}
+}
+
 func TestRepair_BunStart(t *testing.T) {
 	t.Parallel()
 	const (

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
 var (
@@ -35,12 +37,40 @@ func (r *repairs) namedManager() {
 	default:
 		return
 	}
-	install := "npm install -g --prefix=" + managerDir + " " + pkg + "@" + version[2]
+	settings, _ := r.npmSettings()
+	install := "npm install -g --prefix=" + managerDir + " " + settings + pkg + "@" + version[2]
 	all := append([]string{install}, commands[1:]...)
 	r.setPhase("install", phaseChange{Cmds: &all, Paths: &[]string{managerDir + "/bin", keep}})
 	r.say("repair.package_manager", file, line,
-		`set install_command to "`+strings.Join(append([]string{"npm install -g " + pkg + "@" + version[2]}, commands[1:]...), " && ")+`" to keep this, or set repairs to off`,
+		`set install_command to "`+strings.Join(append([]string{"npm install -g " + settings + pkg + "@" + version[2]}, commands[1:]...), " && ")+`" to keep this, or set repairs to off`,
 		"%s@%s is asked for, and %s, which nixpacks installs, %s, so npm installs it", version[1], version[2], corepack[1], reason)
+}
+
+// npmSettings returns the flags with which npm reads the .npmrc of the source when it installs a package manager, and what that phase
+// has to get for it, nil for all. npm passes over a project's .npmrc when it installs globally; read as the global one, it comes
+// after what the operator sets. What it says of scripts is meant for the app's packages, and Bun is no program without its own.
+func (r *repairs) npmSettings() (flags string, files *[]string) {
+	const name = ".npmrc"
+	reads := &installReads{src: r.installedAt().src}
+	reads.hide()
+	if !reads.there(name) || reads.hides(name) {
+		return "", &[]string{}
+	}
+	reads.add(name)
+	reads.npmrc()
+	if reads.reason == "" {
+		files = &reads.files
+	}
+	return "--globalconfig=" + name + " --ignore-scripts=false ", files
+}
+
+// installedAt returns the folder that the app's packages are installed in: its own, or the root of what is around it.
+func (r *repairs) installedAt() *look {
+	if a := r.src.around; a != nil && a.runs == deployment.ContextRunsNone {
+		return r.look
+	}
+	at, _ := r.workspace()
+	return at
 }
 
 // managerNamed returns the package manager that the app, or else the workspace that it is in, asks for, and where.

@@ -48,7 +48,7 @@ func (r *renderer) renderResult() error {
 	if c.fault != nil {
 		return c.fault
 	}
-	r.copySources(nil)
+	r.copySources(".", nil)
 	r.line("\n# serve")
 	r.WriteString(serveFolder(r.plan, r.native.Start.RunImage, "--from=build ", path.Join(r.app(), folder)))
 	return nil
