@@ -226,7 +226,7 @@ func WarningKinds() []WarningKind {
 		},
 		{
 			"repair.package_manager", SeverityWarning, "nixpacks or the base image does not bring the package manager that is needed, so npm installs it",
-			`packageManager "pnpm@11.2.0": the Corepack of nixpacks runs pnpm up to 10; packageManager "bun@1.3.9"; Bun in a base image without it`,
+			`packageManager "pnpm@11.2.0": the Corepack of nixpacks runs pnpm up to 10; packageManager "bun@1.3.9", or bun 1.3.9 in .tool-versions; Bun in a base image without it`,
 			"set install_command, e.g. \"npm install -g pnpm@11.2.0 && pnpm install --frozen-lockfile\"",
 		},
 		{

@@ -44,6 +44,7 @@ func bunRepos() map[string]served {
 	}
 	return map[string]served{
 		"bun-production": {repaired: "repair.dev_dependency repair.package_manager", path: "/", says: "started by-a-development-tool"},
+		"bun-script":     {repaired: "repair.node_start repair.package_manager", path: "/", says: "served by bun 1.3.9"},
 		"bun-server":     {repaired: "repair.package_manager", nonRoot: true, path: "/", says: "bun, with the locked ms 2.1.2: 172800000", stops: "stopped when asked to"},
 		"bun-vite":       {repaired: "repair.dev_server repair.package_manager", path: "/a/route", says: "built by Vite, installed by bun"},
 	}

@@ -22,7 +22,6 @@ var (
 	bunInstalled = regexp.MustCompile(`(?m)\b(?:p?npm (?:i|install|add)|yarn global add)[ \t](?:[^&|;\n]*[ \t])?bun(?:@\S+)?(?:$|[\s&|;])|` +
 		`\bbun\.(?:sh|com)/install\b|\boven-sh/bun\b|\bnixpkgs\.bun\b`)
 	bunLock  = regexp.MustCompile(`"lockfileVersion":\s*(\d+)`)
-	bunFile  = regexp.MustCompile(`^\s*v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)\s*$`)
 	exactBun = regexp.MustCompile(`^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$`)
 )
 
@@ -42,12 +41,7 @@ func (r *repairs) bun() {
 		DependsOn: &[]string{"setup"}, Cmds: &[]string{"npm install -g --prefix=" + managerDir + " " + settings + "bun@" + need.version},
 		Paths: &[]string{managerDir + "/bin"}, OnlyIncludeFiles: files, CacheDirectories: &[]string{"/root/.npm"},
 	})
-	for name, phase := range r.native.Phases {
-		if phaseKind(name) == "install" {
-			after := append(slices.Clone(phase.DependsOn), bunInstall)
-			r.setPhase(name, phaseChange{DependsOn: &after})
-		}
-	}
+	r.onlyThatBun()
 	own := r.native.Phases["install"].Cmds
 	if named, _, _ := r.managerNamed(); strings.HasPrefix(named, "bun") && len(own) > 0 && corepackPinned.MatchString(own[0]) {
 		own = own[1:] // Corepack knows nothing of Bun
@@ -56,6 +50,20 @@ func (r *repairs) bun() {
 	explicit := append([]string{"npm install -g " + settings + "bun@" + need.version}, own...)
 	r.say("repair.package_manager", need.file, need.line,
 		`set install_command to "`+strings.Join(explicit, " && ")+`" to keep this, or set repairs to off`, "%s, so npm installs bun@%s", need.reason, need.version)
+}
+
+// onlyThatBun lets installs wait for the Bun that npm installs, and leaves out the one of nixpacks' package set.
+func (r *repairs) onlyThatBun() {
+	for name, phase := range r.native.Phases {
+		if phaseKind(name) == "install" {
+			after := append(slices.Clone(phase.DependsOn), bunInstall)
+			r.setPhase(name, phaseChange{DependsOn: &after})
+		}
+		if slices.Contains(phase.NixPkgs, "bun") {
+			others := slices.DeleteFunc(slices.Clone(phase.NixPkgs), func(pkg string) bool { return pkg == "bun" })
+			r.setPhase(name, phaseChange{NixPkgs: &others})
+		}
+	}
 }
 
 // bringsNpm reports whether an image of the plan has npm: Node's package brings it, and so does a base with Node.
@@ -94,7 +102,7 @@ func (r *repairs) bunNeeded() bunNeed {
 			return bunNeed{}
 		}
 	case r.overrides.ClearPackages && given != "":
-		if asked == "" || asked == given {
+		if asked == "" || asked == given || strings.HasPrefix(given, asked+".") {
 			return bunNeed{}
 		}
 		need.reason = "a version of Bun is asked for, and the base image has Bun " + given
@@ -111,19 +119,50 @@ func newerLock(format string) bool {
 	return err == nil && n > nixBunLock
 }
 
-// bunInstalledByOthers reports whether another package manager installs Bun as a dependency of the app.
+// bunInstalledByOthers reports whether another package manager installs Bun as a dependency of the app, or of the workspace whose
+// packages are installed with the app's.
 func (r *repairs) bunInstalledByOthers() bool {
-	return r.depends("bun") > 0 && r.packageManager() != "bun"
+	return r.packageManager() != "bun" && (r.depends("bun") > 0 || r.installedAt().depends("bun") > 0)
 }
 
-// bunAsked returns the exact version of Bun that the app, or else the workspace that it is in, asks for, "" for none, and where.
+// bunFiles are where a version of Bun is asked for, the first before the others; nixpacks reads none of them for it.
+var bunFiles = []struct {
+	name string
+	asks *regexp.Regexp
+}{
+	{".bun-version", regexp.MustCompile(`^\s*v?(\S+)`)},
+	{"mise.toml", miseBun},
+	{".mise.toml", miseBun},
+	{".tool-versions", regexp.MustCompile(`(?m)^[ \t]*bun[ \t]+v?(\S+)`)},
+}
+
+var (
+	// miseBun matches a tool's version, the first of several, or the one beside its options. Other sections hold other things.
+	miseBun = regexp.MustCompile(`(?m)^[ \t]*\[tools\].*\n(?:(?:[^\[\n].*)?\n)*?[ \t]*"?bun"?[ \t]*=[ \t]*(?:\[\s*|\{[^}\n]*\bversion[ \t]*=[ \t]*)?["']v?([^"'\n]+)["']`)
+	// askedBun is a version, or the beginning of one: npm takes the newest that begins so, as mise does.
+	askedBun = regexp.MustCompile(`^\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z.-]+)?)?)?$`)
+)
+
+// bunAsked returns the version of Bun that the app, or else the workspace that it is in, asks for, "" for none, and where.
 func (r *repairs) bunAsked() (version, file string, line int) {
 	named, file, line := r.managerNamed()
 	if exact := exactManager.FindStringSubmatch(named); exact != nil && exact[1] == "bun" {
 		return exact[2], file, line
 	}
-	if exact, file, line := r.matchAround(".bun-version", bunFile); exact != nil {
-		return exact[1], file, line
+	root, up := r.workspace()
+	for _, place := range []struct {
+		*look
+		way string
+	}{{r.look, ""}, {root, up}} {
+		for _, f := range bunFiles {
+			asked, at := place.match(f.name, f.asks)
+			if asked != nil && askedBun.MatchString(asked[1]) {
+				return asked[1], place.way + f.name, at
+			}
+			if asked != nil {
+				return "", file, line // the newest, or a channel
+			}
+		}
 	}
 	return "", file, line
 }

@@ -2,6 +2,7 @@ package planner_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,12 +35,19 @@ func TestRepair_Bun(t *testing.T) {
 		"newer than nixpacks' own":     {files: files{"package.json": plain, "bun.lock": newer}, version: "1.4.5", at: "bun.lock:2", install: "bun i --no-save"},
 		"a version is asked for":       {files: files{"package.json": asked, "bun.lock": older}, version: "1.3.9", at: "package.json:1", install: "bun i --no-save"},
 		"in a file of its own":         {files: files{"package.json": plain, "bun.lock": older, ".bun-version": "v1.2.23\n"}, version: "1.2.23", at: ".bun-version:1", install: "bun i --no-save"},
+		"a part of one":                {files: files{"package.json": plain, "bun.lock": older, ".bun-version": "1.3"}, version: "1.3", at: ".bun-version:1", install: "bun i --no-save"},
+		"by mise":                      {files: files{"package.json": plain, "bun.lock": older, "mise.toml": "[env]\nbun = '1.0.0'\n\n[tools]\n# bun = \"1.1\"\nnode = [\"22\"]\nbun = \"1.3.9\"\n"}, version: "1.3.9", at: "mise.toml:7", install: "bun i --no-save"},
+		"by mise, with options":        {files: files{"package.json": plain, ".mise.toml": "[tools]\nbun = { os = ['linux'], version = '1.3' }\n", "package-lock.json": "{}"}, version: "1.3", at: ".mise.toml:2", install: "npm ci"},
+		"by mise, the newest":          {files: files{"package.json": plain, "bun.lock": older, "mise.toml": "[tools]\nbun = \"latest\"\n", ".tool-versions": "bun 1.3.9"}, install: "bun i --no-save"},
+		"by mise, something else":      {files: files{"package.json": plain, "bun.lock": older, "mise.toml": "[tools]\nnode = \"22\"\n[alias]\nbun = \"1.3.9\"\n"}, install: "bun i --no-save"},
+		"by asdf":                      {files: files{"package.json": plain, "bun.lock": older, ".tool-versions": "nodejs 22.1.0\nbun 1.3.9 1.2.0 # both\n"}, version: "1.3.9", at: ".tool-versions:2", install: "bun i --no-save"},
 		"not exactly":                  {files: files{"package.json": manifest(`, "packageManager": "bun@1"`, "bun x.ts"), "bun.lock": older}, install: "npm install -g corepack@0.24.1 && corepack enable && bun i --no-save"},
 		"a base without it":            {files: files{"package.json": plain, "bun.lockb": ""}, overrides: cleared, version: "1.4.5", at: "package.json:1", install: "bun i --no-save"},
 		"a base without it, one asked": {files: files{"package.json": asked, "bun.lock": newer}, overrides: cleared, version: "1.3.9", at: "package.json:1", install: "bun i --no-save"},
 		"a base with it":               {files: files{"package.json": plain, "bun.lock": newer}, overrides: withBun, install: "bun i --no-save"},
 		"a base with another":          {files: files{"package.json": asked, "bun.lock": newer}, overrides: withBun, version: "1.3.9", at: "package.json:1", install: "bun i --no-save"},
 		"a base with that one":         {files: files{"package.json": plain, "bun.lock": newer, ".bun-version": "1.4.0"}, overrides: withBun, install: "bun i --no-save"},
+		"a base with a part of it":     {files: files{"package.json": plain, "bun.lock": newer, ".tool-versions": "bun 1.4"}, overrides: withBun, install: "bun i --no-save"},
 		"beside npm":                   {files: files{"package.json": plain, "package-lock.json": "{}"}, version: "1.4.5", at: "package.json:1", install: "npm ci"},
 		"beside npm, without a lock":   {files: files{"package.json": plain}, version: "1.4.5", at: "package.json:1", install: "npm i"},
 		"without npm":                  {files: files{"package.json": plain, "bun.lock": newer, "nixpacks.toml": "[phases.setup]\nnixPkgs = [\"bun\"]\n"}, install: "bun i --no-save"},
@@ -69,6 +77,7 @@ func TestRepair_Bun(t *testing.T) {
 			require.Contains(t, places(plan), "repair.package_manager "+test.at)
 			require.Regexp(t, `# bun:install\nRUN [^#]*npm install -g --prefix=/opt/package-manager bun@`+test.version+"\n\n# install\nCOPY", dockerfile)
 			require.Contains(t, dockerfile, `PATH="/opt/package-manager/bin:/app/node_modules/.bin:$PATH"`)
+			require.NotRegexp(t, `paths = .* bun `, dockerfile, "there is no second one from nixpacks")
 			require.Contains(t, plan.InstallFiles, "package.json", "the install is still known word for word")
 		})
 	}
@@ -81,12 +90,29 @@ func TestRepair_BunOfAWorkspace(t *testing.T) {
 		"../../package.json:1": {"package.json": `{"workspaces": ["apps/*"], "packageManager": "bun@1.3.9"}`},
 		"../../.bun-version:1": {"package.json": `{"workspaces": ["apps/*"]}`, ".bun-version": "1.3.9"},
 		"../../bun.lock:1":     {"package.json": `{"workspaces": ["apps/*"]}`},
+		"../../mise.toml:2":    {"package.json": `{"workspaces": ["apps/*"]}`, "mise.toml": "[tools]\nbun = '1.3'\n", "apps/web/mise.toml": "[tools]\nnode = '22'\n"},
+		".tool-versions:1":     {"package.json": `{"workspaces": ["apps/*"]}`, ".bun-version": "1.2.0", "apps/web/.tool-versions": "bun 1.3.9"},
 	} {
 		files["bun.lock"] = `{"lockfileVersion": 2}`
 		files["apps/web/package.json"] = `{"name": "web", "scripts": {"start": "bun x.ts"}}`
 		plan, _, err := newPlanner(t).Plan(t.Context(), writeRepo(t, files), deployment.Project{RootDir: "apps/web"}, nil)
 		require.NoError(t, err)
 		require.Contains(t, places(plan), "repair.package_manager "+at)
+	}
+}
+
+// What a workspace brings its apps with npm is not brought twice.
+func TestRepair_BunBroughtByAWorkspace(t *testing.T) {
+	t.Parallel()
+	for _, brings := range []string{`, "devDependencies": {"bun": "1.3.9"}`, ""} {
+		files := map[string]string{
+			"package.json": `{"workspaces": ["apps/*"]` + brings + `}`, "package-lock.json": "{}", ".tool-versions": "bun 1.3.8",
+			"apps/web/package.json": `{"name": "web", "scripts": {"start": "bun x.ts"}}`,
+		}
+		plan, dockerfile, err := newPlanner(t).Plan(t.Context(), writeRepo(t, files), deployment.Project{RootDir: "apps/web"}, nil)
+		require.NoError(t, err)
+		require.Equal(t, brings == "", slices.Contains(places(plan), "repair.package_manager ../../.tool-versions:1"))
+		require.Equal(t, brings == "", strings.Contains(dockerfile, "bun@1.3.8"))
 	}
 }
 

@@ -43,6 +43,10 @@ func repos() map[string]planned {
 			"repair.dev_dependency package.json:8",
 			"repair.package_manager bun.lock:2",
 		}},
+		"bun-script": {providers: "node", start: `bun server.js`, want: []string{
+			"repair.node_start server.js:1",
+			"repair.package_manager .tool-versions:2",
+		}},
 		"bun-server": {providers: "node", start: `bun run start`, want: []string{
 			"repair.package_manager bun.lock:2",
 		}},
