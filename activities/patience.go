@@ -10,7 +10,8 @@ import (
 
 const (
 	defaultPatience = 25 * time.Second       // a restart or a failover of Postgres
-	lastWord        = 5 * time.Second        // for the end of a step, once the log is stored or was waited for
+	lastWord        = 5 * time.Second        // for the end of a step, once the log is stored or was waited for, and for a phase, which is told once
+	progressTime    = time.Second            // for a percentage, which the next one replaces: the work waits for it
 	persistInterval = 200 * time.Millisecond // between two tries
 )
 

@@ -237,7 +237,11 @@ func (r *Recorder) mover(ctx context.Context, a StepAttempt, ph *phases) func(de
 		}
 		a := a
 		a.Phase = p.Phase
-		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the work waits for it
+		limit := progressTime
+		if changed {
+			limit = lastWord
+		}
+		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		defer cancel()
 		var err error
 		if changed {

@@ -174,6 +174,32 @@ func TestRecorder_ProgressIsWrittenOnceASecond(t *testing.T) {
 	require.Equal(t, []deployment.Phase{deployment.PhaseSolve, deployment.PhasePush}, []deployment.Phase{steps[0].Phase, steps[1].Phase})
 }
 
+// slow takes its time to write a phase.
+type slow struct{ activities.StepRecorder }
+
+func (s slow) StepPhase(ctx context.Context, a activities.StepAttempt, at time.Time) error {
+	select {
+	case <-time.After(1200 * time.Millisecond):
+		return s.StepRecorder.StepPhase(ctx, a, at)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A phase is told once: who gave it up soon would never show it.
+func TestRecorder_APhaseIsWrittenThoughPostgresIsSlow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.recorder.Steps = slow{b.store}
+	d := b.deploy()
+	require.NoError(t, b.run(d, b.wholeDeploy(d)))
+	var phases []deployment.Phase
+	for _, s := range b.steps(d, deployment.StepRelease) {
+		phases = append(phases, s.Phase)
+	}
+	require.Equal(t, []deployment.Phase{deployment.PhasePull, deployment.PhaseStart, deployment.PhaseProbe, deployment.PhaseSwitch}, phases)
+}
+
 func TestRecorder_StaleRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
