@@ -10,8 +10,9 @@ import (
 	"github.com/slipway-dev/slipway/internal/deployment"
 )
 
-// sectioned is a Dockerfile as slipway renders them, with a phase that runs and prints nothing else.
-const sectioned = "FROM debian:bookworm-slim AS build\nWORKDIR /app\n" +
+// sectioned is a Dockerfile as slipway renders them, with a phase that runs and prints nothing else. Each of its steps is its test's own,
+// by MARK: a step that two builds have at the same time counts as run for both.
+const sectioned = "FROM debian:bookworm-slim AS build\nWORKDIR /MARK\n" +
 	"\n# install\nCOPY lock /app/lock\nRUN sleep 0.3 # MARK\n" +
 	"\n# build\nCOPY . /app\nRUN sleep 0.1; head -c 300000 /dev/urandom > /app/out # MARK\n" +
 	"\n# start\nCMD [\"true\"]\n"
