@@ -62,19 +62,20 @@ func TestClaim_WaitsAsLongAsItMay(t *testing.T) {
 // A cancel does not wait for a build host that is gone for as long as a deploy would.
 func TestCancel_OfABuildWhoseHostIsGone(t *testing.T) {
 	t.Parallel()
+	const heartbeat = 15 * time.Second // the cancel is to come before
 	for name, c := range map[string]struct {
 		gone  func(s *system, stop func())
 		waits time.Duration // for the host to remove the workspace
 	}{
 		// Its worker was stopped: the next attempt waits for it, and a cancel ends that at once.
-		"stopped": {func(s *system, stop func()) { stop() }, 10 * time.Second},
+		"stopped": {func(s *system, stop func()) { stop() }, heartbeat},
 		// It was killed: nothing is heard of the attempt, and the cancel is answered by the heartbeat's time-out.
 		"killed": {func(s *system, stop func()) { s.host.deaf.Store(true); stop() }, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newIdleSystem(t)
-			s.deploys.Limits.Heartbeat = 10 * time.Second // the cancel is to come before
+			s.deploys.Limits.Heartbeat = heartbeat
 			building, release := make(chan struct{}), make(chan struct{})
 			s.host.on("solve", func(ctx context.Context) error {
 				close(building)
@@ -87,11 +88,11 @@ func TestCancel_OfABuildWhoseHostIsGone(t *testing.T) {
 			})
 			t.Cleanup(func() { close(release) })
 			other := &host{id: "control", controlOnly: true, unscheduled: true, store: s.store, t: t, namespace: s.deploys.Namespace}
+			other.work(s.client, s.writer, s.deploys.Limits)
 			stop := s.host.work(s.client, s.writer, s.deploys.Limits)
 			d := s.deploy()
 			<-building
 			c.gone(s, stop)
-			other.work(s.client, s.writer, s.deploys.Limits)
 
 			_, err := s.store.RequestCancel(t.Context(), d.ID)
 			require.NoError(t, err)

@@ -58,9 +58,11 @@ func TestProbeTellsWhatIsWrongWithThePort(t *testing.T) {
 			e := newEngine(t)
 			var said []string
 			p := start(t, e, spec(c.mode, "LISTEN="+c.listen))
+			says := "mode " + c.mode
 			if c.listen != "" {
-				untilSays(t, e, p, "listening on "+c.listen)
+				says = "listening on " + c.listen
 			}
+			untilSays(t, e, p, says)
 			f := failureOf(t, probeError(e.Probe(t.Context(), p, probeSpec(2), func(l string) { said = append(said, l) })))
 			require.Equal(t, c.code, f.Code, f.Message)
 			require.Equal(t, deployment.ClassUser, f.Class)
@@ -189,7 +191,7 @@ func TestKeepAliveRestartsACrashedApp(t *testing.T) {
 	require.NoError(t, e.KeepAlive(t.Context(), p.Container, spec("").Resources))
 	_, err := http.Post("http://"+p.Address+"/exit", "", nil) //nolint:bodyclose,noctx // the app dies of it
 	require.Error(t, err)
-	require.Eventually(t, func() bool { c := inspect(t, p); return c.RestartCount == 1 && c.State.Running }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { c := inspect(t, p); return c.RestartCount == 1 && c.State.Running }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, probeError(e.Probe(t.Context(), p, probeSpec(30), nil)), "it came back at another address")
 }
 

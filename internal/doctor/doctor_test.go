@@ -329,7 +329,7 @@ func TestTemporal(t *testing.T) {
 	require.Equal(t, doctor.Failed, find(t, m, "temporal").Status, "it runs, and does not")
 
 	m.Config.Temporal.Addr = strings.TrimPrefix(serve(t, status(200)), "http://")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	found := doctor.Run(ctx, m, []string{"temporal"})
 	require.Equal(t, doctor.Failed, found[0].Status)

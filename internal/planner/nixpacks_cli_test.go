@@ -47,7 +47,7 @@ func requireGone(t *testing.T, pids string) {
 	for _, field := range fields {
 		pid, err := strconv.Atoi(field)
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return ended(pid) }, 5*time.Second, 10*time.Millisecond, "process %d still runs", pid)
+		require.Eventually(t, func() bool { return ended(pid) }, time.Minute, 10*time.Millisecond, "process %d still runs", pid)
 	}
 }
 
@@ -64,7 +64,7 @@ func ended(pid int) bool {
 func TestNixpacks_TimeoutEndsTheWholeGroup(t *testing.T) {
 	t.Parallel()
 	executable, pids := hangs(t)
-	p := planner.New(planner.Options{NixpacksPath: executable, Timeout: 300 * time.Millisecond})
+	p := planner.New(planner.Options{NixpacksPath: executable, Timeout: 5 * time.Second}) // enough to write the ids
 	_, _, err := p.Plan(t.Context(), repo("spa"), deployment.Project{}, nil)
 	requireFailure(t, err, deployment.ClassTransient, "plan.timeout")
 	requireGone(t, pids)
@@ -82,7 +82,7 @@ func TestNixpacks_CancelEndsTheWholeGroup(t *testing.T) {
 		_, _, err := p.Plan(ctx, repo("spa"), deployment.Project{}, nil)
 		result <- err
 	}()
-	require.Eventually(t, func() bool { return fileExists(pids) }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return fileExists(pids) }, time.Minute, 5*time.Millisecond)
 	cancel(stopped)
 	require.ErrorIs(t, <-result, stopped)
 	requireGone(t, pids)
