@@ -17,6 +17,7 @@ import (
 	"github.com/slipway-dev/slipway/api/client"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/supervise"
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 // newDetached is a data directory whose API answers, with programs to take the digest of.
@@ -120,20 +121,18 @@ func TestReasonWithoutAnErrorIsTheEndOfTheLog(t *testing.T) {
 
 func TestPortsInUseAreNamedWithTheirHolder(t *testing.T) {
 	t.Parallel()
-	free := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		return l
-	}
 	var c config.Dev
 	addrs := []*string{&c.API.Addr, &c.Gateway.Addr, &c.Temporal.Addr, &c.Temporal.UIAddr, &c.Registry.Addr}
+	free, err := testbed.FreePorts(len(addrs)) // not of the kernel's choice, which may give them to a connection once they are free again
+	require.NoError(t, err)
 	var listeners []net.Listener
-	for _, addr := range addrs {
-		l := free()
-		*addr = l.Addr().String()
+	for i, addr := range addrs {
+		*addr = free[i]
+		l, err := net.Listen("tcp", *addr)
+		require.NoError(t, err)
 		listeners = append(listeners, l)
 	}
-	err := checkPorts(t.Context(), c)
+	err = checkPorts(t.Context(), c)
 	self := " is in use by process " + strconv.Itoa(os.Getpid()) + " ("
 	require.ErrorContains(t, err, "SLIPWAY_API_ADDR: "+c.API.Addr+self)
 	require.ErrorContains(t, err, "SLIPWAY_UI_ADDR: "+c.Temporal.UIAddr+self)
