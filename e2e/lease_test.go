@@ -134,7 +134,7 @@ func TestPreviewWhoseContainerIsGoneComesBack(t *testing.T) {
 	require.Eventually(t, func() bool {
 		is := rows.running()
 		return len(is) == 1 && is[0] != was[0] && rows.state() == deployment.PreviewLive
-	}, time.Minute, tick)
+	}, eventually, tick)
 	requireBodyOf(t, d)
 }
 

@@ -45,7 +45,7 @@ func TestLinesAreStoredWithoutFlush(t *testing.T) {
 	b := newBench(t)
 	w := b.writer()
 	w.Append(b.id, line("a"))
-	require.Eventually(t, func() bool { return len(b.lines()) == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(b.lines()) == 1 }, time.Minute, 10*time.Millisecond)
 	require.WithinDuration(t, time.Now(), b.lines()[0].Time, time.Minute, "a line without a time gets the present one")
 }
 

@@ -503,7 +503,7 @@ func kill(t *testing.T, url, commit, dir string, when <-chan struct{}) {
 	require.Eventually(t, func() bool { // what was sent may lie in the connection yet
 		left, err := filepath.Glob(filepath.Join(dir, "mirrors", ".incoming-*"))
 		return err == nil && len(left) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "checkout")))
