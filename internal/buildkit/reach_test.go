@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/buildkit"
 	"github.com/slipway-dev/slipway/internal/buildkit/buildkittest"
+	"github.com/slipway-dev/slipway/internal/testbed"
 )
 
 // serves is a program that answers connections at the port that is its first argument, on the address that is its second.
@@ -176,10 +177,13 @@ func TestWhatARunReaches(t *testing.T) {
 		c.PrivateNetworks = []netip.Prefix{netip.MustParsePrefix("10.232.0.0/16"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("10.231.0.0/16")}
 	})
 	place := strings.Split(own.Gateway, ".")[2]
-	internet, metadata, allowed := "198.51.100."+place, "169.254.169.254", "10.232."+place+".7"
+	internet, metadata, allowed := "198.51.100."+place, testbed.MetadataAddress, "10.232."+place+".7"
 	private := map[string]string{
 		"10/8": "10.230." + place + ".7", "172.16/12": "172.31." + place + ".7", "192.168/16": "192.168." + place + ".7", "CGNAT": "100.100." + place + ".7",
 	}
+	release, err := testbed.TakeMetadataAddress()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, release()) })
 	outside(t, own, append([]string{internet, metadata, allowed}, private["10/8"], private["172.16/12"], private["192.168/16"], private["CGNAT"])...)
 	everywhere, loopback := listen(t, "tcp", ""), listen(t, "tcp4", "127.0.0.1")
 	_, registry, err := net.SplitHostPort(own.Registry)

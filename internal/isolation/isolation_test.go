@@ -26,7 +26,7 @@ const (
 	previewAddr = "10.235.0.2"
 	otherAddr   = "10.235.0.18" // of another preview
 	hostAddr    = "10.235.0.1"
-	metadata    = "169.254.169.254"
+	metadata    = testbed.MetadataAddress
 	azure       = "168.63.129.16"
 	public      = "203.0.113.7" // of TEST-NET-3 (RFC 5737)
 	privateAddr = "10.236.1.7"
@@ -144,6 +144,9 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
+	release, err := testbed.TakeMetadataAddress()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, release()) })
 	suffix := strconv.Itoa(os.Getpid())
 	w := world{preview: "slwp" + suffix, outward: "10.236.0.1"}
 	beyond := "slwb" + suffix
