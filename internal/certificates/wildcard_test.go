@@ -15,6 +15,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/certificates/acmetest"
 	"github.com/slipway-dev/slipway/internal/dnsproof"
 	"github.com/slipway-dev/slipway/internal/dnsproof/knottest"
+	"github.com/slipway-dev/slipway/internal/domains"
 )
 
 // previews is a front that has one certificate for all names below a domain, shown to be ours by the test's name server.
@@ -38,6 +39,7 @@ func newPreviews(t *testing.T, domain string, change func(*certificates.Options,
 		}
 		var err error
 		o.DNS01, err = dnsproof.New(dnsproof.Options{
+			DNS:      func(servers []string) dnsproof.DNS { return domains.NewResolver(servers) },
 			Provider: "rfc2136", Credentials: credentials, Servers: []string{p.names.Addr}, ZonePort: p.names.Port, Logger: o.Logger,
 		})
 		require.NoError(t, err)

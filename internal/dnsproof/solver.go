@@ -31,8 +31,9 @@ const (
 type Options struct {
 	Provider    string
 	Credentials map[string]string
-	Servers     []string // host:port, asked where names lead; none: the system's
-	ZonePort    string   // of the zones' own servers; empty for 53
+	DNS         func(servers []string) DNS // that asks these in their order, the system's if there are none
+	Servers     []string                   // host:port, asked where names lead; none: the system's
+	ZonePort    string                     // of the zones' own servers; empty for 53
 	Logger      *slog.Logger
 }
 
@@ -52,7 +53,7 @@ var (
 
 // New returns a Solver. What lego asks DNS for, and what it logs, is set for the whole process.
 func New(o Options) (*Solver, error) {
-	s := &Solver{name: o.Provider, zones: newZones(o.Servers, o.ZonePort), log: o.Logger.With("component", "dnsproof")}
+	s := &Solver{name: o.Provider, zones: newZones(o), log: o.Logger.With("component", "dnsproof")}
 	for name, value := range o.Credentials {
 		if secret(name) {
 			s.secrets = append(s.secrets, parts(value)...)

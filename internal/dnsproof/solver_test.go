@@ -23,6 +23,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/dnsproof"
 	"github.com/slipway-dev/slipway/internal/dnsproof/knottest"
+	"github.com/slipway-dev/slipway/internal/domains"
 )
 
 // updated is what the test's own program is called with to change a record: server, key and secret.
@@ -73,12 +74,14 @@ func update(with []string, verb, name, value string) error {
 	return err
 }
 
+func asking(servers []string) dnsproof.DNS { return domains.NewResolver(servers) }
+
 // solverOf returns a solver that asks the test's server, and what it logs.
 func solverOf(t *testing.T, server *knottest.Server, provider string, credentials map[string]string) (*dnsproof.Solver, *lines) {
 	t.Helper()
 	log := &lines{}
 	s, err := dnsproof.New(dnsproof.Options{
-		Provider: provider, Credentials: credentials, Servers: []string{server.Addr}, ZonePort: server.Port,
+		Provider: provider, Credentials: credentials, Servers: []string{server.Addr}, ZonePort: server.Port, DNS: asking,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
@@ -239,7 +242,7 @@ func TestNew_EachProviderIsMadeOfWhatItNeeds(t *testing.T) {
 		"ACME_DNS_API_BASE is no URL":         {"acme-dns", "ACME_DNS_API_BASE", "https://me:hush-hush@a b"},
 		"DNSUPDATE_TSIG_SECRET is not base64": {"rfc2136", "DNSUPDATE_TSIG_SECRET", "hush-hush"},
 	} {
-		_, err := dnsproof.New(dnsproof.Options{Provider: set[0], Credentials: map[string]string{set[1]: set[2]}, Servers: []string{server.Addr}, Logger: slog.New(slog.DiscardHandler)})
+		_, err := dnsproof.New(dnsproof.Options{Provider: set[0], Credentials: map[string]string{set[1]: set[2]}, Servers: []string{server.Addr}, DNS: asking, Logger: slog.New(slog.DiscardHandler)})
 		require.ErrorContains(t, err, "set up "+set[0]+" from SLIPWAY_ACME_DNS_CREDENTIALS_FILE: "+fault)
 		require.NotContains(t, err.Error(), "hush")
 	}

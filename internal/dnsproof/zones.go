@@ -8,18 +8,24 @@ import (
 	"net"
 	"slices"
 	"strings"
-
-	"github.com/slipway-dev/slipway/internal/domains"
 )
+
+// DNS answers from DNS servers; no such name or record is no error.
+type DNS interface {
+	TXT(ctx context.Context, name string) ([]string, error)
+	NS(ctx context.Context, zone string) ([]*net.NS, error)
+	Addresses(ctx context.Context, host string) ([]string, error)
+}
 
 // zones knows which servers have the last word on a name. Those are asked, as the CA does: any other may remember for long that there was nothing.
 type zones struct {
-	resolver *domains.Resolver // that knows where those servers are
-	port     string            // that they answer at
+	dns      func(servers []string) DNS
+	resolver DNS    // that knows where those servers are
+	port     string // that they answer at
 }
 
-func newZones(servers []string, port string) *zones {
-	return &zones{resolver: domains.NewResolver(servers), port: cmp.Or(port, "53")}
+func newZones(o Options) *zones {
+	return &zones{dns: o.DNS, resolver: o.DNS(o.Servers), port: cmp.Or(o.ZonePort, "53")}
 }
 
 // missing says which server of a name's zone does not have a TXT record, and why not; nil when all have it. One that gives no answer at all is
@@ -82,5 +88,5 @@ func (z *zones) ask(ctx context.Context, server, name string) ([]string, error) 
 	for _, address := range addresses {
 		all = append(all, net.JoinHostPort(address, z.port))
 	}
-	return domains.NewResolver(all).TXT(ctx, name)
+	return z.dns(all).TXT(ctx, name)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/certificates"
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/dnsproof"
+	"github.com/slipway-dev/slipway/internal/domains"
 	"github.com/slipway-dev/slipway/internal/gateway"
 	"github.com/slipway-dev/slipway/internal/postgres"
 )
@@ -60,7 +61,10 @@ func certificateOptions(g config.Gateway, at listeners, handler *gateway.Gateway
 		Allow: handler.Knows, MaxOrders: c.MaxOrders, HTTP: at.plain.Addr(), TLS: at.secure.Addr(), Ordered: t.Metrics.CertificateOrdered,
 	}
 	if c.Mode == config.TLSACME && c.DNSProvider != "" {
-		solver, err := dnsproof.New(dnsproof.Options{Provider: c.DNSProvider, Credentials: c.DNSCredentials, Servers: g.DNSServers, ZonePort: zonePort, Logger: log})
+		solver, err := dnsproof.New(dnsproof.Options{
+			Provider: c.DNSProvider, Credentials: c.DNSCredentials, Servers: g.DNSServers, ZonePort: zonePort, Logger: log,
+			DNS: func(servers []string) dnsproof.DNS { return domains.NewResolver(servers) },
+		})
 		if err != nil {
 			return certificates.Options{}, err
 		}
